@@ -1,0 +1,111 @@
+"""The Python API: `rr.load("name").rerank(query, documents)` and `rr.bench(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rr.data.load import load_dataset
+from rr.errors import RerankError
+from rr.evaluate.bench import bench
+from rr.evaluate.entries import all_entries
+from rr.plugins import Plugins, installed_plugins
+from rr.protocols import ModelInfo, Reranker
+from rr.registry import load_registry
+from rr.resolve import Resolved, load_reranker, resolve
+from rr.schema import Registry, RerankerEntry
+from rr.training import checkpoint_folder, open_checkpoint
+from rr.types import Document, Query, Ranking, Request
+
+__all__ = ["NamedReranker", "bench", "find_entry", "load"]
+
+
+@dataclass(frozen=True)
+class NamedReranker:
+    """A loaded entry of the registry."""
+
+    name: str
+    reranker: Reranker
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.reranker.info
+
+    def rerank(self, query: str | Query, documents: Sequence[str | Document]) -> Ranking:
+        """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
+
+        Raises:
+            DataError: two documents share an id.
+            ScoringError: the model's answer cannot be ranked.
+        """
+        asked = query if isinstance(query, Query) else Query("query", query)
+        candidates = tuple(
+            document if isinstance(document, Document) else Document(str(position), document)
+            for position, document in enumerate(documents)
+        )
+        return self.rerank_all([Request(asked, candidates)])[0]
+
+    def rerank_all(self, requests: Sequence[Request]) -> Sequence[Ranking]:
+        """One ranking a request; the model may batch across them."""
+        return self.reranker.rerank(requests)
+
+
+def load(
+    name: str,
+    *,
+    checkpoint: Path | str | None = None,
+    dataset: str | None = None,
+    profile: str | None = None,
+    registry: Path | Registry | None = None,
+    plugins: Plugins | None = None,
+) -> NamedReranker:
+    """The reranker that the registry calls `name`.
+
+    Its weights: `checkpoint`, a folder that `rr train` wrote; or the checkpoint that was trained on `dataset`; or
+    what the entry itself says.
+
+    Raises:
+        RerankError: the name is unknown, the checkpoint missing, or the model would answer from random weights
+            although its entry does not say `checkpoint: none`.
+    """
+    registry = registry if isinstance(registry, Registry) else load_registry(registry)
+    plugins = plugins or installed_plugins()
+    resolved = resolve(plugins, name, find_entry(registry, plugins, name, profile))
+    folder = _checkpoint(resolved, registry, plugins, Path(checkpoint) if checkpoint else None, dataset)
+    reranker = load_reranker(resolved, folder)
+    if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
+        raise RerankError(
+            f"{name!r} is untrained: its scores would come from random weights. Run 'rr train {name} --dataset NAME', "
+            f"then give that data set or the checkpoint"
+        )
+    return NamedReranker(name, reranker)
+
+
+def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | None) -> RerankerEntry:
+    """The entry of that name, or the default entry of an installed component that no entry names."""
+    if name not in registry.rerankers:
+        entry = all_entries(registry, plugins, profile).get(name)
+        if isinstance(entry, str):
+            raise RerankError(entry)
+        if entry is not None:
+            return entry
+    return registry.reranker(name, profile)
+
+
+def _checkpoint(
+    resolved: Resolved, registry: Registry, plugins: Plugins, given: Path | None, dataset: str | None
+) -> Path | None:
+    if given is not None:
+        return open_checkpoint(given).folder
+    if dataset is not None:
+        folder = checkpoint_folder(plugins, resolved, load_dataset(dataset, registry.dataset(dataset)))
+        if not folder.is_dir():
+            raise RerankError(
+                f"{resolved.name!r} was not trained on {dataset!r} yet; "
+                f"run 'rr train {resolved.name} --dataset {dataset}' first"
+            )
+        return folder
+    if resolved.entry.checkpoint in ("train", "none"):
+        return None
+    return open_checkpoint(Path(resolved.entry.checkpoint)).folder

@@ -1,0 +1,99 @@
+"""Files that are whole or absent, and the fingerprints that say what is in them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def home() -> Path:
+    """Where prepared data, checkpoints and scores are kept: `$RR_HOME`, else `~/.cache/rerank-registry`."""
+    return Path(os.environ.get("RR_HOME") or Path.home() / ".cache" / "rerank-registry")
+
+
+def write_atomic(path: Path, content: str) -> None:
+    """Writes UTF-8 text under a temporary name, flushes it to disk and renames it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes `path` when the block ends well and vanishes when it does not.
+
+    Where another process has put `path` there in the meantime, that one stands (both were made from the same key).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fingerprint(value: object) -> str:
+    """SHA-256 of a JSON-able value; equal values have equal fingerprints whatever their key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_fingerprint(folder: Path, pattern: str = "*") -> str:
+    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows."""
+    return fingerprint(
+        {str(file.relative_to(folder)): file_sha256(file) for file in sorted(folder.rglob(pattern)) if file.is_file()}
+    )
+
+
+@functools.cache
+def code_fingerprint(package: str) -> str:
+    """SHA-256 over the Python sources of a top-level package, so that nothing made by older code is taken for new."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return "unknown"
+    origin = Path(spec.origin)
+    return folder_fingerprint(origin.parent, "*.py") if origin.name == "__init__.py" else file_sha256(origin)

@@ -1,0 +1,42 @@
+"""The `rr` command: its sub-commands, and the one place where errors become a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rr.cli import bench, data, listing, rerank, training
+from rr.errors import RerankError
+
+app = typer.Typer(
+    name="rr",
+    help="Rerankers as plugins: list them, train them, use them, and compare them on the same data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("list")(listing.list_rerankers)
+app.command("info")(listing.info)
+app.command("train")(training.train)
+app.command("rerank")(rerank.rerank)
+app.command("bench")(bench.bench)
+app.add_typer(data.app, name="data")
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input."""
+    try:
+        app()
+    except RerankError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command resumes there", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # the reader of our output has gone (`rr list | head`): nobody is left to tell
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,42 @@
+"""`rr bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rr.cli.options import ProfileOption, RegistryOption
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Rerankers to compare.", show_default=False)] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of the profile, and every other installed one.")
+    ] = False,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed."""
+    from rr.cli.options import RichProgress, console
+    from rr.errors import RerankError
+    from rr.evaluate.bench import bench as run_bench
+    from rr.report.files import write_result
+    from rr.report.terminal import print_result
+
+    if bool(names) == everything:
+        raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
+    result = run_bench(names or (), profile=profile, datasets=dataset or (), registry=registry, progress=RichProgress())
+    print_result(result, console())
+    if out is not None:
+        for path in write_result(result, out):
+            typer.echo(f"wrote {path}", err=True)
+    if result.failed:
+        hint = "" if out else "; --out DIR keeps the tracebacks"
+        typer.echo(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,70 @@
+"""`rr data`: the data sets of a registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rr.cli.options import RegistryOption
+
+app = typer.Typer(help="Look at the data sets.", no_args_is_help=True)
+
+SAMPLE_CHARACTERS = 200
+
+
+@app.command("list")
+def list_datasets(registry: RegistryOption = None) -> None:
+    """List the data sets of every suite."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from rr.cli.options import console
+    from rr.registry import load_registry
+
+    table = Table("data set", "suite", "source", "candidates")
+    for suite_name, suite in load_registry(registry).suites.items():
+        for name, entry in suite.datasets.items():
+            source = f"reader {entry.reader}" if entry.reader else f"generator {entry.generator}"
+            plan = entry.candidates
+            table.add_row(
+                *map(escape, (name, suite_name, source, f"{plan.depth} by {plan.retriever}, {plan.protocol}"))
+            )
+    console().print(table)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.")],
+    registry: RegistryOption = None,
+) -> None:
+    """Show sizes, splits, candidates, recall ceiling, notes and a sample of a data set."""
+    from rr.cli.options import RichProgress
+    from rr.data.load import load_dataset
+    from rr.registry import load_registry
+
+    dataset = load_dataset(name, load_registry(registry).dataset(name), RichProgress())
+    typer.echo(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")
+    typer.echo(f"candidates: {dataset.retriever}, {dataset.protocol}")
+    for split, query_ids in dataset.splits.items():
+        if not query_ids:
+            typer.echo(f"  {split}: no queries")
+            continue
+        depth = sum(len(dataset.candidates[q]) for q in query_ids) / len(query_ids)
+        relevant = sum(len(dataset.relevant(q)) for q in query_ids) / len(query_ids)
+        typer.echo(
+            f"  {split}: {len(query_ids)} queries, {relevant:.2f} relevant and {depth:.1f} candidates a query, "
+            f"recall ceiling {dataset.recall_ceiling(split):.3f}"
+        )
+    for note in dataset.notes:
+        typer.echo(f"note: {note}")
+    query = dataset.queries[dataset.splits["test"][0]]
+    typer.echo(f"sample query {query.id}: {_short(query.text)}")
+    for id_ in sorted(dataset.relevant(query.id)):
+        document = dataset.documents[id_]
+        typer.echo(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SAMPLE_CHARACTERS else line[:SAMPLE_CHARACTERS] + "…"

@@ -1,0 +1,59 @@
+"""Options that several commands share, and what they need to show progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option("--registry", help="registry.yaml to read (else $RR_REGISTRY, ./registry.yaml, the packaged one)."),
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="Profile of the registry (its default if not given).")
+]
+
+PLAIN_WIDTH = 240
+"""Of output that goes into a file or a pipe, where nothing needs to fold."""
+
+
+def console() -> Console:
+    """stdout; the terminal's own width, or a wide one where there is no terminal."""
+    from rich.console import Console
+
+    found = Console()
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+class RichProgress:
+    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True)
+
+    @contextmanager
+    def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        import time
+
+        from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        started = time.perf_counter()
+        if self._console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
+            with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:
+                bar = bars.add_task(description, total=total)
+                yield lambda units: bars.advance(bar, units)
+        else:
+            yield lambda units: None
+        seconds = time.perf_counter() - started
+        if seconds >= 1:
+            self._console.print(f"{description}: {seconds:.1f} s", markup=False, highlight=False)

@@ -1,0 +1,43 @@
+"""`rr train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rr.cli.options import ProfileOption, RegistryOption
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
+    out: Annotated[Path | None, typer.Option("--out", help="New folder for the checkpoint (else in $RR_HOME).")] = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Train a reranker on the train split of a data set, selecting on its dev split. Prints the checkpoint's folder."""
+    import json
+
+    from rr.cli.options import RichProgress
+    from rr.data.load import load_dataset
+    from rr.plugins import installed_plugins
+    from rr.registry import load_registry
+    from rr.resolve import resolve
+    from rr.training import RECORD
+    from rr.training import train as train_checkpoint
+
+    found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
+    resolved = resolve(plugins, name, found.reranker(name, profile))
+    data = load_dataset(dataset, found.dataset(dataset), progress)
+    checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
+    typer.echo(str(checkpoint.folder))
+    typer.echo(
+        f"{record['steps']} steps in {record['seconds']:.1f} s, loss {record['first_loss']:.4f} → "
+        f"{record['last_loss']:.4f}, best dev nDCG@10 {record['best_dev']:.4f}",
+        err=True,
+    )
+    for note in checkpoint.notes:
+        typer.echo(f"warning: {note}", err=True)

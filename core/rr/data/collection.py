@@ -1,0 +1,53 @@
+"""What every reader returns: documents, queries and judgements, before splits and candidates are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rr.errors import DataError
+from rr.types import Document, HardNegative, Qrels, Query, Run
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One source, read. `splits`: given by the source, or empty where they are to be drawn. `groups`: query id →
+    group that must not straddle two splits (a query without one is its own group). `run`: a first stage that the
+    source brings along. `notes`: what was repaired or left out, in words a user can act on.
+
+    Raises:
+        DataError: there are no documents or no queries, or a judgement, a hard negative or a split names an id that
+            does not exist.
+    """
+
+    documents: Mapping[str, Document]
+    queries: Mapping[str, Query]
+    qrels: Qrels
+    splits: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    hard_negatives: Mapping[str, Sequence[HardNegative]] = field(default_factory=dict)
+    run: Run = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.documents:
+            raise DataError("the source holds no documents")
+        if not self.queries:
+            raise DataError("the source holds no queries")
+        for query_id, judged in self.qrels.items():
+            self._known(query_id, judged, "judgement")
+        for query_id, negatives in self.hard_negatives.items():
+            self._known(query_id, [negative.document_id for negative in negatives], "hard negative")
+        for query_id, scores in self.run.items():
+            self._known(query_id, scores, "run line")
+        for split, query_ids in self.splits.items():
+            for query_id in query_ids:
+                if query_id not in self.queries:
+                    raise DataError(f"split {split!r} names query {query_id!r}, which does not exist")
+
+    def _known(self, query_id: str, document_ids: Sequence[str] | Mapping[str, object], what: str) -> None:
+        if query_id not in self.queries:
+            raise DataError(f"a {what} names query {query_id!r}, which does not exist")
+        for id_ in document_ids:
+            if id_ not in self.documents:
+                raise DataError(f"a {what} of query {query_id!r} names document {id_!r}, which does not exist")

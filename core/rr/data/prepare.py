@@ -1,0 +1,104 @@
+"""From a collection to a data set: splits are drawn, candidates retrieved, shuffled and frozen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+from rr.artefacts import fingerprint
+from rr.data.collection import Collection
+from rr.data.retrieve import Bm25, GivenRun, ItemKnn, Retriever, top
+from rr.data.splits import draw_splits, limit_splits
+from rr.progress import SILENT, Progress
+from rr.schema import CandidatePlan, SplitPlan
+from rr.types import Dataset
+
+
+def prepare(
+    name: str,
+    collection: Collection,
+    split: SplitPlan,
+    candidates: CandidatePlan,
+    progress: Progress = SILENT,
+) -> Dataset:
+    """The data set that every reranker is compared on."""
+    whole, left_out = draw_splits(collection, split)
+    splits, drawn = limit_splits(whole, split)
+    used = [query_id for query_ids in splits.values() for query_id in query_ids]
+    retriever = _retriever(collection, candidates, whole["train"])
+    lists: dict[str, tuple[str, ...]] = {}
+    first_stage: dict[str, tuple[float, ...]] = {}
+    with progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance:
+        for query_id in used:
+            scores = _candidates(collection, query_id, retriever, candidates)
+            # a seeded order that does not tell the first stage's: position must carry no information
+            order = sorted(scores)
+            random.Random(f"{candidates.seed} {query_id}").shuffle(order)
+            lists[query_id] = tuple(order)
+            first_stage[query_id] = tuple(scores[id_] for id_ in order)
+            advance(1)
+    dataset = Dataset(
+        name=name,
+        documents=collection.documents,
+        queries={query_id: collection.queries[query_id] for query_id in used},
+        qrels={query_id: dict(collection.qrels[query_id]) for query_id in used},
+        splits=splits,
+        candidates=lists,
+        first_stage=first_stage,
+        hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if q in lists},
+        retriever=candidates.retriever,
+        protocol=candidates.protocol,
+        notes=(*collection.notes, *left_out, *drawn),
+        fingerprint="",
+    )
+    return replace(dataset, fingerprint=dataset_fingerprint(dataset))
+
+
+def dataset_fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over all that a reranker or a metric can see."""
+    return fingerprint(
+        {
+            "documents": [[d.id, d.title, d.text] for d in dataset.documents.values()],
+            "queries": [[q.id, q.text, [d.id for d in q.history]] for q in dataset.queries.values()],
+            "qrels": dataset.qrels,
+            "splits": dataset.splits,
+            "candidates": dataset.candidates,
+            "first_stage": dataset.first_stage,
+            "hard_negatives": {q: [asdict(n) for n in rows] for q, rows in dataset.hard_negatives.items()},
+            "protocol": dataset.protocol,
+        }
+    )
+
+
+def _retriever(collection: Collection, plan: CandidatePlan, train: Sequence[str]) -> Retriever:
+    documents = list(collection.documents.values())
+    if plan.retriever == "bm25":
+        return Bm25(documents, plan.fold_accents)
+    if plan.retriever == "run":
+        return GivenRun(collection.run)
+    sequences = [
+        [document.id for document in collection.queries[query_id].history]
+        + [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0]
+        for query_id in train
+    ]
+    return ItemKnn(documents, sequences)
+
+
+def _candidates(
+    collection: Collection, query_id: str, retriever: Retriever, plan: CandidatePlan
+) -> Mapping[str, float]:
+    """Document id → first-stage score, for the documents that the query's rerankers will get."""
+    query = collection.queries[query_id]
+    met = {document.id for document in query.history}
+    scores = {id_: value for id_, value in retriever.scores(query).items() if id_ not in met}
+    chosen = top(scores, plan.depth)
+    if plan.protocol == "oracle":
+        relevant = [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0]
+        missing = [id_ for id_ in relevant if id_ not in set(chosen)]
+        others = [id_ for id_ in chosen if id_ not in set(relevant)]
+        found = [id_ for id_ in relevant if id_ in set(chosen)]
+        chosen = found + missing + others[: max(plan.depth - len(relevant), 0)]
+    # a truth that the first stage did not find at all keeps the lowest score there is
+    floor = min(scores.values(), default=0.0) - 1.0
+    return {id_: scores.get(id_, floor) for id_ in chosen}

@@ -1,0 +1,66 @@
+"""BEIR: a folder with corpus.jsonl, queries.jsonl and the judgements of every split.
+
+corpus.jsonl: `{_id, text, title?}` a line; queries.jsonl: `{_id, text}` a line; qrels/train.tsv,
+qrels/dev.tsv and qrels/test.tsv, as many as there are: tab-separated with the header `query-id corpus-id
+score`, score a whole number (above 0 is relevant). The files are the splits. Queries that none of them judges
+are left out and counted in the notes.
+"""
+
+from __future__ import annotations
+
+from rr.data.collection import Collection
+from rr.data.files import DataPath, read_jsonl, read_table
+from rr.data.rows import ById
+from rr.errors import DataError
+from rr.protocols import Settings
+from rr.types import Document, Query
+
+COLUMNS = ("query-id", "corpus-id", "score")
+
+
+class Options(Settings):
+    folder: DataPath  # holds corpus.jsonl, queries.jsonl and qrels/
+
+
+def read(options: Options) -> Collection:
+    """
+    Raises:
+        DataError: a file, a key or a column is missing, an id or a judgement comes twice, a judgement names
+            an id that does not exist, a query is blank, or a query stands in two splits.
+    """
+    documents: ById[Document] = ById("document")
+    for row in read_jsonl(options.folder / "corpus.jsonl"):
+        id_ = row.id("_id")
+        documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)
+    queries: ById[Query] = ById("query")
+    for row in read_jsonl(options.folder / "queries.jsonl"):
+        id_ = row.id("_id")
+        queries.add(id_, Query(id_, row.text("text")), row)
+
+    qrels: dict[str, ById[int]] = {}
+    split_of: dict[str, str] = {}
+    for split in ("train", "dev", "test"):
+        path = options.folder / "qrels" / f"{split}.tsv"
+        if not path.exists():
+            continue
+        for row in read_table(path, COLUMNS, "\t"):
+            query_id = row.reference("query-id", queries, "query")
+            document_id = row.reference("corpus-id", documents, "document")
+            if split_of.setdefault(query_id, split) != split:
+                raise row.error(f"query {query_id!r} stands in {split_of[query_id]}.tsv too; keep it in one split")
+            judged = qrels.setdefault(query_id, ById(f"the judgement of query {query_id!r} for document"))
+            judged.add(document_id, row.integer("score"), row)
+    if not qrels:
+        raise DataError(f"{options.folder / 'qrels'}: none of train.tsv, dev.tsv, test.tsv is there; add one")
+
+    unjudged = len(queries) - len(qrels)
+    splits: dict[str, list[str]] = {}
+    for query_id, split in split_of.items():
+        splits.setdefault(split, []).append(query_id)
+    return Collection(
+        documents=documents,
+        queries={query_id: query for query_id, query in queries.items() if query_id in qrels},
+        qrels=qrels,
+        splits=splits,
+        notes=(f"queries that no qrels file judges, left out: {unjudged}",) if unjudged else (),
+    )

@@ -1,0 +1,147 @@
+"""Records that have been read and not yet been understood: typed access, with errors that name file and place.
+
+Every error is a DataError of one line: where, what is wrong, how to mend it. Text and ids are NFC-normalised
+and stripped of the blanks around them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rr.errors import DataError, nearest
+from rr.types import nfc
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of a file, and where in it it stands (`at`: `line 3`), for the errors about it."""
+
+    file: Path
+    at: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, file: Path, at: str, value: object) -> Row:
+        """A row from parsed JSON, which must be an object.
+
+        Raises:
+            DataError: it is something else.
+        """
+        if not isinstance(value, dict):
+            raise DataError(f"{file}, {at}: expected a JSON object {{…}}, found {type(value).__name__}")
+        return cls(file, at, {nfc(key): item for key, item in value.items()})
+
+    def error(self, problem: str) -> DataError:
+        return DataError(f"{self.file}, {self.at}: {problem}")
+
+    def either(self, *keys: str) -> str:
+        """The one of several spellings of a key that this row uses."""
+        for key in keys:
+            if key in self.fields:
+                return key
+        raise self.error(missing("key", keys, list(self.fields)))
+
+    def value(self, key: str) -> Any:
+        return self.fields[self.either(key)]
+
+    def id(self, key: str) -> str:
+        try:
+            return as_id(self.value(key))
+        except ValueError as error:
+            raise self.error(f"{key!r} {error}") from error
+
+    def reference(self, key: str, known: Container[str], kind: str) -> str:
+        """The id of something that has been read before."""
+        id_ = self.id(key)
+        if id_ not in known:
+            raise self.error(f"{kind} {id_!r} does not exist; correct the id or remove this row")
+        return id_
+
+    def string(self, key: str, default: str | None = None) -> str:
+        """Text that may be blank. With a `default` it may also be absent or null."""
+        if default is not None and self.fields.get(key) is None:
+            return default
+        value = self.value(key)
+        if not isinstance(value, str):
+            raise self.error(f"{key!r} must be text, not {type(value).__name__}")
+        return nfc(value).strip()
+
+    def text(self, key: str) -> str:
+        """Text that must not be blank."""
+        text = self.string(key)
+        if not text:
+            raise self.error(f"{key!r} is blank; fill it in or remove this row")
+        return text
+
+    def number(self, key: str) -> float:
+        """A finite number, or its decimal spelling."""
+        value = self.value(key)
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan  # falls into the one error below
+        if not math.isfinite(number):
+            raise self.error(f"{key!r} must be a finite number, not {value!r}")
+        return number
+
+    def integer(self, key: str) -> int:
+        number = self.number(key)
+        if not number.is_integer():
+            raise self.error(f"{key!r} must be a whole number, not {number}")
+        return int(number)
+
+    def children(self, key: str) -> list[Row]:
+        """The objects of a nested list."""
+        items = self.value(key)
+        if not isinstance(items, list):
+            raise self.error(f"{key!r} must be a list, not {type(items).__name__}")
+        return [Row.of(self.file, f"{self.at}, {key} {number}", item) for number, item in enumerate(items, 1)]
+
+
+class ById(dict[str, T]):
+    """Values by id; an id may come only once. `kind` names in the error what has the id."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self._places: dict[str, str] = {}
+
+    def add(self, id_: str, value: T, row: Row) -> None:
+        """
+        Raises:
+            DataError: the id was added before; both places are named.
+        """
+        if id_ in self:
+            raise row.error(f"{self._kind} {id_!r} came already in {self._places[id_]}; keep one of them")
+        self[id_] = value
+        self._places[id_] = row.at
+
+
+def as_id(value: object) -> str:
+    """An id as a string. Spreadsheets and JSON turn ids into numbers: 5 and 5.0 are both "5".
+
+    Raises:
+        ValueError: it is blank, or neither text nor a whole number.
+    """
+    if isinstance(value, str) and value.strip():
+        return nfc(value).strip()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if value is None or isinstance(value, str):
+        raise ValueError("is blank; an id is needed")
+    raise ValueError(f"must be text or a whole number, not {value!r}")
+
+
+def missing(kind: str, spellings: Sequence[str], present: list[str]) -> str:
+    """The words of an error about a column or key that is not there, in any of its spellings."""
+    there = ", ".join(sorted(present)) or "none"
+    near = nearest(spellings[0], present).removeprefix(f"; known: {there}")  # which has just been said
+    return f"{kind} {' or '.join(map(repr, spellings))} is missing; there are: {there}{near}"

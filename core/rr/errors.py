@@ -1,0 +1,34 @@
+"""The errors that a user can mend: each message says what is wrong, where, and how to mend it, on one line."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+
+class RerankError(Exception):
+    """Base of every error that `rr` explains to its user; the command line prints it without a traceback."""
+
+
+class DataError(RerankError):
+    """A data file or a data set is not what its reader expects."""
+
+
+class RegistryError(RerankError):
+    """registry.yaml is malformed, or names something that does not exist."""
+
+
+class PluginError(RerankError):
+    """A plugin could not be imported or registered, or a component of it could not be loaded."""
+
+
+class ScoringError(RerankError):
+    """A scorer or reranker answered with something that cannot be ranked."""
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """What to append to an error about an unknown name: the nearest known one, or all of them if none is near."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), folded, n=1)
+    if near:
+        return f"; did you mean {folded[near[0]]!r}?"
+    return f"; known: {', '.join(sorted(known)) or 'none'}"

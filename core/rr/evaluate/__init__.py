@@ -1,0 +1,1 @@
+"""Metrics, their uncertainty, and the bench that compares rerankers."""

@@ -1,0 +1,198 @@
+"""The bench: every reranker on every data set, the same candidates in the same order, the same metrics."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rr.data.load import load_dataset
+from rr.errors import PluginError, RerankError, nearest
+from rr.evaluate.entries import chosen_entries
+from rr.evaluate.metrics import evaluate, metric
+from rr.evaluate.results import BenchResult, DatasetResult, Row
+from rr.evaluate.significance import difference, interval
+from rr.evaluate.store import Answer, Scored, score
+from rr.plugins import Plugins, installed_plugins, summary
+from rr.progress import SILENT, Progress
+from rr.protocols import Reranker
+from rr.registry import load_registry
+from rr.resolve import load_reranker, resolve
+from rr.schema import Registry, RerankerEntry, Suite
+from rr.training import Checkpoint, installed_versions, open_checkpoint, train
+from rr.types import Dataset
+
+
+def bench(
+    names: Sequence[str] = (),
+    *,
+    profile: str | None = None,
+    datasets: Sequence[str] = (),
+    registry: Path | Registry | None = None,
+    plugins: Plugins | None = None,
+    progress: Progress = SILENT,
+) -> BenchResult:
+    """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
+    the named data sets (all of the profile's suite if none is given).
+
+    What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
+
+    Raises:
+        RegistryError: the registry is malformed, or a name does not exist.
+    """
+    registry = registry if isinstance(registry, Registry) else load_registry(registry)
+    plugins = plugins or installed_plugins()
+    chosen = registry.profile(profile)
+    suite = registry.suite(chosen.suite)
+    for name in datasets:
+        if name not in suite.datasets:
+            raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
+    entries = chosen_entries(registry, plugins, profile, names)
+    results = [
+        _bench_dataset(name, suite, registry, plugins, entries, progress) for name in datasets or list(suite.datasets)
+    ]
+    return BenchResult(
+        profile or registry.default_profile, suite.baseline, suite.metrics, tuple(results), _environment()
+    )
+
+
+def _bench_dataset(
+    name: str,
+    suite: Suite,
+    registry: Registry,
+    plugins: Plugins,
+    entries: dict[str, RerankerEntry | str],
+    progress: Progress,
+) -> DatasetResult:
+    try:
+        dataset = load_dataset(name, registry.dataset(name), progress)
+    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
+        _strict(error)
+        return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
+    rows = [_row(label, entry, dataset, suite, plugins, progress) for label, entry in entries.items()]
+    test = dataset.splits["test"]
+    return DatasetResult(
+        name=name,
+        fingerprint=dataset.fingerprint,
+        documents=len(dataset.documents),
+        queries={split: len(query_ids) for split, query_ids in dataset.splits.items()},
+        retriever=dataset.retriever,
+        protocol=dataset.protocol,
+        mean_candidates=sum(len(dataset.candidates[q]) for q in test) / len(test),
+        recall_ceiling=dataset.recall_ceiling("test"),
+        notes=dataset.notes,
+        query_ids=test,
+        rows=tuple(_compared(rows, suite)),
+    )
+
+
+def _row(
+    label: str,
+    entry: RerankerEntry | str,
+    dataset: Dataset,
+    suite: Suite,
+    plugins: Plugins,
+    progress: Progress,
+) -> Row:
+    try:
+        if isinstance(entry, str):
+            raise PluginError(entry)
+        return _measured(label, entry, dataset, suite, plugins, progress)
+    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
+        _strict(error)
+        return Row(label, failure=_reason(error), traceback=traceback.format_exc())
+
+
+def _measured(
+    label: str, entry: RerankerEntry, dataset: Dataset, suite: Suite, plugins: Plugins, progress: Progress
+) -> Row:
+    resolved = resolve(plugins, label, entry)
+    checkpoint: Checkpoint | None = None
+    if entry.checkpoint not in ("train", "none"):
+        checkpoint = open_checkpoint(Path(entry.checkpoint))
+    elif entry.checkpoint == "train" and entry.trainer is not None:
+        checkpoint = train(plugins, resolved, dataset, progress=progress)
+
+    @functools.cache
+    def loaded() -> Reranker:
+        return load_reranker(resolved, checkpoint.folder if checkpoint else None)
+
+    requests = dataset.requests("test")
+    key = [
+        resolved.fingerprint(),
+        checkpoint.fingerprint() if checkpoint else "",
+        dataset.fingerprint,
+        "test",
+    ]
+    with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
+        scored = score(loaded, key, requests, advance)
+    runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
+    values = evaluate(runs, dataset.qrels, dataset.splits["test"], [metric(name) for name in suite.metrics])
+    pairs = sum(len(request.candidates) for request in requests)
+    return Row(
+        reranker=label,
+        state=scored.info.state,
+        notes=(*scored.info.notes, *(checkpoint.notes if checkpoint else ())),
+        metrics={name: interval(one) for name, one in values.items()},
+        diagnostics=_diagnostics(scored),
+        train_seconds=checkpoint.seconds if checkpoint else None,
+        ms_per_query=1000 * scored.seconds / len(requests),
+        pairs_per_second=pairs / scored.seconds if scored.seconds else 0.0,
+        parameters=scored.info.parameters,
+        trainable=scored.info.trainable,
+        scores_from_store=scored.stored,
+        per_query={name: tuple(one) for name, one in values.items()},
+    )
+
+
+def _diagnostics(scored: Scored) -> dict[str, float]:
+    """Means over the queries of what the reranker reported, and of what its scores show by themselves."""
+    rows = [{**answer.diagnostics, **_ties(answer)} for answer in scored.answers.values()]
+    names = sorted({name for row in rows for name in row})
+    return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
+
+
+def _ties(answer: Answer) -> dict[str, float]:
+    distinct = len({float(np.float32(value)) for value in answer.scores.values()})
+    several = len(answer.scores) > 1
+    return {
+        "tied": float(distinct < len(answer.scores)),
+        "constant": float(several and distinct == 1),
+    }
+
+
+def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:
+    """The rows with their paired difference from the baseline, where both have figures."""
+    leading = suite.metrics[0]
+    baseline = next((row for row in rows if row.reranker == suite.baseline and not row.failure), None)
+    if baseline is None:
+        return list(rows)
+    return [
+        row
+        if row.failure or row is baseline
+        else replace(row, difference=difference(row.per_query[leading], baseline.per_query[leading]))
+        for row in rows
+    ]
+
+
+def _strict(error: Exception) -> None:
+    if os.environ.get("RR_STRICT") == "1":
+        raise error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, RerankError) else summary(error)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **installed_versions(),
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+    }

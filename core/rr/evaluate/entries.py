@@ -1,0 +1,44 @@
+"""Which rerankers a bench compares: those of the profile, and whatever else is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rr.errors import RerankError, nearest
+from rr.plugins import Plugins
+from rr.schema import Registry, RerankerEntry
+
+
+def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> dict[str, RerankerEntry | str]:
+    """All that a bench of the profile compares: its entries, a default entry for every installed scorer or reranker
+    that no entry of the registry names, and the reason of each plugin that failed."""
+    names = registry.profile(profile).rerankers or tuple(registry.rerankers)
+    entries: dict[str, RerankerEntry | str] = {name: registry.reranker(name, profile) for name in names}
+    for kind in ("scorer", "reranker"):
+        used = {getattr(entry, kind) for entry in registry.rerankers.values()}
+        for registered in plugins.of_kind("scorer" if kind == "scorer" else "reranker"):
+            bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
+            if not used & {bare, full}:
+                entries[full if bare in entries else bare] = RerankerEntry.model_validate({kind: full})
+    for failure in plugins.failures:
+        label = failure.plugin if failure.plugin not in entries else f"{failure.distribution}/{failure.plugin}"
+        entries[label] = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"
+    return entries
+
+
+def chosen_entries(
+    registry: Registry, plugins: Plugins, profile: str | None, names: Sequence[str]
+) -> dict[str, RerankerEntry | str]:
+    """The entries called `names`, those of other profiles included; all of the profile if none is named.
+
+    Raises:
+        RerankError: a name does not exist.
+    """
+    entries = all_entries(registry, plugins, profile)
+    if not names:
+        return entries
+    entries.update({name: registry.reranker(name, profile) for name in registry.rerankers})
+    for name in names:
+        if name not in entries:
+            raise RerankError(f"no reranker is called {name!r}{nearest(name, list(entries))}")
+    return {name: entries[name] for name in names}

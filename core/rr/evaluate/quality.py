@@ -1,0 +1,16 @@
+"""The one figure by which trainers select: a ranking metric of the dev split, on its frozen candidates."""
+
+from __future__ import annotations
+
+from rr.evaluate.metrics import evaluate, metric
+from rr.protocols import Scorer
+from rr.rerank.sort import Sort
+from rr.types import Dataset
+
+
+def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = "nDCG@10") -> float:
+    """The mean of the metric over the split's queries."""
+    rankings = Sort(scorer).rerank(dataset.requests(split))
+    run = {ranking.query.id: ranking.scores for ranking in rankings}
+    values = evaluate(run, dataset.qrels, dataset.splits[split], [metric(name)])[name]
+    return sum(values) / len(values)

@@ -1,0 +1,67 @@
+"""What a bench finds out, as plain data: reports render it, JSON holds it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rr.evaluate.significance import Difference, Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One reranker on one data set. Where `failure` is set nothing else was measured: a failed reranker has no
+    figures, least of all zeros."""
+
+    reranker: str
+    state: str = ""
+    notes: tuple[str, ...] = ()
+    metrics: Mapping[str, Interval] = field(default_factory=dict)
+    difference: Difference | None = None
+    """Of the leading metric, against the suite's baseline."""
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+    """Means over the queries; `tied`: the share with equal scores among the candidates, `constant`: with no other."""
+    train_seconds: float | None = None
+    ms_per_query: float = 0.0
+    pairs_per_second: float = 0.0
+    parameters: int = 0
+    trainable: int = 0
+    scores_from_store: bool = False
+    """The times are those of the run that computed the scores."""
+    per_query: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    failure: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetResult:
+    """All rerankers on one data set; `rows` is empty where the data set itself could not be had (`failure`)."""
+
+    name: str
+    fingerprint: str = ""
+    documents: int = 0
+    queries: Mapping[str, int] = field(default_factory=dict)
+    """Split → count."""
+    retriever: str = ""
+    protocol: str = ""
+    mean_candidates: float = 0.0
+    recall_ceiling: float = 0.0
+    notes: tuple[str, ...] = ()
+    query_ids: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    failure: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    profile: str
+    baseline: str
+    metrics: tuple[str, ...]
+    """The first one leads."""
+    datasets: tuple[DatasetResult, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def failed(self) -> bool:
+        return any(dataset.failure or any(row.failure for row in dataset.rows) for dataset in self.datasets)

@@ -1,0 +1,41 @@
+"""What `rr list` shows: every name of a profile with its component, read without loading any of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from rr.errors import PluginError
+from rr.evaluate.entries import all_entries
+from rr.plugins import Plugins
+from rr.schema import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    name: str
+    component: str = ""
+    trainer: str = ""
+    distribution: str = ""
+    summary: str = ""
+    failure: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list[Item]:
+    """One item for everything that a bench of all would compare."""
+    items = []
+    for name, entry in all_entries(registry, plugins, profile).items():
+        if isinstance(entry, str):
+            items.append(Item(name, failure=entry))
+            continue
+        component = str(entry.scorer or entry.reranker)
+        try:
+            found = plugins.get("scorer" if entry.scorer else "reranker", component)
+        except PluginError as error:
+            items.append(Item(name, component, entry.trainer or "", failure=str(error)))
+            continue
+        summary = entry.summary or found.component.summary
+        items.append(Item(name, component, entry.trainer or "", found.distribution, summary))
+    return items

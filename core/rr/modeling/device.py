@@ -1,0 +1,41 @@
+"""Device, number format and randomness of a model, chosen in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
+
+
+def pick_device() -> torch.device:
+    """The first GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
+    """`auto`: bfloat16 on a GPU that has it, float16 on one that has not, float32 on a CPU, where half precision is
+    several times slower unless the CPU has it in hardware."""
+    if name != "auto":
+        return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Runs a block (a random initialisation, a training) under a seed, and leaves the caller's randomness alone."""
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
+    """(all, trainable) parameters."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, trainable in sizes if trainable)

@@ -1,0 +1,86 @@
+"""Where pretrained weights come from: a folder, an installed package that carries them, or the local hub cache.
+
+Light: it imports no torch, so that settings can be checked and fingerprinted without a model.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+
+from rr.artefacts import file_sha256, folder_fingerprint
+from rr.errors import RerankError
+
+PACKAGE = "package:"
+
+
+def local_folder(model: str) -> Path | None:
+    """The folder that `model` names: `package:NAME/FOLDER` inside an installed package, or a path. None: neither, so
+    it is a hub name.
+
+    Raises:
+        RerankError: the package is not installed, or the folder is not in it.
+    """
+    if model.startswith(PACKAGE):
+        package, _, inside = model.removeprefix(PACKAGE).partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise RerankError(
+                f"model {model!r}: package {package!r} is not installed; pip install {package.replace('_', '-')}"
+            )
+        folder = Path(spec.submodule_search_locations[0]) / inside
+        if not folder.is_dir():
+            raise RerankError(f"model {model!r}: the package has no folder {inside!r}")
+        return folder
+    folder = Path(model).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def model_path(model: str, sha256: str | None = None) -> str:
+    """What `from_pretrained` takes: a local folder, or the hub name where there is none.
+
+    Raises:
+        RerankError: the folder's model.safetensors does not have the SHA-256 that was asked for.
+    """
+    folder = local_folder(model)
+    if folder is None:
+        if model.startswith((".", "/", "~")):
+            raise RerankError(f"model {model!r}: no such folder")
+        return model
+    if sha256 is not None:
+        weights = folder / "model.safetensors"
+        found = _file_sha256(weights, weights.stat().st_mtime_ns) if weights.is_file() else "missing"
+        if found != sha256:
+            raise RerankError(f"model {model!r}: model.safetensors has SHA-256 {found}, expected {sha256}")
+    return str(folder)
+
+
+def weights_fingerprint(model: str) -> str:
+    """A hash of the files behind `model`; of the name alone while a hub model is not on this machine."""
+    folder = local_folder(model) or _hub_snapshot(model)
+    if folder is None:
+        return f"not on this machine: {model}"
+    newest = max((file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()), default=0)
+    return _folder_fingerprint(folder, newest)
+
+
+def _hub_snapshot(model: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(model, "config.json")
+    except HFValidationError as error:
+        raise RerankError(f"model {model!r}: no such folder, and no name that a hub could have") from error
+    return Path(found).parent if isinstance(found, str) else None
+
+
+@functools.cache
+def _file_sha256(path: Path, modified: int) -> str:
+    return file_sha256(path)
+
+
+@functools.cache
+def _folder_fingerprint(folder: Path, modified: int) -> str:
+    return folder_fingerprint(folder)

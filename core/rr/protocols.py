@@ -1,0 +1,100 @@
+"""What a Scorer, a Reranker and a Trainer are. A plugin's class needs no base class: it only has to fit.
+
+A component's class may carry `Settings`, a subclass of `rr.Settings`; `settings:` of its registry entry is checked
+against it before the class is called. Construction loads: whatever cannot be loaded raises there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from rr.types import Dataset, Ranking, Request, Scale, Scores, State
+
+
+class Settings(BaseModel):
+    """Base of a component's settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    def weights(self) -> str:
+        """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so
+        a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a loaded scorer or reranker.
+
+    `listwise`: a document's score depends on the other candidates. `max_candidates`: how many fit into one request
+    (None: any number). `parameters` / `trainable`: counts of weights in all, and of those that its trainer changes.
+    `notes`: what a reader of the table must know (`untrained base`).
+    """
+
+    scale: Scale
+    listwise: bool = False
+    max_candidates: int | None = None
+    state: State = "no weights"
+    parameters: int = 0
+    trainable: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives every candidate of a request a score; higher is better. Built as `Class(settings, checkpoint)`, where
+    `checkpoint` is a folder that its trainer wrote, or None."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def score(self, requests: Sequence[Request]) -> Sequence[Scores | Sequence[float]]:
+        """One answer a request, in their order; one finite number a candidate, in their order. Never called with an
+        empty candidate list, nor with more than `info.max_candidates`. The answer must not depend on which requests
+        come together. Raise where a score cannot be computed: never fill in."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Turns requests into rankings. Built as `Class(settings, checkpoint)`."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def rerank(self, requests: Sequence[Request]) -> Sequence[Ranking]:
+        """One ranking a request, in their order, holding each of its candidates once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEvent:
+    """One optimiser step of `total`: its training loss, or the dev metric measured after it."""
+
+    step: int
+    total: int
+    loss: float | None = None
+    dev: float | None = None
+
+
+OnEvent = Callable[[TrainingEvent], None]
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains what a Scorer loads. Built as `Class(settings, scorer_settings)`: its own checked `training:` settings
+    and the scorer's checked `settings:`, so that both read the same base model and the same limits."""
+
+    def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
+        empty folder `out` what its Scorer needs as `checkpoint`. `out` becomes visible only when this returns.
+
+        Raises:
+            RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).
+        """
+        ...

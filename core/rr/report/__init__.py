@@ -1,0 +1,1 @@
+"""The comparison table for people (terminal, Markdown) and for programs (CSV, JSON)."""

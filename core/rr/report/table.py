@@ -1,0 +1,86 @@
+"""The cells of the comparison table, the same for every format that people read."""
+
+from __future__ import annotations
+
+from rr.evaluate.results import BenchResult, DatasetResult, Row
+
+SHOWN_DIAGNOSTICS = ("constant", "tied", "label_mass", "uniform", "truncated", "history_dropped", "windowed")
+"""Named first and in this order; a plugin's own follow by name."""
+
+
+def header(result: BenchResult) -> list[str]:
+    leading, *others = result.metrics
+    return [
+        "reranker",
+        "state",
+        f"{leading} [95 % interval]",
+        f"Δ {leading} to {result.baseline}",
+        *others,
+        "train s",
+        "ms/query",
+        "pairs/s",
+        "parameters",
+        "trained",
+        "notes",
+    ]
+
+
+def cells(row: Row, result: BenchResult) -> list[str]:
+    """One text a column of `header`; a failed row has its reason and no figures."""
+    if row.failure:
+        return [row.reranker, "FAILED", *[""] * (len(header(result)) - 3), row.failure]
+    leading, *others = (row.metrics[name] for name in result.metrics)
+    gap = row.difference
+    return [
+        row.reranker,
+        row.state,
+        f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]",
+        f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" if gap else "",
+        *(f"{one.mean:.3f}" for one in others),
+        "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
+        f"{row.ms_per_query:.2f}",
+        f"{row.pairs_per_second:,.0f}",
+        count(row.parameters),
+        count(row.trainable),
+        "; ".join((*row.notes, *_diagnostics(row))),
+    ]
+
+
+def title(dataset: DatasetResult) -> str:
+    """One line on what was compared on."""
+    sizes = ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
+    return (
+        f"{dataset.name}: {dataset.documents} documents, queries {sizes}; {dataset.mean_candidates:.1f} candidates by "
+        f"{dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"data {dataset.fingerprint[:12]}"
+    )
+
+
+def explanation(result: BenchResult) -> str:
+    """What the columns mean, in one line under the tables."""
+    return (
+        f"Means over the test queries. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
+        f"{result.baseline}. Times are of one machine ({result.environment['machine']}); a query's time is its share "
+        "of batched scoring. Notes: shares and means over the queries; tied = equal scores among the candidates."
+    )
+
+
+def count(number: int) -> str:
+    """`0`, `98.3 K`, `22.7 M`."""
+    if number == 0:
+        return "0"
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return str(number)
+
+
+def _diagnostics(row: Row) -> list[str]:
+    """Those that are not 0; the label mass always, since 0 is what must be seen there."""
+    order = {name: place for place, name in enumerate(SHOWN_DIAGNOSTICS)}
+    names = sorted(row.diagnostics, key=lambda name: (order.get(name, len(order)), name))
+    return [
+        f"{name.replace('_', ' ')} {row.diagnostics[name]:.2g}"
+        for name in names
+        if row.diagnostics[name] or name == "label_mass"
+    ]

@@ -1,0 +1,1 @@
+"""Generic rerankers: each turns a Scorer into a Reranker."""

@@ -1,0 +1,113 @@
+"""From a registry entry to a loaded reranker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rr.artefacts import code_fingerprint, fingerprint
+from rr.errors import PluginError, RerankError, ScoringError
+from rr.plugins import Plugins, summary
+from rr.protocols import ModelInfo, Reranker, Settings
+from rr.rerank.sort import Sort
+from rr.rerank.window import Window
+from rr.schema import RerankerEntry
+from rr.types import Ranking, Request, Scores
+from rr.validation import validated
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An entry whose component was found and whose settings were checked; nothing is loaded yet."""
+
+    name: str
+    entry: RerankerEntry
+    target: Any
+    settings: Settings
+
+    def fingerprint(self) -> str:
+        """A hash of the entry, of the weights that it names and of the code behind it."""
+        return fingerprint(
+            {
+                "component": f"{self.target.__module__}:{self.target.__qualname__}",
+                "settings": self.settings.model_dump(mode="json"),
+                "weights": self.settings.weights(),
+                "window": [self.entry.window, self.entry.stride],
+                "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
+            }
+        )
+
+
+def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
+    """Finds the component of an entry and checks its settings.
+
+    Raises:
+        PluginError: the component does not exist or cannot be imported.
+        RegistryError: its settings are wrong.
+    """
+    if entry.scorer is not None:
+        target = plugins.load("scorer", entry.scorer)
+    else:
+        target = plugins.load("reranker", str(entry.reranker))
+    return Resolved(name, entry, target, checked_settings(target, entry.settings, f"reranker {name!r}: settings"))
+
+
+def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
+    """The settings of a component's class, checked; a class without `Settings` takes none."""
+    model: type[Settings] = getattr(target, "Settings", Settings)
+    return validated(model, values, where)
+
+
+def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
+    """Loads the component, and wraps a scorer into the generic reranker that fits it.
+
+    Raises:
+        PluginError: construction broke (its cause is chained).
+    """
+    try:
+        component = resolved.target(resolved.settings, checkpoint)
+    except RerankError:
+        raise
+    except Exception as error:
+        raise PluginError(f"reranker {resolved.name!r} cannot be loaded: {summary(error)}") from error
+    if resolved.entry.reranker is not None:
+        return Checked(component)
+    limit = resolved.entry.window or component.info.max_candidates
+    if limit is None:
+        return Sort(component)
+    return Window(component, limit, resolved.entry.stride or max(limit // 2, 1))
+
+
+class Checked:
+    """A plugin's own reranker behind the same gate as everyone's scores."""
+
+    def __init__(self, reranker: Reranker) -> None:
+        self._reranker = reranker
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._reranker.info
+
+    def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
+        rankings = list(self._reranker.rerank(requests))
+        if len(rankings) != len(requests):
+            raise ScoringError(f"the reranker gave {len(rankings)} rankings for {len(requests)} requests")
+        return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
+
+    def _checked(self, request: Request, ranking: Ranking) -> Ranking:
+        if not isinstance(ranking, Ranking):
+            raise ScoringError(
+                f"query {request.query.id!r}: the reranker answered {type(ranking).__name__}, not Ranking"
+            )
+        ranked = [item.document.id for item in ranking.items]
+        asked = {document.id for document in request.candidates}
+        if len(set(ranked)) != len(ranked) or set(ranked) != asked:
+            raise ScoringError(
+                f"query {request.query.id!r}: the ranking holds {len(ranked)} documents ({len(set(ranked))} distinct, "
+                f"{len(set(ranked) & asked)} of them candidates) for {len(asked)} candidates; rank each once"
+            )
+        scores = ranking.scores
+        values = tuple(scores[document.id] for document in request.candidates)
+        return Ranking.from_scores(request, Scores(values, ranking.diagnostics))

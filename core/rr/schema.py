@@ -1,0 +1,174 @@
+"""The schema of registry.yaml: what its keys are, and what its names resolve to."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rr.errors import RegistryError, nearest
+from rr.validation import validated
+
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """Base of every part of the file: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitPlan(Section):
+    """How queries are dealt out where the source does not do it itself; the rest is the train split."""
+
+    dev: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.3, gt=0, lt=1)
+    seed: int = 13
+    max_train: int | None = Field(None, gt=0)
+    max_dev: int | None = Field(None, gt=0)
+    max_test: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _leaves_a_train_split(self) -> SplitPlan:
+        if self.dev + self.test >= 1:
+            raise ValueError("dev + test must stay below 1, or nothing is left to train on")
+        return self
+
+
+class CandidatePlan(Section):
+    """Which documents every reranker gets for a query."""
+
+    retriever: Literal["bm25", "item-knn", "run"] = "bm25"
+    depth: int = Field(20, gt=0)
+    protocol: Literal["end-to-end", "oracle"] = "end-to-end"
+    fold_accents: bool = False
+    seed: int = 13
+
+
+class DatasetEntry(Section):
+    """One data set of a suite. Exactly one of `reader` and `generator`."""
+
+    reader: str | None = None
+    generator: str | None = None
+    options: dict[str, Any] = {}
+    split: SplitPlan = SplitPlan.model_validate({})
+    candidates: CandidatePlan = CandidatePlan.model_validate({})
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DatasetEntry:
+        if (self.reader is None) == (self.generator is None):
+            raise ValueError("give exactly one of 'reader' and 'generator'")
+        return self
+
+
+class Suite(Section):
+    """Data sets that are benched together, with the same metrics; the first metric leads."""
+
+    metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
+    baseline: str = "first-stage"
+    datasets: dict[str, DatasetEntry]
+
+
+class RerankerEntry(Section):
+    """One name that users pick. Exactly one of `scorer` and `reranker`."""
+
+    summary: str = ""
+    scorer: str | None = None
+    reranker: str | None = None
+    trainer: str | None = None
+    checkpoint: str = "train"
+    settings: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    window: int | None = Field(None, gt=1)
+    stride: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RerankerEntry:
+        if (self.scorer is None) == (self.reranker is None):
+            raise ValueError("give exactly one of 'scorer' and 'reranker'")
+        if self.trainer is not None and self.scorer is None:
+            raise ValueError("a 'trainer' needs a 'scorer' that loads what it trains")
+        if self.stride is not None and (self.window is None or self.stride > self.window):
+            raise ValueError("'stride' needs a 'window' that is at least as long")
+        return self
+
+
+class Profile(Section):
+    """Which suite and which rerankers `rr bench` runs, and what changes for some of them."""
+
+    suite: str
+    rerankers: tuple[str, ...] | None = None
+    overrides: dict[str, dict[str, Any]] = {}
+
+
+class Registry(Section):
+    version: Literal[1]
+    default_profile: str = "embedded"
+    profiles: dict[str, Profile]
+    suites: dict[str, Suite]
+    rerankers: dict[str, RerankerEntry]
+
+    def profile(self, name: str | None = None) -> Profile:
+        return _pick(self.profiles, name or self.default_profile, "profile")
+
+    def suite(self, name: str) -> Suite:
+        return _pick(self.suites, name, "suite")
+
+    def reranker(self, name: str, profile: str | None = None) -> RerankerEntry:
+        """The entry called `name`, with the profile's overrides laid over it (nested keys are merged)."""
+        entry = _pick(self.rerankers, name, "reranker")
+        overrides = self.profile(profile).overrides.get(name)
+        if not overrides:
+            return entry
+        merged = _merge(entry.model_dump(exclude_unset=True), overrides)
+        return validated(RerankerEntry, merged, f"profile override of {name!r}")
+
+    def dataset(self, name: str) -> DatasetEntry:
+        return _pick(
+            {key: entry for suite in self.suites.values() for key, entry in suite.datasets.items()},
+            name,
+            "data set",
+        )
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Registry:
+        if self.default_profile not in self.profiles:
+            raise ValueError(
+                f"default_profile {self.default_profile!r} is not a profile"
+                + nearest(self.default_profile, list(self.profiles))
+            )
+        for name, profile in self.profiles.items():
+            if profile.suite not in self.suites:
+                raise ValueError(
+                    f"profile {name!r} names suite {profile.suite!r}, which does not exist"
+                    + nearest(profile.suite, list(self.suites))
+                )
+            for used in [*(profile.rerankers or ()), *profile.overrides]:
+                if used not in self.rerankers:
+                    raise ValueError(
+                        f"profile {name!r} names reranker {used!r}, which does not exist"
+                        + nearest(used, list(self.rerankers))
+                    )
+        seen: dict[str, str] = {}
+        for suite_name, suite in self.suites.items():
+            for dataset in suite.datasets:
+                if dataset in seen:
+                    raise ValueError(
+                        f"data set {dataset!r} stands in suites {seen[dataset]!r} and {suite_name!r}; rename one"
+                    )
+                seen[dataset] = suite_name
+        return self
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _pick(table: dict[str, T], name: str, what: str) -> T:
+    if name not in table:
+        raise RegistryError(f"no {what} is called {name!r}{nearest(name, list(table))}")
+    return table[name]

@@ -1,0 +1,175 @@
+"""Training an entry on a data set, into a checkpoint folder that is whole or absent."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rr.artefacts import atomic_folder, file_sha256, fingerprint, home
+from rr.errors import PluginError, RerankError
+from rr.plugins import Plugins, summary
+from rr.progress import SILENT, Progress
+from rr.protocols import TrainingEvent
+from rr.resolve import Resolved, checked_settings
+from rr.types import Dataset
+
+RECORD = "training.json"
+LOSSES = "loss.jsonl"
+REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained checkpoint and what its record says."""
+
+    folder: Path
+    seconds: float
+    notes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights and configuration in the folder, leaving out the record and its timings."""
+        return fingerprint(
+            {
+                str(file.relative_to(self.folder)): file_sha256(file)
+                for file in sorted(self.folder.rglob("*"))
+                if file.is_file() and file.name not in (RECORD, LOSSES)
+            }
+        )
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """A checkpoint folder that `train` wrote.
+
+    Raises:
+        RerankError: the folder is missing, or holds no record of a training.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RerankError(
+            f"{folder}: no checkpoint ({RECORD} cannot be read: {summary(error)}); make one with 'rr train'"
+        ) from error
+    return Checkpoint(folder, record["seconds"], tuple(record["notes"]))
+
+
+def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
+    """Where the checkpoint of this entry on this data set is kept: a name for everything that determines it."""
+    trainer = _trainer(plugins, resolved)
+    key = fingerprint(
+        {
+            "scorer": resolved.fingerprint(),
+            "trainer": f"{trainer.__module__}:{trainer.__qualname__}",
+            "training": _training_settings(trainer, resolved).model_dump(mode="json"),
+            "data": dataset.fingerprint,
+        }
+    )
+    return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{key[:16]}"
+
+
+def train(
+    plugins: Plugins,
+    resolved: Resolved,
+    dataset: Dataset,
+    out: Path | None = None,
+    progress: Progress = SILENT,
+) -> Checkpoint:
+    """The checkpoint of this entry on this data set; trained now unless it is already there.
+
+    Raises:
+        RerankError: `out` exists, the entry has no trainer, or the training broke.
+    """
+    folder = out or checkpoint_folder(plugins, resolved, dataset)
+    if folder.is_dir():
+        if out is not None:
+            raise RerankError(f"{out} exists already; name a new folder with --out")
+        return open_checkpoint(folder)
+    target = _trainer(plugins, resolved)
+    settings = _training_settings(target, resolved)
+    if not dataset.splits["train"] or not dataset.splits["dev"]:
+        raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
+    log = _Log()
+    started = time.perf_counter()
+    with (
+        atomic_folder(folder) as temporary,
+        progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
+    ):
+        try:
+            target(settings, resolved.settings).train(dataset, temporary, log.listener(advance))
+        except RerankError:
+            raise
+        except Exception as error:
+            raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+        record = {
+            "reranker": resolved.name,
+            "trainer": resolved.entry.trainer,
+            "settings": resolved.settings.model_dump(mode="json"),
+            "training": settings.model_dump(mode="json"),
+            "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+            "weights": resolved.settings.weights(),
+            "versions": installed_versions(),
+            "seconds": round(time.perf_counter() - started, 3),
+            **log.summary(),
+        }
+        (temporary / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        lines = [json.dumps(asdict(event)) + "\n" for event in log.events]
+        (temporary / LOSSES).write_text("".join(lines), encoding="utf-8")
+    return open_checkpoint(folder)
+
+
+@dataclass
+class _Log:
+    """Keeps every event, and stops a training whose loss is no number."""
+
+    events: list[TrainingEvent] = field(default_factory=list)
+
+    def listener(self, advance: Callable[[int], None]) -> Callable[[TrainingEvent], None]:
+        def listen(event: TrainingEvent) -> None:
+            if event.loss is not None and not math.isfinite(event.loss):
+                raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.loss is not None:
+                advance(1)
+            self.events.append(event)
+
+        return listen
+
+    def summary(self) -> dict[str, Any]:
+        losses = [event.loss for event in self.events if event.loss is not None]
+        devs = [event.dev for event in self.events if event.dev is not None]
+        if not losses:
+            return {"steps": 0, "notes": ["trained without a single step"]}
+        span = max(len(losses) // 10, 1)
+        first, last = sum(losses[:span]) / span, sum(losses[-span:]) / span
+        return {
+            "steps": len(losses),
+            "first_loss": first,
+            "last_loss": last,
+            "best_dev": max(devs, default=None),
+            "notes": [] if last < first else [f"loss did not fall ({first:.3f} → {last:.3f})"],
+        }
+
+
+def _trainer(plugins: Plugins, resolved: Resolved) -> Any:
+    if resolved.entry.trainer is None:
+        raise RerankError(f"reranker {resolved.name!r} has no trainer; add 'trainer:' to its registry entry")
+    return plugins.load("trainer", resolved.entry.trainer)
+
+
+def _training_settings(trainer: Any, resolved: Resolved) -> Any:
+    return checked_settings(trainer, resolved.entry.training, f"reranker {resolved.name!r}: training")
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of the distributions that figures may depend on."""
+    versions = {}
+    for name in REPORTED_VERSIONS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

@@ -1,0 +1,226 @@
+"""The nouns of reranking: frozen and light, importable without any heavy package.
+
+Text is NFC-normalised on the way in (Vietnamese arrives in both composed and decomposed form), so that equal
+texts compare equal everywhere after.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rr.errors import DataError, ScoringError
+
+Scale = Literal["logit", "probability", "cosine", "rank"]
+"""What a score means. `rank`: only the order is meaningful."""
+
+State = Literal["no weights", "pretrained", "untrained", "trained"]
+"""Where a scorer's weights come from. `untrained`: some of them are still random."""
+
+Protocol = Literal["end-to-end", "oracle"]
+"""`end-to-end`: what the first stage missed counts as missed. `oracle`: the truth is put among the candidates."""
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""Query id → document id → grade; a grade above 0 is relevant."""
+
+Run = Mapping[str, Mapping[str, float]]
+"""Query id → document id → score."""
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that can be ranked. `title` is what a list of candidates shows where the whole text is too long."""
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, object] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", nfc(self.text))
+        object.__setattr__(self, "title", nfc(self.title))
+
+    @property
+    def content(self) -> str:
+        """Title and text as one passage."""
+        return f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked. In sequential recommendation `history` holds what the user met, oldest first, and `text`
+    spells out its newest titles for rerankers that read text only."""
+
+    id: str
+    text: str
+    history: tuple[Document, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", nfc(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One query with the candidates to be ranked, and the first stage's score of each where there was one.
+
+    Raises:
+        DataError: two candidates share an id, or `first_stage` has another length than `candidates`.
+    """
+
+    query: Query
+    candidates: tuple[Document, ...]
+    first_stage: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if len({document.id for document in self.candidates}) != len(self.candidates):
+            raise DataError(f"query {self.query.id!r}: two candidates share an id; give each document its own")
+        if self.first_stage is not None and len(self.first_stage) != len(self.candidates):
+            raise DataError(
+                f"query {self.query.id!r}: {len(self.first_stage)} first-stage scores "
+                f"for {len(self.candidates)} candidates; give one a candidate, or none"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """A scorer's answer to one request: `values[i]` belongs to `request.candidates[i]`.
+
+    `diagnostics` are figures of this request alone (a truncated document counts 1.0, the probability mass on the
+    labels is 0.93 …); the evaluator shows their means over the queries.
+    """
+
+    values: tuple[float, ...]
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedDocument:
+    document: Document
+    score: float
+    rank: int
+    """1 for the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """All candidates of a request, best first."""
+
+    query: Query
+    items: tuple[RankedDocument, ...]
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_scores(cls, request: Request, answer: Scores | Sequence[float]) -> Ranking:
+        """Sorts the candidates by score; ties go the way of trec_eval (see `trec_order`).
+
+        Raises:
+            ScoringError: not one finite number a candidate. Nothing is filled in, cut or skipped.
+        """
+        answer = checked_scores(request, answer)
+        documents = {document.id: document for document in request.candidates}
+        values = {document.id: value for document, value in zip(request.candidates, answer.values, strict=True)}
+        items = tuple(
+            RankedDocument(documents[id_], values[id_], rank) for rank, id_ in enumerate(trec_order(values), 1)
+        )
+        return cls(request.query, items, answer.diagnostics)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Document id → score, best first."""
+        return {item.document.id: item.score for item in self.items}
+
+
+def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores:
+    """The one gate between a scorer and everything that reads its scores.
+
+    Raises:
+        ScoringError: a wrong number of scores, a score that is no number, or one that is NaN or infinite.
+    """
+    scores = answer if isinstance(answer, Scores) else Scores(_flat(request, answer))
+    if len(scores.values) != len(request.candidates):
+        raise ScoringError(
+            f"query {request.query.id!r}: {len(scores.values)} scores for {len(request.candidates)} candidates"
+        )
+    bad = sum(not math.isfinite(value) for value in scores.values)
+    if bad:
+        raise ScoringError(f"query {request.query.id!r}: {bad} of {len(scores.values)} scores are NaN or infinite")
+    return scores
+
+
+def _flat(request: Request, answer: Iterable[object]) -> tuple[float, ...]:
+    try:
+        return tuple(float(value) for value in answer)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScoringError(
+            f"query {request.query.id!r}: the scorer's answer is not a flat sequence of numbers ({error})"
+        ) from error
+
+
+def trec_order(scores: Mapping[str, float]) -> list[str]:
+    """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run.
+
+    A rule that does not look at the input order, so that a constant scorer cannot profit from it.
+    """
+    return sorted(sorted(scores, reverse=True), key=lambda id_: -scores[id_])
+
+
+@dataclass(frozen=True, slots=True)
+class HardNegative:
+    """A document that looks relevant to a query and is not; `types` say in what it differs (price, location …).
+
+    `weight` multiplies its exponential in a contrastive loss; 1.0 is an ordinary negative.
+    """
+
+    document_id: str
+    types: tuple[str, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Documents, queries, judgements, splits and the frozen candidate list of every query.
+
+    `candidates[q]` is in a seeded random order, the same for every reranker; `first_stage[q]` is parallel to it.
+    `fingerprint` is a SHA-256 over all of it: equal fingerprints mean the very same evaluation.
+    """
+
+    name: str
+    documents: Mapping[str, Document]
+    queries: Mapping[str, Query]
+    qrels: Qrels
+    splits: Mapping[str, tuple[str, ...]]
+    candidates: Mapping[str, tuple[str, ...]]
+    first_stage: Mapping[str, tuple[float, ...]]
+    hard_negatives: Mapping[str, tuple[HardNegative, ...]]
+    retriever: str
+    protocol: Protocol
+    notes: tuple[str, ...]
+    fingerprint: str
+
+    def requests(self, split: str) -> list[Request]:
+        """One request for every query of the split, in the split's order."""
+        return [
+            Request(
+                self.queries[query_id],
+                tuple(self.documents[id_] for id_ in self.candidates[query_id]),
+                self.first_stage[query_id],
+            )
+            for query_id in self.splits[split]
+        ]
+
+    def relevant(self, query_id: str) -> set[str]:
+        """The ids of the documents that are relevant to the query."""
+        return {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
+
+    def recall_ceiling(self, split: str) -> float:
+        """The mean share of relevant documents that are among the candidates: the best recall any reranker of
+        this data set can reach."""
+        shares = [len(self.relevant(q) & set(self.candidates[q])) / len(self.relevant(q)) for q in self.splits[split]]
+        return sum(shares) / len(shares)

@@ -1,0 +1,50 @@
+"""Checking values against a pydantic model, with errors that fit on one line."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rr.errors import RegistryError, nearest
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validated(model: type[ModelT], content: dict[str, Any], where: str) -> ModelT:
+    """
+    Raises:
+        RegistryError: the first problem, with the path of keys to it and, for an unknown key, the nearest known one.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = error.errors()
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise RegistryError(f"{where}: {_explained(model, problems[0])}{more}") from error
+
+
+def _explained(model: type[BaseModel], problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    place = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        parent = _model_at(model, location[:-1])
+        return f"unknown key {place!r}{nearest(location[-1], list(parent.model_fields) if parent else [])}"
+    if problem["type"] == "missing":
+        return f"key {place!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _model_at(model: type[BaseModel], location: list[str]) -> type[BaseModel] | None:
+    """The model that a path of keys leads to, through dictionaries of models."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        if current is None:
+            return None
+        field = current.model_fields.get(part)
+        if field is None:
+            continue  # a user's own name, the key of a dictionary: stay at the model that its values have
+        arguments = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        current = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    return current

@@ -1,0 +1,1 @@
+"""Cross-encoder with one logit, trained with binary cross-entropy (the ViRanker recipe)."""

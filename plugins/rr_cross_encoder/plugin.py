@@ -1,0 +1,31 @@
+"""Registers the cross-encoder's scorer and trainer."""
+
+from __future__ import annotations
+
+from rr import Component, hookimpl
+
+REQUIRES = ("torch", "transformers")
+
+
+@hookimpl
+def rr_register_scorers() -> list[Component]:
+    return [
+        Component(
+            "cross_encoder",
+            "rr_cross_encoder.scorer:CrossEncoderScorer",
+            "Sequence-classification model with one logit over query and document together",
+            REQUIRES,
+        )
+    ]
+
+
+@hookimpl
+def rr_register_trainers() -> list[Component]:
+    return [
+        Component(
+            "cross_encoder",
+            "rr_cross_encoder.trainer:CrossEncoderTrainer",
+            "Binary cross-entropy with hard and random negatives, all weights",
+            REQUIRES,
+        )
+    ]

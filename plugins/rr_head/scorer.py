@@ -1,0 +1,42 @@
+"""The projection head as a Scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from rr import ModelInfo, Request
+from rr.modeling.device import parameter_counts
+from rr.modeling.encoding import FrozenEncoder, cosine_scores
+from rr.types import State
+from rr_head.model import HeadSettings, make_head
+
+
+class HeadScorer:
+    """Scores are cosines of projected query and document."""
+
+    Settings = HeadSettings
+
+    def __init__(self, settings: HeadSettings, checkpoint: Path | None = None) -> None:
+        self._encoder = FrozenEncoder(settings)
+        self._head = make_head(settings, self._encoder.dimensions, checkpoint).to(self._encoder.module.device)
+        self._state: State = "trained" if checkpoint else "untrained"
+
+    @classmethod
+    def of(cls, encoder: FrozenEncoder, head: torch.nn.Linear) -> HeadScorer:
+        """A scorer around a head that is being trained."""
+        scorer = cls.__new__(cls)
+        scorer._encoder, scorer._head, scorer._state = encoder, head, "trained"
+        return scorer
+
+    @property
+    def info(self) -> ModelInfo:
+        frozen, _ = parameter_counts(self._encoder.module)
+        own, _ = parameter_counts(self._head)
+        notes = () if self._state == "trained" else ("random head",)
+        return ModelInfo("cosine", state=self._state, parameters=frozen + own, trainable=own, notes=notes)
+
+    def score(self, requests: Sequence[Request]) -> list[list[float]]:
+        return cosine_scores(requests, lambda texts: self._head(self._encoder(texts)))

@@ -1,0 +1,115 @@
+"""The multiple-choice prompt, rendered by the tokenizer's own chat template and cut to its token budgets.
+
+Training and scoring read the very same rendering, up to the position at which the letter is predicted: a template
+that adds an empty think block (Qwen3) adds it to both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rr import Request, RerankError
+from rr_letters.labels import LETTERS, encode, letter_range
+
+MIN_TITLE_TOKENS = 4
+
+NEXT_ITEM = """You are a recommendation ranking assistant.
+Choose exactly ONE item that the user will interact with next.
+
+User history, oldest first:
+{history}
+
+Candidates:
+{candidates}
+
+Answer with only one letter ({letters})."""
+
+PASSAGE = """You are a passage ranking assistant.
+Choose exactly ONE passage that answers the question.
+
+Question: {question}
+
+Candidates:
+{candidates}
+
+Answer with only one letter ({letters})."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits in tokens, and in items for the history."""
+
+    title_tokens: int
+    history_items: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """`tokens`: what the model reads; the next one is the answer's letter. `cut`: the share of candidates that were
+    shortened. `history_dropped`: how many history items did not fit, beyond those that `history_items` leaves out."""
+
+    tokens: list[int]
+    cut: float
+    history_dropped: int
+
+
+class Prompter:
+    """Renders requests with one tokenizer."""
+
+    def __init__(self, tokenizer: Any, budget: Budget) -> None:
+        self._tokenizer, self._budget = tokenizer, budget
+
+    def render(self, request: Request) -> Prompt:
+        """The prompt of a request with 1 to 52 candidates. Where it is too long the oldest history goes first, then
+        the candidates are shortened alike; the question, the letters and the answer cue are never cut.
+
+        Raises:
+            RerankError: it does not fit even so.
+        """
+        newest = request.query.history[-self._budget.history_items :]
+        history = [self._shorten(document.title or document.text, self._budget.title_tokens)[0] for document in newest]
+        kept, title_tokens = list(history), self._budget.title_tokens
+        while True:
+            shown = [self._shorten(d.title or d.text, title_tokens) for d in request.candidates]
+            tokens = encode(self._tokenizer, self.text(request, kept, [text for text, _ in shown]))
+            if len(tokens) <= self._budget.max_tokens:
+                cut = sum(was_cut for _, was_cut in shown) / len(shown)
+                return Prompt(tokens, cut, len(history) - len(kept))
+            if len(kept) > 1:
+                kept = kept[max(len(kept) // 4, 1) :]
+            elif title_tokens > MIN_TITLE_TOKENS:
+                title_tokens = max(title_tokens * 3 // 4, MIN_TITLE_TOKENS)
+            else:
+                raise RerankError(
+                    f"query {request.query.id!r}: the prompt has {len(tokens)} tokens with every candidate cut to "
+                    f"{MIN_TITLE_TOKENS}, and max_tokens is {self._budget.max_tokens}; raise it or shorten the query"
+                )
+
+    def text(self, request: Request, history: Sequence[str], candidates: Sequence[str]) -> str:
+        """The rendered text, up to where the letter is to come."""
+        template = NEXT_ITEM if request.query.history else PASSAGE
+        content = template.format(
+            question=request.query.text,
+            history="\n".join(f"- {title}" for title in history),
+            candidates="\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, candidates, strict=False)),
+            letters=letter_range(len(candidates)),
+        )
+        return str(
+            self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": content}],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,  # Qwen3 then adds its empty think block; other templates ignore it
+            )
+        )
+
+    def _shorten(self, text: str, limit: int) -> tuple[str, bool]:
+        """The text's first `limit` tokens on one line, and whether anything was cut."""
+        line = " ".join(text.split())
+        offsets = self._tokenizer(line, add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
+            "offset_mapping"
+        ]
+        return (line[: offsets[limit - 1][1]], True) if len(offsets) > limit else (line, False)

@@ -1,0 +1,133 @@
+"""Metrics against trec_eval itself, and the bootstrap against what it must hold."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+import pytrec_eval
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rr.errors import RegistryError, ScoringError
+from rr.evaluate.metrics import evaluate, metric
+from rr.evaluate.significance import difference, interval
+
+TREC = {
+    "nDCG@10": "ndcg_cut_10",
+    "nDCG@3": "ndcg_cut_3",
+    "MAP": "map",
+    "MAP@5": "map_cut_5",
+    "MRR": "recip_rank",
+    "Recall@5": "recall_5",
+    "Recall@10": "recall_10",
+    "Hit@1": "success_1",
+    "Hit@10": "success_10",
+}
+
+ids = st.sampled_from([f"d{number}" for number in range(30)] + ["D1", "đ", "10", "9"])
+# few distinct scores, so that ties are the rule; and two that differ only beyond 32 bits
+scores = st.sampled_from([0.0, 1.0, -2.5, 0.1, 0.1 + 1e-12, 3.0])
+runs = st.dictionaries(st.sampled_from(["q1", "q2", "q3"]), st.dictionaries(ids, scores, min_size=1), min_size=1)
+grades = st.dictionaries(ids, st.integers(0, 3), min_size=1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(run=runs, judged=st.fixed_dictionaries({"q1": grades, "q2": grades, "q3": grades}))
+def test_equal_to_trec_eval_ties_included(run: dict[str, dict[str, float]], judged: dict[str, dict[str, int]]) -> None:
+    expected = pytrec_eval.RelevanceEvaluator(judged, set(TREC.values())).evaluate(run)
+    ours = evaluate(run, judged, list(judged), [metric(name) for name in TREC])
+    for name, trec in TREC.items():
+        for place, query_id in enumerate(judged):
+            theirs = expected[query_id][trec] if query_id in run else 0.0
+            assert ours[name][place] == pytest.approx(theirs, abs=1e-9), (name, query_id)
+
+
+def test_mrr_at_10_is_the_reciprocal_rank_of_the_first_ten() -> None:
+    run = {f"d{number:02}": float(-number) for number in range(12)}
+    assert metric("MRR@10").per_query(run, {"d09": 1}) == pytest.approx(0.1)
+    assert metric("MRR@10").per_query(run, {"d10": 1}) == 0.0
+    assert metric("MRR").per_query(run, {"d10": 1}) == pytest.approx(1 / 11)
+
+
+def test_a_constant_scorer_does_not_profit_from_the_input_order() -> None:
+    # the truth comes first in the input and last in trec_eval's order
+    run = {"a": 1.0, **{f"d{number}": 1.0 for number in range(19)}}
+    assert metric("MRR").per_query(run, {"a": 1}) == pytest.approx(1 / 20)
+
+
+def test_missed_relevant_documents_lower_recall_and_ndcg() -> None:
+    run = {"a": 2.0, "b": 1.0}
+    judged = {"a": 1, "never retrieved": 1}
+    assert metric("Recall@10").per_query(run, judged) == 0.5
+    assert metric("nDCG@10").per_query(run, judged) == pytest.approx(1 / (1 + 1 / math.log2(3)))
+
+
+def test_a_query_missing_from_the_run_counts_zero() -> None:
+    values = evaluate({"q1": {"a": 1.0}}, {"q1": {"a": 1}, "q2": {"a": 1}}, ["q1", "q2"], [metric("MRR")])
+    assert values == {"MRR": [1.0, 0.0]}
+
+
+def test_nan_is_an_error() -> None:
+    with pytest.raises(ScoringError, match="NaN"):
+        metric("MRR").per_query({"a": float("nan")}, {"a": 1})
+
+
+@pytest.mark.parametrize("name", ["ndgc@10", "nDCG@0", "nDCG@", "Recall@-1", ""])
+def test_an_unknown_metric_is_an_error(name: str) -> None:
+    with pytest.raises(RegistryError, match="no metric is called"):
+        metric(name)
+
+
+def test_the_nearest_metric_is_suggested() -> None:
+    with pytest.raises(RegistryError, match="did you mean 'nDCG'"):
+        metric("ndcg@10")
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
+    """95 % of the intervals of samples from a known distribution hold its mean (a percentile bootstrap on 100 values
+    is a little short of it)."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        found = interval(generator.beta(2, 3, size=100).tolist())
+        covered += found.low <= 0.4 <= found.high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_the_interval_is_close_to_the_normal_one() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.2, size=400)
+    found = interval(values.tolist())
+    half = 1.96 * values.std() / 20
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.002)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.002)
+
+
+def test_a_difference_is_paired() -> None:
+    """Two systems whose values spread widely and differ by a constant: the pairing takes the spread away."""
+    generator = random.Random(0)
+    base = [generator.random() for _ in range(50)]
+    found = difference([value + 0.01 for value in base], base)
+    assert (found.low, found.high) == (pytest.approx(0.01), pytest.approx(0.01))
+    assert found.p < 0.001
+
+
+def test_no_difference_has_no_small_p() -> None:
+    same = difference([0.3, 0.5], [0.3, 0.5])
+    assert (same.mean, same.p) == (0.0, 1.0)
+
+
+def test_p_is_uniform_enough_under_the_null() -> None:
+    generator = np.random.default_rng(2)
+    small = sum(
+        difference(generator.normal(size=80).tolist(), generator.normal(size=80).tolist()).p < 0.05 for _ in range(200)
+    )
+    assert small <= 22  # 10 expected
+
+
+def test_a_comparison_needs_the_same_queries() -> None:
+    with pytest.raises(ValueError, match="same queries"):
+        difference([1.0], [1.0, 0.0])
