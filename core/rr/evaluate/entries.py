@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rr.errors import RerankError, nearest
-from rr.plugins import Plugins
+from rr.plugins import OURS, Plugins
 from rr.schema import Registry, RerankerEntry
 
 
 def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> dict[str, RerankerEntry | str]:
-    """All that a bench of the profile compares: its entries, a default entry for every installed scorer or reranker
-    that no entry of the registry names, and the reason of each plugin that failed."""
+    """All that a bench of the profile compares: its entries; a default entry for every scorer and reranker of another
+    distribution that no entry of the registry names (ours are in the packaged registry, and whoever writes a registry
+    of their own leaves them out on purpose); and the reason of each plugin that failed."""
     names = registry.profile(profile).rerankers or tuple(registry.rerankers)
     entries: dict[str, RerankerEntry | str] = {name: registry.reranker(name, profile) for name in names}
-    for kind in ("scorer", "reranker"):
-        used = {getattr(entry, kind) for entry in registry.rerankers.values()}
-        for registered in plugins.of_kind("scorer" if kind == "scorer" else "reranker"):
-            bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
-            if not used & {bare, full}:
-                entries[full if bare in entries else bare] = RerankerEntry.model_validate({kind: full})
+    used = {name for entry in registry.rerankers.values() for name in (entry.scorer, entry.reranker)}
+    for registered in plugins.components:
+        bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
+        if registered.kind != "trainer" and registered.distribution != OURS and not used & {bare, full}:
+            entries[full if bare in entries else bare] = RerankerEntry.model_validate({registered.kind: full})
     for failure in plugins.failures:
         label = failure.plugin if failure.plugin not in entries else f"{failure.distribution}/{failure.plugin}"
         entries[label] = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"

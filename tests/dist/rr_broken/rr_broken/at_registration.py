@@ -1,0 +1,6 @@
+import rr
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    raise RuntimeError("raised at registration")
