@@ -28,7 +28,7 @@ class ScoringError(RerankError):
 def nearest(word: str, known: list[str]) -> str:
     """What to append to an error about an unknown name: the nearest known one, or all of them if none is near."""
     folded = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), folded, n=1)
+    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {folded[near[0]]!r}?"
     return f"; known: {', '.join(sorted(known)) or 'none'}"

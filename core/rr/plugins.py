@@ -147,7 +147,7 @@ def _register(plugins: Plugins, manager: pluggy.PluginManager, point: EntryPoint
             hook = manager.subset_hook_caller(f"{PROJECT}_register_{kind}s", others)
             for answer in hook():
                 rows += [(kind, _checked(component)) for component in answer]
-    except Exception as error:  # noqa: BLE001 - it is kept as a failure, and the other plugins go on
+    except Exception as error:
         if manager.has_plugin(name):
             manager.unregister(name=name)  # or its unknown hooks would be held against the next plugin
         if os.environ.get("RR_STRICT") == "1":

@@ -46,7 +46,8 @@ def load_registry(path: Path | None = None) -> Registry:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
         raise RegistryError(f"{source}{line}: {error.problem}{mend}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        # PyYAML lets the errors of a value's own parser through (`2024-13-01` is no date, `!!int x` no number)
         raise RegistryError(f"{source}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
@@ -56,16 +57,15 @@ def load_registry(path: Path | None = None) -> Registry:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """Safe loading that does not let a second key of the same name replace the first in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
         seen: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"{key.value!r} stands here and on line {seen[key.value]}; rename one",
-                    key.start_mark,
-                )
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.composer.ComposerError(None, None, "a key must be a single word or text", key.start_mark)
+            if key.value in seen and key.value != "<<":
+                problem = f"{key.value!r} stands here and on line {seen[key.value]}; rename one"
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
             seen[key.value] = line
-        return super().construct_mapping(node, deep)
+        return node

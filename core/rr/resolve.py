@@ -11,10 +11,10 @@ from rr.artefacts import code_fingerprint, fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
 from rr.plugins import Plugins, summary
 from rr.protocols import ModelInfo, Reranker, Settings
-from rr.rerank.sort import Sort
-from rr.rerank.window import Window
+from rr.rerank.compose import compose
+from rr.rerank.sort import with_ties
 from rr.schema import RerankerEntry
-from rr.types import Ranking, Request, Scores
+from rr.types import Ranking, Request, Scores, checked_scores
 from rr.validation import validated
 
 
@@ -74,10 +74,7 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
         raise PluginError(f"reranker {resolved.name!r} cannot be loaded: {summary(error)}") from error
     if resolved.entry.reranker is not None:
         return Checked(component)
-    limit = resolved.entry.window or component.info.max_candidates
-    if limit is None:
-        return Sort(component)
-    return Window(component, limit, resolved.entry.stride or max(limit // 2, 1))
+    return compose(component, resolved.entry.window, resolved.entry.stride)
 
 
 class Checked:
@@ -101,6 +98,10 @@ class Checked:
             raise ScoringError(
                 f"query {request.query.id!r}: the reranker answered {type(ranking).__name__}, not Ranking"
             )
+        if ranking.query.id != request.query.id:
+            raise ScoringError(
+                f"query {request.query.id!r}: the reranker answered query {ranking.query.id!r} in its place"
+            )
         ranked = [item.document.id for item in ranking.items]
         asked = {document.id for document in request.candidates}
         if len(set(ranked)) != len(ranked) or set(ranked) != asked:
@@ -110,4 +111,4 @@ class Checked:
             )
         scores = ranking.scores
         values = tuple(scores[document.id] for document in request.candidates)
-        return Ranking.from_scores(request, Scores(values, ranking.diagnostics))
+        return Ranking.from_scores(request, with_ties(checked_scores(request, Scores(values, ranking.diagnostics))))

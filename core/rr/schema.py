@@ -88,8 +88,8 @@ class RerankerEntry(Section):
             raise ValueError("give exactly one of 'scorer' and 'reranker'")
         if self.trainer is not None and self.scorer is None:
             raise ValueError("a 'trainer' needs a 'scorer' that loads what it trains")
-        if self.stride is not None and (self.window is None or self.stride > self.window):
-            raise ValueError("'stride' needs a 'window' that is at least as long")
+        if self.stride is not None and (self.window is None or self.stride >= self.window):
+            raise ValueError("'stride' needs a 'window' that is longer, or nothing is carried from one to the next")
         return self
 
 
@@ -149,6 +149,11 @@ class Registry(Section):
                         f"profile {name!r} names reranker {used!r}, which does not exist"
                         + nearest(used, list(self.rerankers))
                     )
+            for overridden in profile.overrides:
+                try:
+                    self.reranker(overridden, name)
+                except RegistryError as error:
+                    raise ValueError(f"profile {name!r}: {error}") from error
         seen: dict[str, str] = {}
         for suite_name, suite in self.suites.items():
             for dataset in suite.datasets:

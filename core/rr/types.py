@@ -7,8 +7,9 @@ texts compare equal everywhere after.
 from __future__ import annotations
 
 import math
+import struct
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +32,12 @@ Run = Mapping[str, Mapping[str, float]]
 
 
 def nfc(text: str) -> str:
+    """
+    Raises:
+        DataError: the text holds half of a surrogate pair, which no file can be written with.
+    """
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise DataError(f"the text {text[:40]!a} holds half of a surrogate pair; repair its encoding")
     return unicodedata.normalize("NFC", text)
 
 
@@ -143,7 +150,11 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     Raises:
         ScoringError: a wrong number of scores, a score that is no number, or one that is NaN or infinite.
     """
-    scores = answer if isinstance(answer, Scores) else Scores(_flat(request, answer))
+    values, diagnostics = (answer.values, answer.diagnostics) if isinstance(answer, Scores) else (answer, {})
+    if not isinstance(diagnostics, Mapping):
+        raise ScoringError(f"query {request.query.id!r}: diagnostics are {type(diagnostics).__name__}, not a mapping")
+    names, numbers = list(diagnostics), _flat(request, list(diagnostics.values()))
+    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)))
     if len(scores.values) != len(request.candidates):
         raise ScoringError(
             f"query {request.query.id!r}: {len(scores.values)} scores for {len(request.candidates)} candidates"
@@ -151,16 +162,33 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     bad = sum(not math.isfinite(value) for value in scores.values)
     if bad:
         raise ScoringError(f"query {request.query.id!r}: {bad} of {len(scores.values)} scores are NaN or infinite")
+    wrong = [name for name, value in scores.diagnostics.items() if not math.isfinite(value)]
+    if wrong:
+        raise ScoringError(f"query {request.query.id!r}: diagnostic {wrong[0]!r} is NaN or infinite")
     return scores
 
 
-def _flat(request: Request, answer: Iterable[object]) -> tuple[float, ...]:
+def _flat(request: Request, answer: object) -> tuple[float, ...]:
+    what = f"query {request.query.id!r}: the scorer's answer is not a flat sequence of numbers"
+    if isinstance(answer, str | bytes | bytearray | memoryview | Mapping | Set) or not isinstance(answer, Iterable):
+        raise ScoringError(f"{what} but {type(answer).__name__}")
+    values = []
+    for value in answer:
+        try:
+            if isinstance(value, str | bytes):
+                raise TypeError(f"{value!r} is text")
+            values.append(float(value))
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise ScoringError(f"{what} ({error})") from error
+    return tuple(values)
+
+
+def float32(value: float) -> float:
+    """The value as trec_eval holds it; beyond the range of 32 bits, infinite."""
     try:
-        return tuple(float(value) for value in answer)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ScoringError(
-            f"query {request.query.id!r}: the scorer's answer is not a flat sequence of numbers ({error})"
-        ) from error
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def trec_order(scores: Mapping[str, float]) -> list[str]:

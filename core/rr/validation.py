@@ -19,7 +19,8 @@ def validated(model: type[ModelT], content: dict[str, Any], where: str) -> Model
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = error.errors()
+        # a mistyped key is both unknown and missing; the first says which word to mend
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RegistryError(f"{where}: {_explained(model, problems[0])}{more}") from error
 

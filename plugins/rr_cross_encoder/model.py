@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
@@ -16,6 +17,9 @@ from rr.modeling.loading import quiet
 from rr.modeling.source import model_path, weights_fingerprint
 
 MIN_DOCUMENT_TOKENS = 8
+
+Encoded = dict[str, list[int]]
+"""`input_ids` and whatever else the model takes for one pair, not padded."""
 
 
 class CrossEncoderSettings(Settings):
@@ -46,6 +50,7 @@ class PairModel:
         self.device = pick_device()
         remote = settings.trust_remote_code
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+        self._check_config(AutoConfig.from_pretrained(source, trust_remote_code=remote))
         with quiet(), seeded(settings.seed):
             self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source,
@@ -58,33 +63,52 @@ class PairModel:
         self.untrained = tuple(sorted(loading["missing_keys"]))
         self.model.to(self.device).eval()
 
-    def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, list[int]]], list[bool]]:
+    def _check_config(self, config: Any) -> None:
+        """
+        Raises:
+            RerankError: the model has several labels, or fewer positions than `max_length`.
+        """
+        settings = self.settings
+        classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
+        if classifies and config.num_labels != 1:
+            raise RerankError(
+                f"model {settings.model!r} has {config.num_labels} labels; a cross-encoder needs one logit"
+            )
+        positions = min(self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
+        if settings.max_length > positions:
+            raise RerankError(
+                f"max_length {settings.max_length} is more than the {positions} tokens the model can read"
+            )
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Encoded], list[bool]]:
         """The token ids of each (query, document) pair, and whether its document was cut.
 
         Raises:
             RerankError: a query leaves no room for a document.
         """
         limit = self.settings.max_length
-        encoded = [self._tokenize(query, document) for query, document in pairs]
+        encoded = self._tokenize(pairs, truncation=False)
         cut = [len(row["input_ids"]) > limit for row in encoded]
-        for index, (query, document) in enumerate(pairs):
-            if cut[index]:
-                room = limit - len(self._tokenize(query, "")["input_ids"])
-                if room < MIN_DOCUMENT_TOKENS:
-                    raise RerankError(
-                        f"the query {query[:40]!r}… leaves {max(room, 0)} of max_length {limit} tokens "
-                        "to the document; raise max_length or shorten the query"
-                    )
-                encoded[index] = self._tokenize(query, document, truncation="only_second", max_length=limit)
+        long = [index for index in range(len(pairs)) if cut[index]]
+        for query in {pairs[index][0] for index in long}:
+            room = limit - len(self._tokenize([(query, "")], truncation=False)[0]["input_ids"])
+            if room < MIN_DOCUMENT_TOKENS:
+                raise RerankError(
+                    f"the query {query[:40]!r}… leaves {max(room, 0)} of max_length {limit} tokens "
+                    "to the document; raise max_length or shorten the query"
+                )
+        shortened = self._tokenize([pairs[index] for index in long], truncation="only_second", max_length=limit)
+        for index, row in zip(long, shortened, strict=True):
+            encoded[index] = row
         return encoded, cut
 
-    def logits(self, batch: Sequence[dict[str, list[int]]]) -> torch.Tensor:
+    def logits(self, batch: Sequence[Encoded]) -> torch.Tensor:
         """Shape (len(batch),), float32 whatever the model's format, so that close scores do not tie."""
         padded = self.tokenizer.pad(list(batch), return_tensors="pt").to(self.device)
         return self.model(**padded).logits[:, 0].float()  # type: ignore[no-any-return]
 
     @torch.inference_mode()
-    def score(self, encoded: Sequence[dict[str, list[int]]]) -> list[float]:
+    def score(self, encoded: Sequence[Encoded]) -> list[float]:
         scores = [0.0] * len(encoded)
         lengths = [len(row["input_ids"]) for row in encoded]
         for batch in token_batches(lengths, self.settings.token_budget):
@@ -93,7 +117,10 @@ class PairModel:
                 scores[index] = value
         return scores
 
-    def _tokenize(self, query: str, document: str, **options: Any) -> dict[str, list[int]]:
+    def _tokenize(self, pairs: Sequence[tuple[str, str]], **options: Any) -> list[Encoded]:
         # padding and truncation are given at every call: a tokenizer file may carry fixed ones (MiniLM's does)
-        options = {"truncation": False, **options}
-        return dict(self.tokenizer(query, document, padding=False, verbose=False, **options))
+        if not pairs:
+            return []
+        queries, documents = zip(*pairs, strict=True)
+        rows = self.tokenizer(list(queries), list(documents), padding=False, verbose=False, **options)
+        return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]

@@ -30,7 +30,8 @@ class CrossEncoderScorer:
     @property
     def info(self) -> ModelInfo:
         total, trainable = parameter_counts(self._pairs.model)
-        notes = ("random " + self._pairs.untrained[0].partition(".")[0],) if self._pairs.untrained else ()
+        parts = sorted({name.rpartition(".")[0] for name in self._pairs.untrained})
+        notes = (f"random {', '.join(parts)}",) if parts else ()
         return ModelInfo("logit", state=self._state, parameters=total, trainable=trainable, notes=notes)
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:

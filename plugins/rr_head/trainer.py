@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,26 +11,29 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from rr import Dataset, HardNegative, OnEvent, RerankError, Settings, TrainingEvent
+from rr import Dataset, HardNegative, OnEvent, RerankError
 from rr.data.negatives import hard_negatives
 from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.encoding import FrozenEncoder
+from rr.modeling.fitting import FitSettings, copied, fit
 from rr_head.loss import weighted_info_nce
 from rr_head.model import HeadSettings, make_head, project, save_head
 from rr_head.scorer import HeadScorer
 
 
-class HeadTraining(Settings):
+class HeadTraining(FitSettings):
+    """A batch is `batch_size` (query, positive) rows, each with its hard negatives."""
+
+    SCHEDULE = "constant"
+
     epochs: int = Field(10, gt=0)
     batch_size: int = Field(128, gt=1)
     lr: float = Field(2e-4, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    warmup: float = Field(0.0, ge=0, lt=1)
     temperature: float = Field(0.07, gt=0)
     num_hard_negatives: int = Field(3, ge=0)
     """A row; those that the data set names come first."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +53,25 @@ class HeadTrainer:
         self._settings, self._scorer_settings = settings, scorer_settings
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        settings = self._settings
         encoder = FrozenEncoder(self._scorer_settings)
         head = make_head(self._scorer_settings, encoder.dimensions, None).to(encoder.module.device)
-        with seeded(self._settings.seed):
-            head.load_state_dict({"weight": self._fit(encoder, head, dataset, on_event)})
-        save_head(head, self._scorer_settings, out)
-
-    def _fit(self, encoder: FrozenEncoder, head: torch.nn.Linear, dataset: Dataset, on_event: OnEvent) -> Tensor:
-        settings = self._settings
         rows = training_rows(dataset, settings.num_hard_negatives)
-        encoder([dataset.queries[row.query_id].text for row in rows])  # in one go, for the encoder's own batching
+        encoder([dataset.queries[row.query_id].text for row in rows])  # all at once, in the encoder's own batches
         encoder([dataset.documents[id_].content for row in rows for id_ in _documents(row)])
-        optimizer = torch.optim.AdamW(head.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-        generator = random.Random(settings.seed)
-        batches = -(-len(rows) // settings.batch_size)
-        total, step, best_quality, best = settings.epochs * batches, 0, -1.0, head.weight.detach().clone()
-        for _ in range(settings.epochs):
-            generator.shuffle(rows)
-            for start in range(0, len(rows), settings.batch_size):
-                loss = batch_loss(encoder, head, dataset, rows[start : start + settings.batch_size], settings)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(head.parameters(), settings.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
-                step += 1
-                on_event(TrainingEvent(step, total, loss=loss.item()))
-            quality = ranking_quality(HeadScorer.of(encoder, head), dataset)
-            on_event(TrainingEvent(step, total, dev=quality))
-            if quality > best_quality:
-                best_quality, best = quality, head.weight.detach().clone()
-        return best
+        scorer = HeadScorer.of(encoder, head)
+        with seeded(settings.seed):
+            best = fit(
+                head,
+                [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)],
+                settings,
+                loss=lambda batch: batch_loss(encoder, head, dataset, batch, settings.temperature),
+                quality=lambda: ranking_quality(scorer, dataset),
+                snapshot=lambda: copied(head.state_dict()),
+                on_event=on_event,
+            )
+        head.load_state_dict(best)
+        save_head(head, self._scorer_settings, out)
 
 
 def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
@@ -100,7 +93,7 @@ def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
 
 
 def batch_loss(
-    encoder: FrozenEncoder, head: torch.nn.Linear, dataset: Dataset, rows: list[Row], settings: HeadTraining
+    encoder: FrozenEncoder, head: torch.nn.Linear, dataset: Dataset, rows: Sequence[Row], temperature: float
 ) -> Tensor:
     """The weighted InfoNCE of one batch; rows with fewer hard negatives than the longest are padded with weight 0."""
     queries = project(head, encoder(dataset.queries[row.query_id].text for row in rows))
@@ -118,8 +111,12 @@ def batch_loss(
     relevant = [dataset.relevant(row.query_id) for row in rows]
     same = torch.tensor([[row.positive in mine for row in rows] for mine in relevant], device=queries.device)
     return weighted_info_nce(
-        queries, positives, negatives.view(len(rows), width, -1), weights, same, settings.temperature
+        queries, positives, negatives.view(len(rows), width, queries.shape[1]), weights, same, temperature
     )
+
+
+def _shuffled(rows: Sequence[Row], seed: int, epoch: int) -> list[Row]:
+    return random.Random(f"{seed} {epoch}").sample(rows, len(rows))
 
 
 def _documents(row: Row) -> list[str]:

@@ -28,19 +28,17 @@ def label_tokens(tokenizer: Any, prompt: str) -> list[int]:
             named, with what the tokenizer made of them.
     """
     before = encode(tokenizer, prompt)
-    made: dict[str, list[int]] = {}
-    for letter in LETTERS:
-        tokens = encode(tokenizer, prompt + letter)
-        made[letter] = tokens[len(before) :] if tokens[: len(before)] == before else tokens[-2:]
-    unknown = tokenizer.unk_token_id
-    ids = [tokens[0] for tokens in made.values() if len(tokens) == 1]
+    made = {letter: encode(tokenizer, prompt + letter) for letter in LETTERS}
+    ids = [tokens[-1] for tokens in made.values() if tokens[:-1] == before]
     wrong = [
         letter
         for letter, tokens in made.items()
-        if len(tokens) != 1 or ids.count(tokens[0]) > 1 or tokens[0] == unknown
+        if tokens[:-1] != before or tokens[-1] == tokenizer.unk_token_id or ids.count(tokens[-1]) > 1
     ]
     if wrong:
-        shown = ", ".join(f"{letter} → {tokenizer.convert_ids_to_tokens(made[letter])}" for letter in wrong)
+        # where the letter changed the tokens before it, the last two show what it merged with
+        after = {k: made[k][len(before) :] if made[k][: len(before)] == before else made[k][-2:] for k in wrong}
+        shown = ", ".join(f"{letter} → {tokenizer.convert_ids_to_tokens(after[letter])}" for letter in wrong)
         raise RerankError(
             f"{len(wrong)} of the 52 answer letters are not single, distinct tokens after the prompt: {shown}; "
             "use another model or chat template"

@@ -53,12 +53,17 @@ class LetterModel:
         source, remote = settings.folder(), settings.trust_remote_code
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
         with quiet():
-            self.model: Any = AutoModelForCausalLM.from_pretrained(
+            self.model: Any
+            self.model, loading = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=pick_dtype(dtype or settings.dtype, self.device),
                 use_safetensors=True,
                 trust_remote_code=remote,
+                output_loading_info=True,
             )
+        if loading["missing_keys"]:
+            missing = ", ".join(sorted(loading["missing_keys"]))
+            raise RerankError(f"model {settings.model!r} lacks weights: {missing}; name a whole causal language model")
         if checkpoint is not None:
             self._check_base(checkpoint)
             self.model = PeftModel.from_pretrained(self.model, str(checkpoint))

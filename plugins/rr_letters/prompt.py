@@ -61,6 +61,7 @@ class Prompter:
 
     def __init__(self, tokenizer: Any, budget: Budget) -> None:
         self._tokenizer, self._budget = tokenizer, budget
+        self._special = sorted({*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens})
 
     def render(self, request: Request) -> Prompt:
         """The prompt of a request with 1 to 52 candidates. Where it is too long the oldest history goes first, then
@@ -92,7 +93,7 @@ class Prompter:
         """The rendered text, up to where the letter is to come."""
         template = NEXT_ITEM if request.query.history else PASSAGE
         content = template.format(
-            question=request.query.text,
+            question=self._plain(request.query.text),
             history="\n".join(f"- {title}" for title in history),
             candidates="\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, candidates, strict=False)),
             letters=letter_range(len(candidates)),
@@ -106,9 +107,15 @@ class Prompter:
             )
         )
 
+    def _plain(self, text: str) -> str:
+        """The text with every special token's spelling broken up, so that no document can end the user's turn."""
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
     def _shorten(self, text: str, limit: int) -> tuple[str, bool]:
         """The text's first `limit` tokens on one line, and whether anything was cut."""
-        line = " ".join(text.split())
+        line = " ".join(self._plain(text).split())
         offsets = self._tokenizer(line, add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
             "offset_mapping"
         ]

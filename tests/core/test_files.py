@@ -133,7 +133,7 @@ def test_column_names_are_equal_in_both_unicode_forms(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("ID,Text\n1,a\n", "column 'id' is missing; there are: ID, Text$"),
+        ("ID,Text\n1,a\n", r"column 'id' is missing; there are: ID, Text; did you mean 'ID'\?$"),
         ("ids,text\n1,a\n", r"column 'id' is missing; there are: ids, text; did you mean 'ids'\?"),
         ("id,id\n1,a\n", "column 'id' comes twice; rename one"),
         ("id,text\n1,a\n2,b,c\n", "line 3: 3 cells under 2 columns; check the ',' in it"),

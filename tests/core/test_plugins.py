@@ -44,9 +44,7 @@ def test_a_distribution_of_someone_else_is_listed_and_benched(
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
     assert rows["overlap"]["distribution"] == "rr-overlap"
 
-    benched = rr_command(
-        "bench", "--all", "--registry", small_registry, "--out", tmp_path / "out", PYTHONPATH=path
-    )
+    benched = rr_command("bench", "--all", "--registry", small_registry, "--out", tmp_path / "out", PYTHONPATH=path)
     assert benched.returncode == 0, benched.stderr
     result = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     measured = {row["reranker"]: row["metrics"]["nDCG@10"]["mean"] for row in result["datasets"][0]["rows"]}
@@ -72,7 +70,7 @@ def test_every_way_to_break_is_a_failed_row_with_its_reason(
         assert rows[name]["failure"] == ""
         assert rows[name]["metrics"]["nDCG@10"]["mean"] > 0
     assert rows["constant"]["diagnostics"]["constant"] == 1.0
-    trace = (out / "failures" / "rooms-raises_in_score.txt").read_text(encoding="utf-8")
+    trace = (out / "failures" / "rooms" / "raises_in_score.txt").read_text(encoding="utf-8")
     assert "raised in score" in trace
     assert "in_use.py" in trace
 
@@ -80,9 +78,7 @@ def test_every_way_to_break_is_a_failed_row_with_its_reason(
 def test_failed_plugins_are_listed_and_the_exit_code_says_so(
     installed: Install, rr_command: Rr, small_registry: Path
 ) -> None:
-    listed = rr_command(
-        "list", "--json", "--registry", small_registry, PYTHONPATH=str(installed("rr_broken"))
-    )
+    listed = rr_command("list", "--json", "--registry", small_registry, PYTHONPATH=str(installed("rr_broken")))
     assert listed.returncode == 1
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
     assert "raised at import" in rows["broken_import"]["failure"]
@@ -116,9 +112,7 @@ def test_asked_for_by_name_a_broken_plugin_is_one_line(
 
 
 def test_strict_raises(installed: Install, rr_command: Rr, small_registry: Path) -> None:
-    failed = rr_command(
-        "list", "--registry", small_registry, PYTHONPATH=str(installed("rr_broken")), RR_STRICT="1"
-    )
+    failed = rr_command("list", "--registry", small_registry, PYTHONPATH=str(installed("rr_broken")), RR_STRICT="1")
     assert failed.returncode == 2
     assert "of rr-broken" in failed.stderr
 

@@ -510,6 +510,18 @@ def test_jsonl_refuses_bad_queries(tmp_path: Path, query: dict[str, Any], proble
         read("jsonl", **plain(tmp_path, [QUERIES[0], query]))
 
 
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ({"id": "b", "text": "x \ud83d"}, r"q.jsonl, line 2: 'text': .* holds half of a surrogate pair"),
+        ({"id": "\ude00", "text": "x"}, "holds half of a surrogate pair"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused(tmp_path: Path, query: dict[str, Any], problem: str) -> None:
+    with fails(problem):
+        read("jsonl", **plain(tmp_path, [{"id": "a", "text": "x \ud83d\ude00"}, query]))
+
+
 # xquad
 
 

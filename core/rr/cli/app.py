@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich takes longer to import than everything else that --help needs
 )
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
@@ -24,6 +25,7 @@ app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 
 INTERRUPTED = 130
+"""The exit code after Ctrl-C, by convention 128 + SIGINT; typer ends with it."""
 
 
 def main() -> None:
@@ -33,10 +35,7 @@ def main() -> None:
     except RerankError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept, and the same command resumes there", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # the reader of our output has gone (`rr list | head`): nobody is left to tell
-        sys.stderr.close()
-        sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("interrupted; what was finished is kept, and the same command resumes there", file=sys.stderr)  # noqa: T201
+        raise

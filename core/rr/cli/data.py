@@ -8,7 +8,7 @@ import typer
 
 from rr.cli.options import RegistryOption
 
-app = typer.Typer(help="Look at the data sets.", no_args_is_help=True)
+app = typer.Typer(help="Look at the data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 SAMPLE_CHARACTERS = 200
 

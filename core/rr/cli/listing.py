@@ -27,8 +27,8 @@ def list_rerankers(
     if as_json:
         typer.echo(json.dumps([item.as_dict() for item in items], ensure_ascii=False, indent=2))
     else:
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
         table = Table()
         for column in ("name", "component", "trainer", "distribution", "summary"):
@@ -37,7 +37,7 @@ def list_rerankers(
             style = "red" if item.failure else None
             summary = f"FAILED: {item.failure}" if item.failure else item.summary
             cells = (item.name, item.component, item.trainer, item.distribution, summary)
-            table.add_row(*map(escape, cells), style=style)
+            table.add_row(*map(Text, cells), style=style)
         console().print(table)
     if any(item.failure for item in items):
         raise typer.Exit(1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rr.errors import DataError
+from rr.errors import DataError, nearest
 from rr.types import Document, HardNegative, Qrels, Query, Run
+
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,8 @@ class Collection:
     source brings along. `notes`: what was repaired or left out, in words a user can act on.
 
     Raises:
-        DataError: there are no documents or no queries, or a judgement, a hard negative or a split names an id that
-            does not exist.
+        DataError: there are no documents or no queries; a judgement, a history, a hard negative or a split names an id
+            that does not exist; a query stands in two splits or twice in one; or a split is not train, dev or test.
     """
 
     documents: Mapping[str, Document]
@@ -40,14 +42,25 @@ class Collection:
             self._known(query_id, [negative.document_id for negative in negatives], "hard negative")
         for query_id, scores in self.run.items():
             self._known(query_id, scores, "run line")
+        for query in self.queries.values():
+            if query.history:
+                self._known(query.id, [document.id for document in query.history], "history")
+        split_of: dict[str, str] = {}
         for split, query_ids in self.splits.items():
+            if split not in SPLITS:
+                raise DataError(f"split {split!r} is none of {', '.join(SPLITS)}{nearest(split, list(SPLITS))}")
             for query_id in query_ids:
                 if query_id not in self.queries:
                     raise DataError(f"split {split!r} names query {query_id!r}, which does not exist")
+                if query_id in split_of:
+                    raise DataError(f"query {query_id!r} stands in split {split_of[query_id]!r} and in {split!r}")
+                split_of[query_id] = split
 
     def _known(self, query_id: str, document_ids: Sequence[str] | Mapping[str, object], what: str) -> None:
         if query_id not in self.queries:
             raise DataError(f"a {what} names query {query_id!r}, which does not exist")
+        if len(set(document_ids)) != len(document_ids) and what != "history":
+            raise DataError(f"query {query_id!r} names a document twice in its {what}s")
         for id_ in document_ids:
             if id_ not in self.documents:
                 raise DataError(f"a {what} of query {query_id!r} names document {id_!r}, which does not exist")

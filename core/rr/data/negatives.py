@@ -11,12 +11,12 @@ from rr.types import Dataset, HardNegative, trec_order
 def hard_negatives(dataset: Dataset, query_id: str, top_k: int) -> list[HardNegative]:
     """The query's hardest non-relevant documents, hardest first: those that the data set names, with their types and
     weights, then the first stage's best candidates with weight 1, `top_k` in all at the most."""
-    relevant = dataset.relevant(query_id)
-    given = list(dataset.hard_negatives.get(query_id, ()))
-    known = {negative.document_id for negative in given} | relevant
+    excluded = dataset.relevant(query_id) | {document.id for document in dataset.queries[query_id].history}
+    given = [n for n in dataset.hard_negatives.get(query_id, ()) if n.document_id not in excluded]
+    known = {negative.document_id for negative in given} | excluded
     scores = dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
     mined = [HardNegative(id_) for id_ in trec_order(scores) if id_ not in known]
-    return ([negative for negative in given if negative.document_id not in relevant] + mined)[:top_k]
+    return (given + mined)[:top_k]
 
 
 def random_negatives(

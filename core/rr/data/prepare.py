@@ -46,7 +46,7 @@ def prepare(
         splits=splits,
         candidates=lists,
         first_stage=first_stage,
-        hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if q in lists},
+        hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
         notes=(*collection.notes, *left_out, *drawn),
@@ -59,7 +59,7 @@ def dataset_fingerprint(dataset: Dataset) -> str:
     """SHA-256 over all that a reranker or a metric can see."""
     return fingerprint(
         {
-            "documents": [[d.id, d.title, d.text] for d in dataset.documents.values()],
+            "documents": [[d.id, d.title, d.text, dict(d.metadata)] for d in dataset.documents.values()],
             "queries": [[q.id, q.text, [d.id for d in q.history]] for q in dataset.queries.values()],
             "qrels": dataset.qrels,
             "splits": dataset.splits,
@@ -94,7 +94,7 @@ def _candidates(
     scores = {id_: value for id_, value in retriever.scores(query).items() if id_ not in met}
     chosen = top(scores, plan.depth)
     if plan.protocol == "oracle":
-        relevant = [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0]
+        relevant = [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0 and id_ not in met]
         missing = [id_ for id_ in relevant if id_ not in set(chosen)]
         others = [id_ for id_ in chosen if id_ not in set(relevant)]
         found = [id_ for id_ in relevant if id_ in set(chosen)]

@@ -53,7 +53,7 @@ class Row:
     def id(self, key: str) -> str:
         try:
             return as_id(self.value(key))
-        except ValueError as error:
+        except (ValueError, DataError) as error:
             raise self.error(f"{key!r} {error}") from error
 
     def reference(self, key: str, known: Container[str], kind: str) -> str:
@@ -70,7 +70,10 @@ class Row:
         value = self.value(key)
         if not isinstance(value, str):
             raise self.error(f"{key!r} must be text, not {type(value).__name__}")
-        return nfc(value).strip()
+        try:
+            return nfc(value).strip()
+        except DataError as error:
+            raise self.error(f"{key!r}: {error}") from error
 
     def text(self, key: str) -> str:
         """Text that must not be blank."""

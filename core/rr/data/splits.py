@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from rr.data.collection import Collection
+from rr.data.collection import SPLITS, Collection
 from rr.errors import DataError
 from rr.schema import SplitPlan
-
-SPLITS = ("train", "dev", "test")
 
 
 def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:

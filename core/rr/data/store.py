@@ -57,12 +57,27 @@ def read_dataset(folder: Path) -> Dataset:
     """Reads what `write_dataset` wrote.
 
     Raises:
-        DataError: the content is not that of the fingerprint it was written with.
+        DataError: a file is missing or malformed, or the content is not that of the fingerprint written with it.
     """
+    try:
+        dataset = _read(folder)
+        found = dataset_fingerprint(dataset)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError) as error:
+        raise _damaged(folder) from error
+    if found != dataset.fingerprint:
+        raise _damaged(folder)
+    return dataset
+
+
+def _damaged(folder: Path) -> DataError:
+    return DataError(f"{folder}: the prepared data set was changed or damaged; delete the folder and run again")
+
+
+def _read(folder: Path) -> Dataset:
     meta = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     documents = {row["id"]: Document(**row) for row in _read_lines(folder / "documents.jsonl")}
     rows = {row["id"]: row for row in _read_lines(folder / "queries.jsonl")}
-    dataset = Dataset(
+    return Dataset(
         name=meta["name"],
         documents=documents,
         queries={
@@ -82,9 +97,6 @@ def read_dataset(folder: Path) -> Dataset:
         notes=tuple(meta["notes"]),
         fingerprint=meta["fingerprint"],
     )
-    if dataset_fingerprint(dataset) != dataset.fingerprint:
-        raise DataError(f"{folder}: the prepared data set was changed or damaged; delete the folder and run again")
-    return dataset
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

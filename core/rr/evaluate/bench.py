@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from rr.data.load import load_dataset
 from rr.errors import PluginError, RerankError, nearest
 from rr.evaluate.entries import chosen_entries
 from rr.evaluate.metrics import evaluate, metric
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.evaluate.significance import difference, interval
-from rr.evaluate.store import Answer, Scored, score
+from rr.evaluate.store import Scored, score
 from rr.plugins import Plugins, installed_plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import Reranker
@@ -152,19 +150,10 @@ def _measured(
 
 
 def _diagnostics(scored: Scored) -> dict[str, float]:
-    """Means over the queries of what the reranker reported, and of what its scores show by themselves."""
-    rows = [{**answer.diagnostics, **_ties(answer)} for answer in scored.answers.values()]
+    """Means over the queries; what a query does not report counts 0."""
+    rows = [answer.diagnostics for answer in scored.answers.values()]
     names = sorted({name for row in rows for name in row})
     return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
-
-
-def _ties(answer: Answer) -> dict[str, float]:
-    distinct = len({float(np.float32(value)) for value in answer.scores.values()})
-    several = len(answer.scores) > 1
-    return {
-        "tied": float(distinct < len(answer.scores)),
-        "constant": float(several and distinct == 1),
-    }
 
 
 def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:

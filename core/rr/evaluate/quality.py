@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rr.evaluate.metrics import evaluate, metric
 from rr.protocols import Scorer
-from rr.rerank.sort import Sort
+from rr.rerank.compose import compose
 from rr.types import Dataset
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = "nDCG@10") -> float:
     """The mean of the metric over the split's queries."""
-    rankings = Sort(scorer).rerank(dataset.requests(split))
+    rankings = compose(scorer).rerank(dataset.requests(split))
     run = {ranking.query.id: ranking.scores for ranking in rankings}
     values = evaluate(run, dataset.qrels, dataset.splits[split], [metric(name)])[name]
     return sum(values) / len(values)

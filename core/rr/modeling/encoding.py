@@ -10,9 +10,10 @@ from pydantic import Field
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from rr.errors import RerankError
 from rr.modeling.device import pick_device
-from rr.modeling.loading import quiet
-from rr.modeling.source import model_path, weights_fingerprint
+from rr.modeling.loading import quiet, weights_not_in
+from rr.modeling.source import model_path, weights_fingerprint, weights_folder
 from rr.protocols import Settings
 from rr.types import Request
 
@@ -44,12 +45,28 @@ class FrozenEncoder:
                 trust_remote_code=settings.trust_remote_code,
                 model_kwargs={"use_safetensors": True},
             )
+        self._check_weights(settings)
         self.module.max_seq_length = settings.max_length
         self.module.requires_grad_(False)
         self.module.eval()
         self.dimensions = int(self.module.get_embedding_dimension())
         self._batch_size = settings.batch_size
         self._known: dict[str, Tensor] = {}
+
+    def _check_weights(self, settings: EncoderSettings) -> None:
+        """
+        Raises:
+            RerankError: some weights that the vectors depend on are not in the model's files.
+        """
+        folder = weights_folder(settings.model)
+        if folder is None:
+            raise RerankError(f"model {settings.model!r}: its files cannot be found to check that they are whole")
+        # a pooler is no part of CLS or mean pooling; models are often published without it
+        missing = [name for name in weights_not_in(folder, self.module[0].auto_model) if "pooler" not in name]
+        if missing:
+            raise RerankError(
+                f"model {settings.model!r} lacks weights: {', '.join(missing[:5])}; get a whole copy of it"
+            )
 
     def __call__(self, texts: Iterable[str]) -> Tensor:
         """Shape (texts, dimensions), float32, on the encoder's device."""
@@ -72,6 +89,7 @@ def cosine_scores(requests: Sequence[Request], embed: Callable[[Iterable[str]], 
     answers, start = [], 0
     for request in requests:
         end = start + 1 + len(request.candidates)
-        answers.append((vectors[start + 1 : end] @ vectors[start]).tolist())
+        # not a matrix product, whose last bit depends on the row: equal texts must get equal scores
+        answers.append((vectors[start + 1 : end] * vectors[start]).sum(dim=1).tolist())
         start = end
     return answers

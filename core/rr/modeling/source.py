@@ -24,7 +24,10 @@ def local_folder(model: str) -> Path | None:
     """
     if model.startswith(PACKAGE):
         package, _, inside = model.removeprefix(PACKAGE).partition("/")
-        spec = importlib.util.find_spec(package)
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError) as error:
+            raise RerankError(f"model {model!r}: {package!r} is no package name ({error})") from error
         if spec is None or not spec.submodule_search_locations:
             raise RerankError(
                 f"model {model!r}: package {package!r} is not installed; pip install {package.replace('_', '-')}"
@@ -33,6 +36,8 @@ def local_folder(model: str) -> Path | None:
         if not folder.is_dir():
             raise RerankError(f"model {model!r}: the package has no folder {inside!r}")
         return folder
+    if not model:
+        raise RerankError("model is empty; name a folder, package:NAME/FOLDER, or a model of the hub")
     folder = Path(model).expanduser()
     return folder if folder.is_dir() else None
 
@@ -47,6 +52,8 @@ def model_path(model: str, sha256: str | None = None) -> str:
     if folder is None:
         if model.startswith((".", "/", "~")):
             raise RerankError(f"model {model!r}: no such folder")
+        if sha256 is not None:
+            raise RerankError(f"model {model!r}: sha256 is verified for folders only; download it, or set sha256: null")
         return model
     if sha256 is not None:
         weights = folder / "model.safetensors"
@@ -58,11 +65,16 @@ def model_path(model: str, sha256: str | None = None) -> str:
 
 def weights_fingerprint(model: str) -> str:
     """A hash of the files behind `model`; of the name alone while a hub model is not on this machine."""
-    folder = local_folder(model) or _hub_snapshot(model)
+    folder = weights_folder(model)
     if folder is None:
         return f"not on this machine: {model}"
-    newest = max((file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()), default=0)
-    return _folder_fingerprint(folder, newest)
+    stats = [(file, file.stat()) for file in sorted(folder.rglob("*")) if file.is_file()]
+    return _folder_fingerprint(folder, tuple((str(file), s.st_size, s.st_mtime_ns) for file, s in stats))
+
+
+def weights_folder(model: str) -> Path | None:
+    """The folder with the files behind `model`, in the hub's cache where it comes from there; None if it has none."""
+    return local_folder(model) or _hub_snapshot(model)
 
 
 def _hub_snapshot(model: str) -> Path | None:
@@ -82,5 +94,5 @@ def _file_sha256(path: Path, modified: int) -> str:
 
 
 @functools.cache
-def _folder_fingerprint(folder: Path, modified: int) -> str:
+def _folder_fingerprint(folder: Path, files: tuple[tuple[str, int, int], ...]) -> str:
     return folder_fingerprint(folder)

@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 from rr.artefacts import write_atomic
 from rr.evaluate.results import BenchResult, Row
@@ -20,16 +21,18 @@ TRAILING_COLUMNS = (
 
 
 def write_result(result: BenchResult, out: Path) -> list[Path]:
-    """Writes `bench.md`, `bench.csv`, `bench.json` and `failures/*.txt` under `out`; the paths written."""
+    """Writes `bench.md`, `bench.csv`, `bench.json` and `failures/DATASET/*.txt` under `out`; the paths written."""
     files = {
         out / "bench.md": markdown(result),
         out / "bench.csv": csv_text(result),
         out / "bench.json": json.dumps(asdict(result), ensure_ascii=False, indent=1) + "\n",
     }
     for dataset in result.datasets:
-        failed = [(dataset.name, dataset.traceback)] if dataset.failure else []
-        failed += [(f"{dataset.name}-{row.reranker}", row.traceback) for row in dataset.rows if row.failure]
-        files.update({out / "failures" / f"{name.replace('/', '_')}.txt": trace for name, trace in failed})
+        folder = out / "failures" / quote(dataset.name, safe="")
+        if dataset.failure:
+            files[folder / "data.txt"] = dataset.traceback
+        failed = [row for row in dataset.rows if row.failure]
+        files.update({folder / f"{quote(row.reranker, safe='')}.txt": row.traceback for row in failed})
     for path, content in files.items():
         write_atomic(path, content)
     return list(files)

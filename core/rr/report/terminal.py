@@ -1,28 +1,53 @@
-"""The comparison table in a terminal."""
+"""The comparison table in a terminal: one table where it is wide enough, else two and the notes as lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from rr.evaluate.results import BenchResult
+from rr.evaluate.results import BenchResult, DatasetResult
 from rr.report.table import cells, explanation, header, title
+
+ONE_TABLE = 200
+"""Columns that all cells side by side take."""
+
+COST = ("train s", "ms/query", "pairs/s", "parameters", "trained")
 
 
 def print_result(result: BenchResult, console: Console) -> None:
     for dataset in result.datasets:
         console.print()
         if dataset.failure:
-            console.print(f"[bold red]{escape(dataset.name)}: FAILED[/] {escape(dataset.failure)}")
+            console.print(f"[bold red]{escape(dataset.name)}: FAILED[/] {escape(dataset.failure)}", emoji=False)
             continue
-        table = Table(title=escape(title(dataset)), title_justify="left", title_style="bold")
-        for name in header(result):
-            text = name in ("reranker", "state", "notes")
-            table.add_column(name, justify="left" if text else "right", overflow="fold", no_wrap=name == "reranker")
-        for row in dataset.rows:
-            table.add_row(*map(escape, cells(row, result)), style="red" if row.failure else None)
-        console.print(table)
+        console.print(escape(title(dataset)), style="bold", emoji=False)
+        names = header(result)
+        if console.width >= ONE_TABLE:
+            console.print(_table(dataset, result, names))
+        else:
+            difference = names[3]
+            console.print(_table(dataset, result, [n for n in names if n not in (*COST, difference, "notes")]))
+            console.print(_table(dataset, result, ["reranker", difference, *COST]))
+            for row in dataset.rows:
+                name, *_, notes = cells(row, result)
+                if notes:
+                    console.print(f"{escape(name)}: {escape(notes)}", style="red" if row.failure else None, emoji=False)
         for note in dataset.notes:
-            console.print(f"note: {escape(note)}", style="dim")
-    console.print(escape(explanation(result)), style="dim")
+            console.print(f"note: {escape(note)}", style="dim", emoji=False)
+    console.print(escape(explanation(result)), style="dim", emoji=False)
+
+
+def _table(dataset: DatasetResult, result: BenchResult, columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        text = name in ("reranker", "state", "notes")
+        table.add_column(name, justify="left" if text else "right", overflow="fold")
+    for row in dataset.rows:
+        values = dict(zip(header(result), cells(row, result), strict=True))
+        table.add_row(*(Text(values[name]) for name in columns), style="red" if row.failure else None)
+    return table

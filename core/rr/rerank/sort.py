@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rr.errors import ScoringError
 from rr.protocols import ModelInfo, Scorer
-from rr.types import Ranking, Request, Scores, checked_scores
+from rr.types import Ranking, Request, Scores, checked_scores, float32
 
 
 class Sort:
@@ -36,5 +36,13 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     answers = list(scorer.score(asked)) if asked else []
     if len(answers) != len(asked):
         raise ScoringError(f"the scorer gave {len(answers)} answers to {len(asked)} requests")
-    checked = iter([checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)])
+    checked = iter([with_ties(checked_scores(request, answer)) for request, answer in zip(asked, answers, strict=True)])
     return [next(checked) if request.candidates else Scores(()) for request in requests]
+
+
+def with_ties(scores: Scores) -> Scores:
+    """The scores with two more diagnostics: `tied`, 1 where two candidates have the same score as 32-bit floats, and
+    `constant`, 1 where all have. Taken from what the scorer said, before windows make an order of it."""
+    distinct = len({float32(value) for value in scores.values})
+    tied = {"tied": float(distinct < len(scores.values)), "constant": float(distinct == 1 < len(scores.values))}
+    return Scores(scores.values, {**scores.diagnostics, **tied})

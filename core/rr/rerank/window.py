@@ -23,8 +23,10 @@ class Window:
     """
 
     def __init__(self, scorer: Scorer, size: int, stride: int) -> None:
-        if not 0 < stride <= size:
-            raise ValueError(f"stride {stride} must be between 1 and the window's size {size}")
+        if not 0 < stride < size:
+            raise ValueError(
+                f"stride {stride} must be above 0 and below the window's size {size}, or nothing is carried"
+            )
         self._scorer, self._size, self._stride = scorer, size, stride
 
     @property
@@ -45,10 +47,7 @@ class Window:
         for turn in range(max(map(len, plans), default=0)):
             active = [index for index, plan in enumerate(plans) if turn < len(plan)]
             spans = [slice(plans[index][turn], plans[index][turn] + self._size) for index in active]
-            windows = [
-                Request(requests[index].query, tuple(orders[index][span]))
-                for index, span in zip(active, spans, strict=True)
-            ]
+            windows = [_part(requests[index], orders[index][span]) for index, span in zip(active, spans, strict=True)]
             answers = score_all(self._scorer, windows)
             for index, span, window, scores in zip(active, spans, windows, answers, strict=True):
                 orders[index][span] = [item.document for item in Ranking.from_scores(window, scores).items]
@@ -59,6 +58,14 @@ class Window:
 def window_starts(length: int, size: int, stride: int) -> list[int]:
     """Where each window starts, back to front; the last is always 0."""
     return [*range(max(length - size, 0), 0, -stride), 0]
+
+
+def _part(request: Request, documents: Sequence[Document]) -> Request:
+    """The request for some of its candidates, with their first-stage scores where it has any."""
+    if request.first_stage is None:
+        return Request(request.query, tuple(documents))
+    scores = {d.id: score for d, score in zip(request.candidates, request.first_stage, strict=True)}
+    return Request(request.query, tuple(documents), tuple(scores[document.id] for document in documents))
 
 
 def _first_stage_order(request: Request) -> list[Document]:

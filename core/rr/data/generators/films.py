@@ -1,17 +1,22 @@
 """Invented films and the users who watch them: which film comes next?
 
-A theme is a random share of the nouns, so no knowledge of words tells what belongs together: only other users do. A
-user stays with a theme, drifts on to the one that follows it (the themes form a ring), and seldom leaps; a noun that
-the user has met is never met again. So the next film shares no noun with the history, popularity is flat, and yet
-the titles alone are enough for a model that has learned from other users which words are watched together.
+A title holds a noun of one theme and an adjective that means nothing. Themes that have nothing to do with each other
+by their words (vineyards, submarines, weddings) are dealt into circles of three, and a user's taste is a circle: the
+next film mostly belongs to the theme that follows the last one's in its circle, sometimes to another theme of the
+circle, seldom to a circle that the user turns to for good. No film is watched twice. So the next film shares no noun
+with the history and need not resemble it, popularity is flat, and yet titles alone are enough for a model that has
+learned from other users which themes go together.
 
 Leave-one-out, as in the MovieLens reader: of every user the last film is the target of query `<user>/test`, the one
 before of `<user>/dev`, the one before that of `<user>/train`, each with what came before its target as history.
+`run` holds each target among random films that the user has not watched, scored by their popularity: the sampled
+evaluation of He et al. 2017 (NCF). It holds the truth whatever the scores are, so its protocol is `oracle`.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from pydantic import Field
 
@@ -19,16 +24,50 @@ from rr.data.collection import Collection
 from rr.protocols import Settings
 from rr.types import Document, Query
 
-NOUNS = """
-abacus acorn almanac amber anchor anvil apricot archer attic avalanche badger ballad balloon barge barley basalt
-beacon beaver bell birch bishop blizzard bonfire bottle bramble bridge bugle butter cabin cactus camel candle canyon
-carousel cathedral cellar chalk cherry chess cinnamon circus clay clover cobbler comet compass copper coral cornet
-cradle crane cricket crown crystal dagger dahlia delta dentist desert diamond domino donkey dragonfly drum dune eagle
-echo elbow ember engine falcon feather fence fiddle flute forest fossil fountain fox garlic geyser ginger glacier
-glove goblet granite grove guitar hammer harbor harvest hazel hedgehog helmet heron hinge honey horizon hornet hotel
-iceberg indigo island ivory jackal jade jasmine jigsaw jungle juniper kettle kite ladder lagoon lantern lemon library
-lighthouse lily linen lion lizard lobster locket lotus magnet mango maple marble meadow mirror mitten moth mustard
-needle nettle nickel oasis octopus olive orbit orchard otter oyster paddle palace parrot pepper piano pigeon plum
+# one theme a line
+THEMES = """
+harbor lighthouse anchor tide sailor lagoon seagull
+violin trumpet opera choir piano ballad orchestra
+pastry cinnamon bakery honey caramel kitchen recipe
+glacier blizzard snowfall icicle sled igloo avalanche
+detective alibi fingerprint ransom forgery heist suspect
+orbit comet astronaut telescope nebula rocket moon
+orchard tractor harvest barn meadow scarecrow plough
+castle knight dragon throne dungeon crown squire
+surgeon hospital fever vaccine nurse ambulance scalpel
+boxing stadium goalkeeper referee marathon trophy sprinter
+desert camel oasis caravan dune mirage sandstorm
+clock pendulum cogwheel watchmaker hourglass sundial minute
+spider beetle hornet cocoon firefly locust anthill
+railway locomotive platform conductor tunnel timetable signalman
+circus acrobat clown trapeze juggler carousel ringmaster
+volcano earthquake lava canyon geyser crater landslide
+school homework classroom blackboard teacher exam pupil
+soldier trench bayonet regiment bunker ceasefire barracks
+wedding bride honeymoon bouquet proposal anniversary bridesmaid
+robot android circuit laboratory machine algorithm inventor
+casino poker roulette jackpot gambler dice croupier
+vampire graveyard coffin phantom crypt seance werewolf
+painter canvas gallery portrait sculptor fresco easel
+election senator parliament ballot governor campaign minister
+jungle parrot gorilla vine rainforest jaguar python
+library manuscript novelist bookshop poet dictionary librarian
+skyscraper subway taxi rooftop billboard elevator sidewalk
+fisherman trout river canoe reed waterfall heron
+courtroom judge verdict jury lawyer testimony witness
+cowboy saloon sheriff stampede lasso rodeo ranch
+perfume silk tailor necklace mirror runway seamstress
+submarine torpedo sonar periscope depth admiral frogman
+hotel suitcase passport lobby concierge vacation tourist
+wolf cabin lumberjack pine bear campfire moose
+bank ledger auction tycoon inheritance merger banker
+puppet doll teddy attic nursery lullaby marionette
+temple monk incense pilgrimage prayer shrine abbot
+garage motorcycle highway racer gasoline hitchhiker mechanic
+vineyard cellar grape cork barrel winemaker goblet
+telephone radio postcard telegram envelope antenna stamp
+greenhouse tulip gardener rose hedge butterfly petal
+coalmine pickaxe blacksmith furnace ore quarry miner
 """
 
 ADJECTIVES = """
@@ -38,71 +77,85 @@ secret seventh silent sleepless stolen stubborn sudden tender unfinished velvet 
 """
 
 FORMS = ("{} {}", "The {} {}", "My {} {}", "The Last {} {}")
-THEMES = 10
-FILMS_A_NOUN = 2
+CIRCLE = 3  # themes
 LENGTHS = (9, 13)  # films a user watches: each target has 6 to 12 before it
-STAY, DRIFT = 0.65, 0.3  # chances a step; what is left is a leap to any theme
+FOLLOW, STRAY = 0.6, 0.36  # chances a step to the following or any theme of the circle; the rest: to any circle
 TEXT_HISTORY = 10  # newest titles in a query's text
-
-Theme = list[tuple[str, Document]]
-"""The films of a theme, each with its noun."""
 
 
 class Options(Settings):
     users: int = Field(400, ge=1)
     dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
     test: int = Field(200, ge=1)  # users whose test query is kept
+    candidates: int = Field(20, ge=2)  # films in a query's run, the truth among them
     seed: int = 17
 
 
 def generate(options: Options) -> Collection:
     generator = random.Random(options.seed)
-    themes = _themes(generator)
-    users = [f"u{number:04}" for number in range(1, options.users + 1)]
+    circles = _circles(generator)
+    documents = dict(sorted((f.id, f) for circle in circles for theme in circle for f in theme))
+    watched = {f"u{number:04}": _watched(circles, generator) for number in range(1, options.users + 1)}
+    users = list(watched)
     kept = {
-        "train": set(users),
-        "dev": set(generator.sample(users, min(options.dev, len(users)))),
-        "test": set(generator.sample(users, min(options.test, len(users)))),
+        "train": users,
+        "dev": sorted(generator.sample(users, min(options.dev, len(users)))),
+        "test": sorted(generator.sample(users, min(options.test, len(users)))),
     }
+    popularity = Counter(film.id for films in watched.values() for film in films[:-3])
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
-    splits: dict[str, list[str]] = {split: [] for split in kept}
-    for user in users:
-        films = _watched(themes, generator)
-        for split, target in (("train", -3), ("dev", -2), ("test", -1)):
-            if user in kept[split]:
-                history = films[:target]
-                text = "; ".join(film.title for film in history[-TEXT_HISTORY:])
-                query = Query(f"{user}/{split}", text, tuple(history))
-                queries[query.id] = query
-                qrels[query.id] = {films[target].id: 1}
-                splits[split].append(query.id)
-    documents = sorted((film for theme in themes for _, film in theme), key=lambda film: film.id)
-    return Collection({film.id: film for film in documents}, queries, qrels, splits)
+    run: dict[str, dict[str, float]] = {}
+    for split, target in (("train", -3), ("dev", -2), ("test", -1)):
+        for user in kept[split]:
+            films = watched[user]
+            history, truth = films[:target], films[target]
+            text = "; ".join(film.title for film in history[-TEXT_HISTORY:])
+            query = Query(f"{user}/{split}", text, tuple(history))
+            queries[query.id] = query
+            qrels[query.id] = {truth.id: 1}
+            met = {film.id for film in history} | {truth.id}
+            others = generator.sample([id_ for id_ in documents if id_ not in met], options.candidates - 1)
+            run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *others])}
+    splits = {split: [f"{user}/{split}" for user in kept[split]] for split in kept}
+    return Collection(documents, queries, qrels, splits, run=run)
 
 
-def _themes(generator: random.Random) -> list[Theme]:
-    nouns, adjectives = NOUNS.split(), ADJECTIVES.split()
-    generator.shuffle(nouns)
-    # ids are dealt out at random, or they would tell the theme
-    numbers = iter(generator.sample(range(1, len(nouns) * FILMS_A_NOUN + 1), len(nouns) * FILMS_A_NOUN))
-    themes: list[Theme] = [[] for _ in range(THEMES)]
-    for place, noun in enumerate(nouns):
-        for adjective in generator.sample(adjectives, FILMS_A_NOUN):
-            title = generator.choice(FORMS).format(adjective.capitalize(), noun.capitalize())
-            themes[place % THEMES].append((noun, Document(f"f{next(numbers):03}", "", title)))
-    return themes
+def _circles(generator: random.Random) -> list[list[list[Document]]]:
+    """The films of each theme of each circle."""
+    themes = [line.split() for line in THEMES.strip().splitlines()]
+    generator.shuffle(themes)
+    adjectives = ADJECTIVES.split()
+    count = sum(map(len, themes))
+    numbers = iter(generator.sample(range(1, count + 1), count))  # in random order, or an id would tell its theme
+    films = [
+        [
+            Document(
+                id=f"f{next(numbers):03}",
+                text="",
+                title=generator.choice(FORMS).format(generator.choice(adjectives).capitalize(), noun.capitalize()),
+            )
+            for noun in theme
+        ]
+        for theme in themes
+    ]
+    return [films[start : start + CIRCLE] for start in range(0, len(films), CIRCLE)]
 
 
-def _watched(themes: list[Theme], generator: random.Random) -> list[Document]:
+def _watched(circles: list[list[list[Document]]], generator: random.Random) -> list[Document]:
     """What one user watches, oldest first."""
-    theme, nouns = generator.randrange(THEMES), set[str]()
+    circle, theme = generator.choice(circles), generator.randrange(CIRCLE)
     films: list[Document] = []
-    for _ in range(generator.randint(*LENGTHS)):
-        noun, film = generator.choice([(noun, film) for noun, film in themes[theme] if noun not in nouns])
-        nouns.add(noun)
-        films.append(film)
+    length = generator.randint(*LENGTHS)
+    while len(films) < length:
+        fresh = [film for film in circle[theme] if film not in films]
+        if fresh:  # else the user has seen the whole theme, and goes on
+            films.append(generator.choice(fresh))
         chance = generator.random()
-        if chance >= STAY:
-            theme = (theme + 1) % THEMES if chance < STAY + DRIFT else generator.randrange(THEMES)
+        if chance < FOLLOW:
+            theme = (theme + 1) % CIRCLE
+        else:
+            theme = generator.randrange(CIRCLE)
+            if chance >= FOLLOW + STRAY:
+                circle = generator.choice(circles)
     return films

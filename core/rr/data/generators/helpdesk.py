@@ -1,81 +1,300 @@
-"""English help-desk questions and the articles that answer them.
+"""Questions to the help desk of an invented company, and the articles of its knowledge base.
 
-Every article is about one product and one problem. Questions describe a problem by its symptoms, in a user's words;
-articles name its cause, in an engineer's, and some quote one user. They share the product's name, which all articles
-of the product share, and little else: which symptom belongs to which cause has to be known, or learned. It cannot be
-learned by heart: questions that describe a problem in the same words are all in the same split.
+An article treats one fault of one system under one circumstance. People describe what they see ("throws me back to the
+front page", "from my sofa"), articles what it is ("session token rejected", "outside the corporate network"): they
+share the name of the system or of what it is for, and little else. So the other articles on that system are the
+distractors: the same fault under another circumstance, another fault under the same one, and articles that quote the
+words people use for a fault that they do not treat.
+
+The article of the very system, fault and circumstance is graded 2; the system's general article on the fault, where
+there is one, 1. A group is a system with a fault, so that a general article is relevant in one split only.
 """
 
 from __future__ import annotations
 
 import random
+from typing import NamedTuple
 
 from pydantic import Field
 
 from rr.data.collection import Collection
-from rr.data.generators.helpdesk_texts import BODIES, DEVICES, OPENERS, PROBLEMS, PRODUCTS, URGES
 from rr.protocols import Settings
 from rr.types import Document, Query
 
 
+class Topic(NamedTuple):
+    """A fault or a circumstance: how people put it, and how articles do."""
+
+    asked: tuple[str, ...]
+    written: tuple[str, ...]
+
+
+class Article(NamedTuple):
+    system: str
+    purpose: str
+    fault: Topic
+    circumstance: Topic | None
+    """None: the general article on the fault."""
+
+
+# one system a line: its name | what it is for
+SYSTEMS = """
+Tern | expenses
+Quillon | documents
+Heron | mail
+Corvo | chat
+Ostara | payroll
+Pelago | rooms
+Marlow | customers
+Sundial | timesheets
+Fennel | orders
+Kestrel | travel
+Tamarind | training
+Juniper | projects
+Lodestar | contracts
+Brindle | visitors
+Havik | printing
+Cadenza | equipment
+"""
+
+# blocks of: how people put it (after the system's name), one a line, then `=` and how articles do
+FAULTS = """
+keeps throwing me back to the front page
+asks who I am again and again
+forgets me every five minutes
+= Session token rejected
+= Expired authentication cookie
+
+says I am not allowed in any more
+shut me out after too many tries
+has locked the door on me
+= Account locked in the directory
+= Identity suspended by the lockout policy
+
+takes ages to open anything
+is crawling like a snail
+just spins and spins
+= Application takes long to respond
+= High latency of the database index
+
+has lost half of my entries
+shows nothing from last year
+makes my older stuff vanish
+= Records moved to the archive tier
+= Retention policy hides closed items
+
+shows everything twice
+gives me two copies of each line
+repeats every entry
+= Duplicate rows after a replication conflict
+= Merge keys not unique
+
+never tells me when something happens
+stays silent and I miss deadlines
+does not ping me any more
+= Push subscription expired
+= Notification channel unregistered
+
+will not give me a spreadsheet
+cannot put my list into excel
+refuses to save the table to a file
+= Spreadsheet export job fails
+= Report extraction times out
+
+bounces the picture I attach
+will not take my scan
+spits my receipt out again
+= Picture upload rejected by the payload limit
+= Attachment blocked by the gateway
+
+lets me look but not touch
+has greyed out all the buttons
+will not let me change a thing
+= Role lacks write permission
+= Read-only scope assigned
+
+is an hour off
+puts everything on the wrong day
+mixes up morning and evening
+= Time zone offset incorrect
+= Regional calendar settings differ
+
+is nothing but a white page
+comes up completely empty
+shows only a blank window
+= Client scripts blocked by content security
+= Rendering component disabled
+
+dies the moment I click it
+closes itself without a word
+falls over at the start
+= Application terminates due to a corrupt profile
+= Launch failure of the local runtime
+
+cannot find things I know are there
+comes back with no hits at all
+ignores what I look for
+= Search cannot see all content
+= Crawler skips new content
+
+speaks german to me all of a sudden
+has switched to a foreign language
+greets me in french now
+= Locale preference reset
+= Foreign translation pack active
+"""
+
+CIRCUMSTANCES = """
+on my phone
+when I use the little screen
+= on handheld clients
+= on managed smartphones
+
+from home
+from my sofa
+= home office outside the corporate network
+= over remote access
+
+since I started here last week
+as the new one in the team
+= for employees who recently started
+= for joiners without a completed profile
+
+since last night's big change
+after the thing renewed itself
+= following a version upgrade
+= after release deployment
+
+on my mac
+on the apple machine
+= on macOS workstations
+= on devices outside the Windows fleet
+
+since I got married
+with my new last name
+= after a change of surname
+= when directory names differ
+
+in the mailbox we share
+for the whole team account
+= for functional identities
+= with delegated access
+
+while I am abroad
+from my hotel in Spain
+= abroad, in foreign address ranges
+= behind geographic filtering
+
+since I moved to sales
+in my new department
+= after a transfer between cost centres
+= following an organisational reassignment
+
+with the replacement laptop
+since they swapped my computer
+= on newly imaged hardware
+= after device exchange
+"""
+
+NAMING = ("{name}", "the {purpose} tool", "{name} for {purpose}", "the {name} {purpose} page")
+
+ASKING = (
+    "{system} {fault} {circumstance}",
+    "{circumstance} {system} {fault}",
+    "hi, {system} {fault} {circumstance}",
+    "{system} {fault} {circumstance}, please help",
+    "why is it that {system} {fault} {circumstance}",
+    "{circumstance} {system} {fault}, any idea?",
+)
+
+# they use the words of questions, whatever the article is about
+REMEDIES = (
+    "Clear the stored password and sign in again.",
+    "Ask the team lead to approve the request.",
+    "Restart the computer and repeat the last step.",
+    "Attach a picture of the window to the ticket.",
+    "Wait for the nightly change, then look again.",
+    "Remove the entry and create it anew.",
+    "Install the current package on the laptop.",
+    "Phone second level with the reference number.",
+    "Send a copy of the page to the mailbox of the desk.",
+    "Save open files and close the tool first.",
+)
+
+
 class Options(Settings):
-    seed: int = 1
-    questions: int = Field(450, ge=30)
-    typo_share: float = Field(0.2, ge=0, le=1)  # of the questions: two letters swapped somewhere
-    quote_share: float = Field(0.4, ge=0, le=1)  # of the articles: one symptom quoted
+    faults: int = Field(8, ge=1)  # a system has, of all there are
+    circumstances: int = Field(2, ge=1)  # a fault has, of all there are
+    questions: int = Field(500, ge=1)
+    general: float = Field(0.3, ge=0, le=1)  # share of a system's faults with a general article
+    typos: float = Field(0.3, ge=0, le=1)  # share of the questions with a typing error
+    seed: int = 31
 
 
 def generate(options: Options) -> Collection:
     generator = random.Random(options.seed)
-    topics = [(product, problem) for product in PRODUCTS for problem in range(len(PROBLEMS))]
-    generator.shuffle(topics)  # so that neither ids nor their order tell a topic
-    documents, article = {}, {}
-    for number, (product, problem) in enumerate(topics):
-        document = _article(f"a{number:03}", product, problem, options, generator)
-        documents[document.id] = document
-        article[product, problem] = document.id
+    faults, circumstances = _topics(FAULTS), _topics(CIRCUMSTANCES)
+    articles: list[Article] = []
+    for line in SYSTEMS.strip().splitlines():
+        system, purpose = line.split(" | ")
+        for fault in generator.sample(faults, options.faults):
+            met: list[Topic | None] = [*generator.sample(circumstances, options.circumstances)]
+            if generator.random() < options.general:
+                met.append(None)
+            articles += [Article(system, purpose, fault, circumstance) for circumstance in met]
+    generator.shuffle(articles)  # before they are numbered, or an id would tell the system
+    ids = {article: f"a{number:03}" for number, article in enumerate(articles, 1)}
+    documents = {ids[article]: _document(ids[article], article, generator) for article in articles}
 
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
     groups: dict[str, str] = {}
-    asked: set[str] = set()
-    while len(queries) < options.questions:
-        product, problem = topics[len(queries) % len(topics)]
-        symptom = generator.choice(PROBLEMS[problem][3])
-        text = _question(product, symptom, options, generator)
-        if text not in asked:
-            asked.add(text)
-            query = Query(f"q{len(queries):03}", text)
-            queries[query.id] = query
-            qrels[query.id] = {article[product, problem]: 1}
-            groups[query.id] = symptom
+    askable = [article for article in articles if article.circumstance]
+    for number in range(options.questions):
+        article = askable[number % len(askable)]
+        query = Query(f"q{number + 1:03}", _question(article, options, generator))
+        queries[query.id] = query
+        qrels[query.id] = {ids[article]: 2}
+        general = article._replace(circumstance=None)
+        if general in ids:
+            qrels[query.id][ids[general]] = 1
+        groups[query.id] = f"{article.system}: {article.fault.written[0]}"
     return Collection(documents, queries, qrels, groups=groups)
 
 
-def _article(id_: str, product: str, problem: int, options: Options, generator: random.Random) -> Document:
-    title, cause, remedy, symptoms = PROBLEMS[problem]
-    body = generator.choice(BODIES).format(product=product, cause=cause, remedy=remedy)
-    quote = f" A user wrote: {generator.choice(symptoms)}." if generator.random() < options.quote_share else ""
-    return Document(id_, f"{body}{quote} Applies to {generator.choice(DEVICES)}.", title=f"{product}: {title}")
+def _topics(blocks: str) -> list[Topic]:
+    topics = []
+    for block in blocks.strip().split("\n\n"):
+        lines = block.splitlines()
+        asked = tuple(line for line in lines if not line.startswith("= "))
+        written = tuple(line.removeprefix("= ") for line in lines if line.startswith("= "))
+        topics.append(Topic(asked, written))
+    return topics
 
 
-def _question(product: str, symptom: str, options: Options, generator: random.Random) -> str:
-    parts = [generator.choice(OPENERS), symptom, generator.choice(("in", "with", "using")), product]
-    if generator.random() < 0.3:
-        parts += ["on", generator.choice(DEVICES)]
-    parts.append(generator.choice(URGES))
-    text = " ".join(part for part in parts if part)
-    return _with_typo(text, product, generator) if generator.random() < options.typo_share else text
+def _document(id_: str, article: Article, generator: random.Random) -> Document:
+    title = f"{article.system} ({article.purpose}): {generator.choice(article.fault.written)}"
+    if article.circumstance:
+        title += f" {generator.choice(article.circumstance.written)}"
+    text = f"For {article.system}. {generator.choice(REMEDIES)}"
+    return Document(id_, text, title)
 
 
-def _with_typo(text: str, product: str, generator: random.Random) -> str:
-    """Two neighbouring letters of one longer word change places; the product's name stays."""
-    words = text.split(" ")
-    long = [place for place, word in enumerate(words) if len(word) > 4 and word not in product.split()]
-    if not long:
-        return text
-    place = generator.choice(long)
-    cut = generator.randrange(1, len(words[place]) - 2)
-    word = words[place]
-    words[place] = word[:cut] + word[cut + 1] + word[cut] + word[cut + 2 :]
+def _question(article: Article, options: Options, generator: random.Random) -> str:
+    assert article.circumstance
+    fault = generator.choice(article.fault.asked)
+    if generator.random() < options.typos:
+        fault = _with_typo(fault, generator)
+    system = generator.choice(NAMING).format(name=article.system.lower(), purpose=article.purpose)
+    circumstance = generator.choice(article.circumstance.asked)
+    return generator.choice(ASKING).format(system=system, fault=fault, circumstance=circumstance)
+
+
+def _with_typo(text: str, generator: random.Random) -> str:
+    """Two neighbouring letters inside one of the longer words swap places."""
+    words = text.split()
+    index = generator.choice([index for index, word in enumerate(words) if len(word) > 3])
+    word = words[index]
+    place = generator.randrange(1, len(word) - 2)
+    words[index] = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
     return " ".join(words)

@@ -1,16 +1,18 @@
-"""Vietnamese room listings: short typed queries, and listings that differ in single attributes.
+"""Room listings in Ho Chi Minh City, and what people type to find one.
 
-Listings come in families: one room and variants of it that differ in one or two of location, price, area, amenity,
-furniture and floor. A query asks for one member of a family, and says enough to tell it from every other listing; the
-rest of the family are its hard negatives, typed by what differs and weighted as in the rental recipe. Listings are
-written with tone marks and whole words; queries as people type them: `pt q10 3tr5 wc rieng`.
+Listings come in families of four: one room, and three that differ from it in one attribute each (so from each other
+in two). Listings are written in full, queries as people type them: mostly without tone marks, with `q10`, `3tr5`,
+`wc rieng`. A query names so many attributes that exactly one listing of the whole corpus has them all; the rest of
+its family are its hard negatives, typed by the attributes in which they differ, whether the query names them or not.
+A family is a group, since all its listings are nearly the same text.
 """
 
 from __future__ import annotations
 
 import random
 import unicodedata
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -19,171 +21,221 @@ from rr.protocols import Settings
 from rr.types import Document, HardNegative, Query
 
 WEIGHTS = {"location": 2.5, "price": 2.0, "area": 1.5, "amenity": 1.0, "furniture": 0.8, "floor": 0.5}
-INCREMENT, CAP = 0.3, 4.0
+INCREMENT, CAP = 0.3, 4.0  # of the weights below the heaviest; of the sum
 
-# listing → how people type it
-LOCATIONS = {
-    "đường Lê Văn Sỹ, quận 3": ("lvs q3", "le van sy quan 3"),
-    "đường Nguyễn Trãi, quận 5": ("nguyen trai q5", "ng trãi q5"),
-    "đường Sư Vạn Hạnh, quận 10": ("su van hanh q10", "svh q10"),
-    "đường Tô Hiến Thành, quận 10": ("to hien thanh q10", "tht q.10"),
-    "đường Xô Viết Nghệ Tĩnh, quận Bình Thạnh": ("xvnt b.thanh", "xo viet nghe tinh binh thanh"),
-    "đường Điện Biên Phủ, quận Bình Thạnh": ("dbp binh thanh", "điện biên phủ bthanh"),
-    "đường Quang Trung, quận Gò Vấp": ("quang trung go vap", "q trung gv"),
-    "đường Phan Văn Trị, quận Gò Vấp": ("pvt go vap", "phan van tri gv"),
-    "đường Võ Văn Ngân, thành phố Thủ Đức": ("vo van ngan thu duc", "vvn tđ"),
-    "đường Kha Vạn Cân, thành phố Thủ Đức": ("kvc thu duc", "kha van can td"),
-    "đường Lũy Bán Bích, quận Tân Phú": ("luy ban bich tan phu", "lbb t.phu"),
-    "đường Hoàng Văn Thụ, quận Tân Bình": ("hoang van thu tan binh", "hvt tb"),
-    "đường Huỳnh Tấn Phát, quận 7": ("huynh tan phat q7", "htp quan 7"),
-    "đường Nguyễn Hữu Thọ, huyện Nhà Bè": ("nguyen huu tho nha be", "nht nhà bè"),
-}
-AREAS = (14, 16, 18, 20, 22, 25, 28, 30, 35, 40)
-PRICES = tuple(range(18, 66, 2))  # in 100,000 đồng a month
-AMENITIES = {
-    "có ban công": ("ban cong", "co bcong"),
-    "có gác lửng": ("co gac", "gác"),
-    "có máy lạnh": ("may lanh", "ml"),
-    "nhà vệ sinh riêng": ("wc rieng", "wc riêng", "toilet rieng"),
-    "có chỗ để xe": ("de xe", "cho de xe"),
-    "giờ giấc tự do": ("gio tu do", "tu do gio giac"),
-    "được nuôi thú cưng": ("nuoi meo dc", "cho nuoi pet"),
-    "có bếp riêng": ("bep rieng", "nau an dc"),
-}
-FURNITURE = {
-    "nội thất đầy đủ": ("full nt", "full noi that"),
-    "nội thất cơ bản": ("nt co ban", "it do"),
-    "phòng trống": ("ko noi that", "phong trong"),
-}
-FLOORS = {
-    "tầng trệt": ("tret", "tang tret"),
-    "lầu 1": ("lau 1", "l1"),
-    "lầu 2": ("lau 2", "l2"),
-    "lầu 4": ("lau 4", "l4"),
-}
+SIBLINGS = 2  # of a family's first listing
+CEILING = 0.25  # share of the prices that are given as an upper limit
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Wording(NamedTuple):
+    """One value of an attribute: how listings write it, and how queries do."""
+
+    listing: tuple[str, ...]
+    query: tuple[str, ...]
+
+
+class Listing(NamedTuple):
+    """A room: each field names a value of that attribute in `WORDINGS`."""
+
     location: str
-    price: int
-    area: int
+    price: str
+    area: str
     amenity: str
     furniture: str
     floor: str
 
-    def differs(self, other: Room) -> tuple[str, ...]:
-        """The attributes in which two rooms are not the same."""
-        return tuple(f.name for f in fields(Room) if getattr(self, f.name) != getattr(other, f.name))
+
+PRICES = range(20, 55, 5)  # in 100,000 dong
+
+# one place a line: district | how people type it | street | landmark
+PLACES = """
+quận 3 | q3 | Nguyễn Đình Chiểu | ĐH Kinh tế
+quận 5 | q5 | An Dương Vương | ĐH Sư phạm
+quận 7 | q7 | Nguyễn Hữu Thọ | ĐH Tôn Đức Thắng
+quận 10 | q10 | Lý Thường Kiệt | ĐH Bách khoa
+quận 11 | q11 | Hòa Bình | công viên Đầm Sen
+quận 12 | q12 | Tô Ký | phần mềm Quang Trung
+quận Bình Thạnh | bình thạnh | Điện Biên Phủ | ĐH Hutech
+quận Gò Vấp | gò vấp | Nguyễn Văn Bảo | ĐH Công nghiệp
+quận Tân Phú | tân phú | Lê Trọng Tấn | ĐH Công Thương
+quận Phú Nhuận | phú nhuận | Hoàng Minh Giám | công viên Gia Định
+quận Bình Tân | bình tân | Kinh Dương Vương | bến xe Miền Tây
+thành phố Thủ Đức | thủ đức | Hoàng Diệu 2 | ĐH Ngân hàng
+"""
+
+
+def _places() -> dict[str, Wording]:
+    places = {}
+    for line in PLACES.strip().splitlines():
+        district, short, street, landmark = line.split(" | ")
+        places[district] = Wording(
+            listing=(f"{street}, {district}, gần {landmark}", f"gần {landmark}, {street}, {district}"),
+            query=(short, f"gần {landmark}", f"{landmark} {short}", f"{street} {short}", f"đường {street}", district),
+        )
+    return places
+
+
+def _typed_price(price: int) -> str:
+    return f"{price // 10}tr{price % 10 or ''}"
+
+
+def _price(price: int) -> Wording:
+    figure = f"{price / 10:g} triệu".replace(".", ",")
+    typed = _typed_price(price)
+    return Wording((figure, f"giá {figure}"), (typed, typed, f"giá {typed}", figure))
+
+
+def _area(area: int) -> Wording:
+    return Wording((f"{area} m2", f"rộng {area} m2"), (f"{area}m2", f"{area}m2", f"{area} m2", f"{area}m"))
+
+
+def _floor(floor: int) -> Wording:
+    return Wording((f"lầu {floor}", f"lầu {floor}"), (f"lầu {floor}", f"l{floor}"))
+
+
+WORDINGS: dict[str, dict[str, Wording]] = {
+    "location": _places(),
+    "price": {str(price): _price(price) for price in PRICES},
+    "area": {str(area): _area(area) for area in (12, 16, 20, 25, 30, 35)},
+    "amenity": {
+        "bathroom": Wording(("vệ sinh khép kín", "vệ sinh trong phòng"), ("wc riêng", "toilet riêng")),
+        "cooling": Wording(("có máy lạnh", "đã gắn máy lạnh"), ("điều hòa", "có ml")),
+        "balcony": Wording(("ban công thoáng", "có ban công"), ("bancong", "có ban công")),
+        "mezzanine": Wording(("gác lửng đúc", "gác gỗ cao"), ("có gác", "gác xép")),
+        "parking": Wording(("bãi xe miễn phí", "chỗ để xe rộng"), ("giữ xe free", "để xe")),
+        "freedom": Wording(("giờ giấc tự do", "ra vào tự do"), ("ko chung chủ", "giờ tự do")),
+        "kitchen": Wording(("có kệ bếp", "khu bếp riêng"), ("nấu ăn dc", "cho nấu ăn")),
+        "pets": Wording(("cho nuôi thú cưng", "nhận thú cưng"), ("nuôi mèo dc", "nuôi chó")),
+    },
+    "furniture": {
+        "full": Wording(("nội thất đầy đủ", "đủ nội thất"), ("full nội thất", "full nt")),
+        "basic": Wording(("nội thất cơ bản", "đồ đạc cơ bản"), ("nt cơ bản", "đồ cơ bản")),
+        "bed": Wording(("sẵn giường tủ", "giường tủ mới"), ("có giường", "có nệm giường")),
+        "none": Wording(("phòng trống", "chưa có đồ"), ("ko nội thất", "nhà trống")),
+    },
+    "floor": {
+        "ground": Wording(("tầng trệt", "tầng trệt"), ("trệt", "dưới trệt")),
+        **{str(floor): _floor(floor) for floor in range(1, 5)},
+        "top": Wording(("tầng thượng", "tầng thượng"), ("sân thượng", "trên thượng")),
+    },
+}
+
+OPENERS = ("Phòng", "Phòng trọ", "Phòng mới")
+SEARCHES = ("", "", "", "phòng", "tìm phòng", "cần thuê")
 
 
 class Options(Settings):
-    seed: int = 1
-    families: int = Field(70, ge=10)
-    variants: int = Field(4, ge=1)  # a family, besides its first room
-    queries: int = Field(6, ge=1)  # a family
+    families: int = Field(96, ge=1)
+    queries: int = Field(5, ge=1)  # a family
+    plain: float = Field(0.75, ge=0, le=1)  # share of the queries that are typed without tone marks
+    seed: int = 23
 
 
 def generate(options: Options) -> Collection:
     generator = random.Random(options.seed)
-    families = _families(options, generator)
-    rooms = [room for family in families for room in family]
-    generator.shuffle(rooms)  # so that neither ids nor their order tell a family
-    ids = {room: f"d{number:03}" for number, room in enumerate(rooms)}
-    documents = {id_: Document(id_, _listing(room, generator)) for room, id_ in ids.items()}
-
+    families = _families(options.families, generator)
+    corpus = [listing for family in families for listing in family]
+    order = generator.sample(range(1, len(corpus) + 1), len(corpus))  # or the ids would tell the families
+    ids = {listing: f"r{number:03}" for listing, number in zip(corpus, order, strict=True)}
+    documents: dict[str, Document] = {}
     queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
     groups: dict[str, str] = {}
     hard_negatives: dict[str, list[HardNegative]] = {}
-    asked: set[str] = set()
-    for number, family in enumerate(families):
-        for _ in range(options.queries):
-            wanted = generator.choice(family)
-            text = _query(wanted, rooms, generator)
-            if text in asked:
-                continue
-            asked.add(text)
-            query = Query(f"q{len(queries):03}", text)
+    for number, family in enumerate(families, 1):
+        for listing, text in zip(family, _texts(family, generator), strict=True):
+            documents[ids[listing]] = Document(ids[listing], text, metadata=listing._asdict())
+        asked = [family[turn % len(family)] for turn in range(number, number + options.queries)]
+        for turn, positive in enumerate(asked, 1):
+            wishes = _search(positive, corpus, generator)
+            generator.shuffle(wishes)
+            text = " ".join([generator.choice(SEARCHES), *wishes]).strip().lower()
+            plain = generator.random() < options.plain
+            query = Query(f"q{number:03}-{turn}", without_marks(text) if plain else text)
             queries[query.id] = query
-            qrels[query.id] = {ids[wanted]: 1}
+            qrels[query.id] = {ids[positive]: 1}
             groups[query.id] = f"family {number}"
             hard_negatives[query.id] = [
-                HardNegative(ids[room], wanted.differs(room), combined_weight(wanted.differs(room)))
-                for room in family
-                if room != wanted
+                HardNegative(ids[other], types := differences(positive, other), combined_weight(types))
+                for other in family
+                if other != positive
             ]
-    return Collection(documents, queries, qrels, groups=groups, hard_negatives=hard_negatives)
+    return Collection(
+        documents=dict(sorted(documents.items())),
+        queries=queries,
+        qrels=qrels,
+        groups=groups,
+        hard_negatives=hard_negatives,
+    )
 
 
-def combined_weight(types: tuple[str, ...]) -> float:
-    """min(cap, heaviest + 0.3 × the sum of the lighter ones)."""
-    weights = sorted((WEIGHTS[type_] for type_ in types), reverse=True)
-    return round(min(CAP, weights[0] + INCREMENT * sum(weights[1:])), 4)
+def differences(one: Listing, other: Listing) -> tuple[str, ...]:
+    """The attributes in which two listings differ, the heaviest first."""
+    return tuple(name for name in WEIGHTS if getattr(one, name) != getattr(other, name))
 
 
-def _families(options: Options, generator: random.Random) -> list[list[Room]]:
-    taken: set[Room] = set()
-    families = []
-    while len(families) < options.families:
-        first = Room(*(generator.choice(_choices(field.name)) for field in fields(Room)))
-        family = {first: None}
-        while len(family) <= options.variants:
-            changed = generator.sample([field.name for field in fields(Room)], generator.choice((1, 1, 2)))
-            family[replace(first, **{name: _other(getattr(first, name), name, generator) for name in changed})] = None
-        if not taken & family.keys():
-            taken |= family.keys()
-            families.append(list(family))
+def combined_weight(types: Iterable[str]) -> float:
+    heaviest, *rest = sorted((WEIGHTS[type_] for type_ in types), reverse=True)
+    return min(CAP, heaviest + INCREMENT * sum(rest))
+
+
+def _families(count: int, generator: random.Random) -> list[list[Listing]]:
+    """Families of four listings, no two alike in the whole corpus."""
+    families: list[list[Listing]] = []
+    taken: set[Listing] = set()
+    while len(families) < count:
+        base = Listing(*(generator.choice(list(WORDINGS[name])) for name in WEIGHTS))
+        changed = generator.sample(list(WEIGHTS), SIBLINGS)
+        family = [base]
+        for name in changed:
+            others = [value for value in WORDINGS[name] if value != getattr(base, name)]
+            family.append(base._replace(**{name: generator.choice(others)}))
+        if taken.isdisjoint(family):
+            taken.update(family)
+            families.append(family)
     return families
 
 
-def _choices(attribute: str) -> tuple[object, ...]:
-    tables: dict[str, tuple[object, ...]] = {
-        "location": tuple(LOCATIONS),
-        "price": PRICES,
-        "area": AREAS,
-        "amenity": tuple(AMENITIES),
-        "furniture": tuple(FURNITURE),
-        "floor": tuple(FLOORS),
-    }
-    return tables[attribute]
+def _texts(family: list[Listing], generator: random.Random) -> list[str]:
+    """The family's listings, all in the same words but for the values in which they differ."""
+    opener = generator.choice(OPENERS)
+    order = generator.sample(list(WEIGHTS), len(WEIGHTS))
+    phrasing = {name: generator.randrange(2) for name in WEIGHTS}
+    texts = []
+    for listing in family:
+        parts = []
+        for name in order:
+            phrases = WORDINGS[name][getattr(listing, name)].listing
+            parts.append(phrases[phrasing[name]])
+        texts.append(f"{opener} {', '.join(parts)}.")
+    return texts
 
 
-def _other(value: object, attribute: str, generator: random.Random) -> object:
-    return generator.choice([choice for choice in _choices(attribute) if choice != value])
+def _search(positive: Listing, corpus: list[Listing], generator: random.Random) -> list[str]:
+    """Wishes, the location first among them, that of all listings only the positive fulfils."""
+    while True:
+        names = ["location", *generator.sample(list(WEIGHTS)[1:], len(WEIGHTS) - 1)]
+        rivals = [listing for listing in corpus if listing != positive]
+        wishes: list[str] = []
+        for name in names:
+            accepted, wish = _wish(name, getattr(positive, name), generator)
+            left = [rival for rival in rivals if getattr(rival, name) in accepted]
+            if len(wishes) < 3 or len(left) < len(rivals):
+                wishes.append(wish)
+                rivals = left
+        if not rivals:  # else a price was only limited, and a cheaper room has all the rest
+            return wishes
 
 
-def _listing(room: Room, generator: random.Random) -> str:
-    million, rest = divmod(room.price, 10)
-    price = f"{million},{rest} triệu/tháng" if rest else f"{million} triệu/tháng"
-    parts = [f"giá {price}", f"{room.area}m2", room.amenity, room.furniture, room.floor]
-    generator.shuffle(parts)
-    kind = generator.choice(("Phòng trọ", "Cho thuê phòng", "Phòng cho thuê"))
-    return f"{kind} {room.location}, {', '.join(parts)}."
+def _wish(name: str, value: str, generator: random.Random) -> tuple[set[str], str]:
+    """The values of the attribute that a searcher would take, and how it is typed."""
+    if name == "price" and generator.random() < CEILING:
+        limit = int(value) + PRICES.step
+        return {str(price) for price in PRICES if price < limit}, f"dưới {_typed_price(limit)}"
+    return {value}, generator.choice(WORDINGS[name][value].query)
 
 
-def _query(wanted: Room, rooms: list[Room], generator: random.Random) -> str:
-    """The location and as many further attributes, in a random order, as tell the room from every other one."""
-    names = [field.name for field in fields(Room) if field.name != "location"]
-    generator.shuffle(names)
-    said = ["location"]
-    while _matching(wanted, said, rooms) > 1 or len(said) < 3:
-        said.append(names.pop())
-    parts = [_typed(wanted, name, generator) for name in said]
-    generator.shuffle(parts)
-    opener = generator.choice(("pt", "phong tro", "can thue phong", "tìm phòng", "phòng"))
-    return unicodedata.normalize("NFC", f"{opener} {' '.join(parts)}")
-
-
-def _matching(wanted: Room, said: list[str], rooms: list[Room]) -> int:
-    return sum(all(getattr(room, name) == getattr(wanted, name) for name in said) for room in rooms)
-
-
-def _typed(room: Room, attribute: str, generator: random.Random) -> str:
-    if attribute == "price":
-        million, rest = divmod(room.price, 10)
-        return generator.choice((f"{million}tr{rest or ''}", f"gia {room.price}00k", f"{room.price / 10:g} cu"))
-    if attribute == "area":
-        return generator.choice((f"{room.area} met vuong", f"{room.area}m", f"dt {room.area}"))
-    table = {"location": LOCATIONS, "amenity": AMENITIES, "furniture": FURNITURE, "floor": FLOORS}[attribute]
-    return generator.choice(table[getattr(room, attribute)])
+def without_marks(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    # đ has no decomposition: it is a letter of its own
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("đ", "d")

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rr.data.collection import Collection
+from rr.data.collection import SPLITS, Collection
 from rr.data.files import DataPath, read_jsonl
 from rr.data.rows import ById, Row
-from rr.data.splits import SPLITS
 from rr.errors import nearest
 from rr.protocols import Settings
 from rr.types import Document, Query

@@ -1,0 +1,74 @@
+"""The house rules that a reader of the design relies on, read off the imports and off the real command."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Rr
+
+CORE = sorted((ROOT / "core" / "rr").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+HEAVY = ("torch", "transformers", "sentence_transformers", "peft", "sklearn")
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_core_imports_no_plugin_and_torch_only_in_modeling(path: Path) -> None:
+    assert not {name for name in roots(path) if name.startswith("rr_")}
+    if "modeling" not in path.parts:
+        assert not roots(path) & set(HEAVY)
+        assert not {name for name in imported(path) if name.startswith("rr.modeling")}
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_plugins_import_only_themselves_and_rr(path: Path) -> None:
+    own = path.relative_to(ROOT / "plugins").parts[0]
+    assert {name for name in roots(path) if name.startswith("rr_")} <= {own}
+    if path.name == "plugin.py":
+        assert roots(path) <= {"rr", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_imports_the_command_line(path: Path) -> None:
+    if "cli" not in path.parts:
+        assert not {name for name in imported(path) if name.startswith("rr.cli")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (["--help"], (*HEAVY, "numpy", "pydantic", "pluggy", "yaml")),
+        (["list", "--registry", str(ROOT / "registry.yaml")], (*HEAVY, "numpy")),
+    ],
+)
+def test_help_and_list_import_nothing_heavy(arguments: list[str], unwanted: tuple[str, ...]) -> None:
+    code = (
+        "import sys; from rr.cli import main\n"
+        "try: main()\n"
+        f"finally: print(sorted(set(sys.modules) & {set(unwanted)!r}), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, encoding="utf-8", timeout=60)
+    assert ended.stderr.splitlines()[-1] == "[]", ended.stderr
+
+
+def test_the_command_answers_without_a_command(rr_command: Rr) -> None:
+    assert "bench" in rr_command("--help").stdout

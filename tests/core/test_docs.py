@@ -1,0 +1,65 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from rr import hookspecs
+from rr.data.readers import READERS
+from rr.evaluate.metrics import METRICS
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_plugin_of_the_readme_is_the_one_that_the_tests_install() -> None:
+    folder = ROOT / "tests" / "dist" / "rr_overlap"
+    assert (folder / "rr_overlap.py").read_text(encoding="utf-8") in blocks(README, "python")
+    assert blocks(README, "toml")[0].strip() in (folder / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_python_example_of_the_readme_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (example,) = [block for block in blocks(README, "python") if "rr.load" in block]
+    exec(compile(example, "README.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert shown.strip() in blocks(README, "text")[0] or shown in README
+
+
+def test_every_hook_is_documented_with_its_signature() -> None:
+    for name, hook in inspect.getmembers(hookspecs, inspect.isfunction):
+        if name.startswith("rr_"):
+            arguments = inspect.signature(hook)
+            assert f"{name}{arguments}".replace("'", "") in DOCS["plugin-guide.md"]
+
+
+def test_every_reader_and_metric_is_documented() -> None:
+    for name in READERS:
+        assert f"| `{name}` |" in DOCS["data.md"]
+    for name in METRICS:
+        assert f"`{name}" in DOCS["metrics.md"]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_every_plugin_has_a_readme() -> None:
+    for folder in (ROOT / "plugins").iterdir():
+        if (folder / "plugin.py").is_file():
+            assert (folder / "README.md").is_file(), folder
