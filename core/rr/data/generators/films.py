@@ -87,7 +87,7 @@ class Options(Settings):
     users: int = Field(400, ge=1)
     dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
     test: int = Field(200, ge=1)  # users whose test query is kept
-    candidates: int = Field(20, ge=2)  # films in a query's run, the truth among them
+    candidates: int = Field(20, ge=2, le=200)  # films in a query's run, the truth among them
     seed: int = 17
 
 

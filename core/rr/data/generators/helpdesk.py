@@ -1,10 +1,9 @@
 """Questions to the help desk of an invented company, and the articles of its knowledge base.
 
 An article treats one fault of one system under one circumstance. People describe what they see ("throws me back to the
-front page", "from my sofa"), articles what it is ("session token rejected", "outside the corporate network"): they
-share the name of the system or of what it is for, and little else. So the other articles on that system are the
-distractors: the same fault under another circumstance, another fault under the same one, and articles that quote the
-words people use for a fault that they do not treat.
+front page", "from my sofa"), articles what it is ("session token rejected", "over remote access"): they share the
+name of the system or what it is for, and little else. So the other articles on that system are the distractors: the
+same fault under another circumstance, another fault under the same one, and remedies in words that questions use.
 
 The article of the very system, fault and circumstance is graded 2; the system's general article on the fault, where
 there is one, 1. A group is a system with a fault, so that a general article is relevant in one split only.
@@ -196,14 +195,13 @@ since they swapped my computer
 = after device exchange
 """
 
-NAMING = ("{name}", "the {purpose} tool", "{name} for {purpose}", "the {name} {purpose} page")
+NAMING = ("{name}", "the {purpose} tool", "{name} for {purpose}", "{name} {purpose}")
 
 ASKING = (
     "{system} {fault} {circumstance}",
     "{circumstance} {system} {fault}",
     "hi, {system} {fault} {circumstance}",
     "{system} {fault} {circumstance}, please help",
-    "why is it that {system} {fault} {circumstance}",
     "{circumstance} {system} {fault}, any idea?",
 )
 
@@ -223,8 +221,8 @@ REMEDIES = (
 
 
 class Options(Settings):
-    faults: int = Field(8, ge=1)  # a system has, of all there are
-    circumstances: int = Field(2, ge=1)  # a fault has, of all there are
+    faults: int = Field(8, ge=1, le=14)  # a system has, of all there are
+    circumstances: int = Field(2, ge=1, le=10)  # a fault has, of all there are
     questions: int = Field(500, ge=1)
     general: float = Field(0.3, ge=0, le=1)  # share of a system's faults with a general article
     typos: float = Field(0.3, ge=0, le=1)  # share of the questions with a typing error
@@ -276,7 +274,7 @@ def _document(id_: str, article: Article, generator: random.Random) -> Document:
     title = f"{article.system} ({article.purpose}): {generator.choice(article.fault.written)}"
     if article.circumstance:
         title += f" {generator.choice(article.circumstance.written)}"
-    text = f"For {article.system}. {generator.choice(REMEDIES)}"
+    text = f"This concerns {article.system}. {generator.choice(REMEDIES)}"
     return Document(id_, text, title)
 
 

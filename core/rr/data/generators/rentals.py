@@ -1,7 +1,7 @@
 """Room listings in Ho Chi Minh City, and what people type to find one.
 
-Listings come in families of four: one room, and three that differ from it in one attribute each (so from each other
-in two). Listings are written in full, queries as people type them: mostly without tone marks, with `q10`, `3tr5`,
+Listings come in families of three: one room, and two that differ from it in one attribute each (so from each other in
+two). Listings are written in full, queries as people type them: mostly without tone marks, with `q10`, `3tr5`,
 `wc rieng`. A query names so many attributes that exactly one listing of the whole corpus has them all; the rest of
 its family are its hard negatives, typed by the attributes in which they differ, whether the query names them or not.
 A family is a group, since all its listings are nearly the same text.
@@ -90,7 +90,7 @@ def _area(area: int) -> Wording:
 
 
 def _floor(floor: int) -> Wording:
-    return Wording((f"lầu {floor}", f"lầu {floor}"), (f"lầu {floor}", f"l{floor}"))
+    return Wording((f"lầu {floor}",), (f"lầu {floor}", f"l{floor}"))
 
 
 WORDINGS: dict[str, dict[str, Wording]] = {
@@ -114,9 +114,9 @@ WORDINGS: dict[str, dict[str, Wording]] = {
         "none": Wording(("phòng trống", "chưa có đồ"), ("ko nội thất", "nhà trống")),
     },
     "floor": {
-        "ground": Wording(("tầng trệt", "tầng trệt"), ("trệt", "dưới trệt")),
+        "ground": Wording(("tầng trệt",), ("trệt", "dưới trệt")),
         **{str(floor): _floor(floor) for floor in range(1, 5)},
-        "top": Wording(("tầng thượng", "tầng thượng"), ("sân thượng", "trên thượng")),
+        "top": Wording(("tầng thượng",), ("sân thượng", "trên thượng")),
     },
 }
 
@@ -180,7 +180,7 @@ def combined_weight(types: Iterable[str]) -> float:
 
 
 def _families(count: int, generator: random.Random) -> list[list[Listing]]:
-    """Families of four listings, no two alike in the whole corpus."""
+    """Families of listings, no two alike in the whole corpus."""
     families: list[list[Listing]] = []
     taken: set[Listing] = set()
     while len(families) < count:
@@ -206,7 +206,7 @@ def _texts(family: list[Listing], generator: random.Random) -> list[str]:
         parts = []
         for name in order:
             phrases = WORDINGS[name][getattr(listing, name)].listing
-            parts.append(phrases[phrasing[name]])
+            parts.append(phrases[phrasing[name] % len(phrases)])
         texts.append(f"{opener} {', '.join(parts)}.")
     return texts
 
