@@ -15,6 +15,7 @@ from rr.data.negatives import hard_negatives, random_negatives
 from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.fitting import FitSettings, copied, fit
+from rr.modeling.loading import quiet
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
 
@@ -29,6 +30,9 @@ class CrossEncoderTraining(FitSettings):
     """A positive pair, drawn anew each epoch from the `hard_neg_top_k` hardest."""
     hard_neg_top_k: int = Field(100, gt=0)
     num_random_negatives: int = Field(1, ge=0)
+    easy_epochs: int = Field(0, ge=0)
+    """So many epochs at the start have one random negative a positive and no hard one: a small training set of hard
+    negatives alone leaves the loss at chance."""
 
 
 class CrossEncoderTrainer:
@@ -45,30 +49,38 @@ class CrossEncoderTrainer:
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         settings = self._settings
         pairs = PairModel(self._scorer_settings.model_copy(update={"dtype": "float32"}), None)
-        epochs = [labelled_pairs(dataset, settings, epoch) for epoch in range(settings.epochs)]
-        positives = sum(label for rows in epochs for _, _, label in rows)
-        pos_weight = torch.tensor((sum(map(len, epochs)) - positives) / positives, device=pairs.device)
+        epochs = [weighted_pairs(dataset, settings, epoch) for epoch in range(settings.epochs)]
         scorer = CrossEncoderScorer.of(pairs)
         with seeded(settings.seed):
             best = fit(
                 pairs.model,
                 epochs,
                 settings,
-                loss=lambda rows: pair_loss(pairs, rows, pos_weight),
+                loss=lambda rows: pair_loss(pairs, rows),
                 quality=lambda: ranking_quality(scorer, dataset),
                 snapshot=lambda: copied(pairs.model.state_dict()),
                 on_event=on_event,
             )
         pairs.model.load_state_dict(best)
-        pairs.model.save_pretrained(out)
-        pairs.tokenizer.save_pretrained(out)
+        with quiet():
+            pairs.model.save_pretrained(out)
+            pairs.tokenizer.save_pretrained(out)
 
 
-def pair_loss(pairs: PairModel, rows: Sequence[LabelledPair], pos_weight: Tensor) -> Tensor:
-    """The mean binary cross-entropy of a batch, its positives weighted."""
-    encoded, _ = pairs.encode([(query, document) for query, document, _ in rows])
-    labels = torch.tensor([label for _, _, label in rows], device=pairs.device)
-    return torch.nn.functional.binary_cross_entropy_with_logits(pairs.logits(encoded), labels, pos_weight=pos_weight)
+def pair_loss(pairs: PairModel, rows: Sequence[tuple[LabelledPair, float]]) -> Tensor:
+    """The mean binary cross-entropy of a batch of (pair, weight of its term)."""
+    encoded, _ = pairs.encode([(query, document) for (query, document, _), _ in rows])
+    labels = torch.tensor([label for (_, _, label), _ in rows], device=pairs.device)
+    weights = torch.tensor([weight for _, weight in rows], device=pairs.device)
+    return torch.nn.functional.binary_cross_entropy_with_logits(pairs.logits(encoded), labels, weights)
+
+
+def weighted_pairs(dataset: Dataset, settings: CrossEncoderTraining, epoch: int) -> list[tuple[LabelledPair, float]]:
+    """The pairs of one epoch, a positive weighing as much as there are negatives to it (`pos_weight`)."""
+    rows = labelled_pairs(dataset, settings, epoch)
+    positives = sum(label for _, _, label in rows)
+    pos_weight = (len(rows) - positives) / positives
+    return [(row, pos_weight if row[2] else 1.0) for row in rows]
 
 
 def labelled_pairs(dataset: Dataset, settings: CrossEncoderTraining, epoch: int) -> list[LabelledPair]:
@@ -78,13 +90,15 @@ def labelled_pairs(dataset: Dataset, settings: CrossEncoderTraining, epoch: int)
         RerankError: no query of the train split has a negative.
     """
     generator = random.Random(f"{settings.seed} {epoch}")
+    easy = epoch < settings.easy_epochs
+    num_hard, num_random = (0, 1) if easy else (settings.num_hard_negatives, settings.num_random_negatives)
     rows: list[LabelledPair] = []
     for query_id in dataset.splits["train"]:
         text = dataset.queries[query_id].text
         pool = [negative.document_id for negative in hard_negatives(dataset, query_id, settings.hard_neg_top_k)]
         for positive in sorted(dataset.relevant(query_id)):
-            hard = generator.sample(pool, min(settings.num_hard_negatives, len(pool)))
-            others = random_negatives(dataset, query_id, settings.num_random_negatives, generator, hard)
+            hard = generator.sample(pool, min(num_hard, len(pool)))
+            others = random_negatives(dataset, query_id, num_random, generator, hard)
             rows.append((text, dataset.documents[positive].content, 1.0))
             rows += [(text, dataset.documents[id_].content, 0.0) for id_ in (*hard, *others)]
     if all(label for _, _, label in rows):

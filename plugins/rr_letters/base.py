@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from rr.artefacts import atomic_folder, code_fingerprint, home
 from rr.data.generators import GENERATORS, load_generator
 from rr.modeling.device import seeded
+from rr.modeling.loading import quiet
 
 TINY = "tiny-qwen3"
 VOCABULARY = 4096
@@ -34,7 +35,7 @@ def tiny_base() -> Path:
     if not folder.is_dir():
         with atomic_folder(folder) as temporary:
             _tokenizer().save_pretrained(temporary)
-            with seeded(0):
+            with quiet(), seeded(0):
                 _model().save_pretrained(temporary)
     return folder
 

@@ -66,7 +66,8 @@ class LetterModel:
             raise RerankError(f"model {settings.model!r} lacks weights: {missing}; name a whole causal language model")
         if checkpoint is not None:
             self._check_base(checkpoint)
-            self.model = PeftModel.from_pretrained(self.model, str(checkpoint))
+            with quiet():
+                self.model = PeftModel.from_pretrained(self.model, str(checkpoint))
         self.model.to(self.device).eval()
         budget = Budget(settings.title_tokens, settings.history_items, settings.max_tokens)
         self.prompter = Prompter(self.tokenizer, budget)
@@ -93,7 +94,8 @@ class LetterModel:
         return self.model.get_output_embeddings()(hidden).float()  # type: ignore[no-any-return]
 
     def save_adapter(self, out: Path) -> None:
-        self.model.save_pretrained(out)
+        with quiet():
+            self.model.save_pretrained(out)
         (out / RECORD).write_text(json.dumps({"base": self.settings.weights()}) + "\n", encoding="utf-8")
 
     def _check_base(self, checkpoint: Path) -> None:

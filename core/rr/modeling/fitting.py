@@ -56,7 +56,7 @@ def fit(
     """
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     total = sum(-(-len(items) // settings.batch_size) for items in epochs)
-    optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total)
     step = 0
     best: tuple[float, Snapshot] | None = None
