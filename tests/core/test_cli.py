@@ -126,7 +126,7 @@ def test_an_unknown_component_is_a_failed_row_and_the_others_stand(rr_command: R
     )
     ended = rr_command("bench", "bm25", "typo", "odd", "--registry", small_registry)
     assert ended.returncode == 1
-    lines = {line.split("│")[1].strip(): line for line in ended.stdout.splitlines() if line.startswith("│")}
+    lines = {line.split()[0]: line for line in ended.stdout.splitlines() if line.strip()}
     assert "FAILED" in lines["typo"]
     assert "did you mean 'bm25'?" in lines["typo"]
     assert "unknown key 'fold'; did you mean 'fold_accents'?" in lines["odd"]
