@@ -22,7 +22,7 @@ from rr.types import Dataset
 RECORD = "training.json"
 LOSSES = "loss.jsonl"
 FALLEN = 0.95
-"""A tenth of the steps must have a mean loss below this share of the first tenth's, or the table says it did not fall."""
+"""Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
 
 
