@@ -378,7 +378,7 @@ def test_the_files_that_are_written_are_the_ones_that_are_named(tmp_path: Path) 
         "bench.csv",
         "bench.json",
         "bench.md",
-        "failures/nhà/đất/data.txt",
+        "failures/nhà%2Fđất/data.txt",
         "failures/phòng trọ/cross-encoder.txt",
     ]
     assert (out / "failures" / "nhà/đất" / "data.txt").read_text(encoding="utf-8") == "Traceback of the data"
