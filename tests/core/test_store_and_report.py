@@ -381,7 +381,7 @@ def test_the_files_that_are_written_are_the_ones_that_are_named(tmp_path: Path) 
         "failures/nhà%2Fđất/data.txt",
         "failures/phòng trọ/cross-encoder.txt",
     ]
-    assert (out / "failures" / "nhà/đất" / "data.txt").read_text(encoding="utf-8") == "Traceback of the data"
+    assert (out / "failures" / "nhà%2Fđất" / "data.txt").read_text(encoding="utf-8") == "Traceback of the data"
     trace = (out / "failures" / "phòng trọ" / "cross-encoder.txt").read_text(encoding="utf-8")
     assert trace == RESULT.datasets[0].rows[2].traceback
     assert (out / "bench.csv").read_bytes() == csv_text(RESULT).encode()
