@@ -4,44 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from pydantic import Field
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from rr import Document, Query, Request, RerankError, Settings
+from rr import Document, Query, Request, RerankError
 from rr.modeling.device import DtypeName, pick_device, pick_dtype
 from rr.modeling.loading import quiet
-from rr.modeling.source import model_path, weights_fingerprint
-from rr_letters.base import TINY, tiny_base
+from rr.modeling.packed import can_pack, pack
+from rr_letters.forward import packed_states, padded_states, shared_states
 from rr_letters.labels import label_tokens
 from rr_letters.prompt import Budget, Prompter
+from rr_letters.settings import LetterSettings
 
 RECORD = "base.json"
-
-
-class LetterSettings(Settings):
-    model: str = TINY
-    """The base: a folder, a hub name, or `tiny-qwen3`, the embedded one with random weights."""
-    title_tokens: int = Field(32, gt=0)
-    """Tokens a candidate or history item is cut to."""
-    history_items: int = Field(20, gt=0)
-    max_tokens: int = Field(1536, gt=0)
-    """Tokens of a whole prompt."""
-    token_budget: int = Field(16_384, gt=0)
-    """Tokens a forward pass takes, padding included."""
-    dtype: DtypeName = "auto"
-    trust_remote_code: bool = False
-
-    def weights(self) -> str:
-        return weights_fingerprint(self.folder())
-
-    def folder(self) -> str:
-        return str(tiny_base()) if self.model == TINY else model_path(self.model)
+ADAPTER = "adapter_config.json"
+GPU_TOKENS = 16_384
+CPU_ACTIVATION = 2**20
+"""Tokens × width of a pass on a CPU: larger ones are no faster, and take more memory."""
+VOCABULARY_ROWS = 64
+"""Prompts whose logits over the whole vocabulary are held at once."""
 
 
 class LetterModel:
@@ -50,58 +37,136 @@ class LetterModel:
     def __init__(self, settings: LetterSettings, checkpoint: Path | None, dtype: DtypeName | None = None) -> None:
         self.settings = settings
         self.device = pick_device()
-        source, remote = settings.folder(), settings.trust_remote_code
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        with quiet():
-            self.model: Any
-            self.model, loading = AutoModelForCausalLM.from_pretrained(
-                source,
-                dtype=pick_dtype(dtype or settings.dtype, self.device),
-                use_safetensors=True,
-                trust_remote_code=remote,
-                output_loading_info=True,
-            )
-        if loading["missing_keys"]:
-            missing = ", ".join(sorted(loading["missing_keys"]))
-            raise RerankError(f"model {settings.model!r} lacks weights: {missing}; name a whole causal language model")
         if checkpoint is not None:
-            self._check_base(checkpoint)
+            _check_record(settings, checkpoint)
+        adapted = checkpoint is not None and (checkpoint / ADAPTER).is_file()
+        source = str(checkpoint) if checkpoint is not None and not adapted else settings.folder()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=settings.trust_remote_code)
+        self.model: Any = _load(settings, source, pick_dtype(dtype or settings.dtype, self.device), self.device)
+        if adapted:
             with quiet():
                 self.model = PeftModel.from_pretrained(self.model, str(checkpoint))
-        self.model.to(self.device).eval()
+        self.model.eval()
         budget = Budget(settings.title_tokens, settings.history_items, settings.max_tokens)
-        self.prompter = Prompter(self.tokenizer, budget)
-        probe = Request(Query("probe", "?"), (Document("0", "?"),))
-        self.labels = torch.tensor(label_tokens(self.tokenizer, self.prompter.text(probe, [], ["?"])))
+        self.prompter = Prompter(self.tokenizer, budget, settings.templates())
+        probe = Request(Query("probe", "?"), (Document("0", "?"), Document("1", "!")))
+        self.labels = torch.tensor(label_tokens(self.tokenizer, self.prompter.text(probe, [], ["?", "!"])))
         self.labels = self.labels.to(self.device)
+        self._packed = False
+        expected = self._plain_logits(self.prompter.render(probe).tokens)
+        if self.device.type == "cpu" and can_pack(self.base):
+            pack(self.base)
+            self._packed = True
+        self._check_shortcut(probe, expected)
 
-    def last_hidden(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """The hidden state at each prompt's last token, shape (prompts, width). Padding stands to the right, where a
-        causal model cannot see it, so that a prompt's state does not depend on what is batched with it."""
-        lengths = [len(prompt) for prompt in prompts]
-        ids = torch.zeros(len(prompts), max(lengths), dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, : len(prompt)] = torch.tensor(prompt)
-            mask[row, : len(prompt)] = 1
-        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        output = base.get_decoder()(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False)
-        last = torch.tensor(lengths, device=self.device) - 1
-        return output.last_hidden_state[torch.arange(len(prompts), device=self.device), last]  # type: ignore[no-any-return]
+    @property
+    def base(self) -> Any:
+        """The transformers model, LoRA layers included."""
+        return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+
+    @property
+    def token_budget(self) -> int:
+        default = GPU_TOKENS if self.device.type == "cuda" else CPU_ACTIVATION // self.base.config.hidden_size
+        return self.settings.token_budget or max(default, 1)
+
+    def last_hidden(self, prompts: Sequence[Sequence[int]], share: bool = False) -> Tensor:
+        """The hidden state at each prompt's last token, shape (prompts, width). `share`: prefixes that neighbours
+        have in common are read once; without gradients only."""
+        read = padded_states if not self._packed else shared_states if share else packed_states
+        return read(self.base.get_decoder(), prompts, self.token_budget, self.device)
+
+    def label_logits(self, hidden: Tensor) -> Tensor:
+        """Shape (…, 52), float32, from the label rows of the output matrix alone."""
+        head = self.model.get_output_embeddings()
+        bias = None if head.bias is None else head.bias[self.labels].float()
+        return torch.nn.functional.linear(hidden.float(), head.weight[self.labels].float(), bias)
 
     def vocabulary_logits(self, hidden: Tensor) -> Tensor:
-        """Shape (prompts, vocabulary), float32: at the one position that is read, never at the others."""
+        """Shape (…, vocabulary), float32."""
         return self.model.get_output_embeddings()(hidden).float()  # type: ignore[no-any-return]
 
-    def save_adapter(self, out: Path) -> None:
-        with quiet():
-            self.model.save_pretrained(out)
-        (out / RECORD).write_text(json.dumps({"base": self.settings.weights()}) + "\n", encoding="utf-8")
+    def log_normalizer(self, hidden: Tensor) -> Tensor:
+        """log Σ exp over the whole vocabulary, shape (prompts,): what label logits must be compared with to be
+        probabilities of the model's own."""
+        blocks = hidden.split(VOCABULARY_ROWS)
+        return torch.cat([torch.logsumexp(self.vocabulary_logits(block), dim=-1) for block in blocks])
 
-    def _check_base(self, checkpoint: Path) -> None:
-        trained = json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))["base"]
-        if trained != self.settings.weights():
+    def save(self, out: Path, merge: bool) -> None:
+        """Writes the adapter, or with `merge` a whole model that transformers loads by itself."""
+        with quiet():
+            if merge:
+                whole = self.model.merge_and_unload()
+                whole.set_attn_implementation("sdpa")
+                whole.save_pretrained(out)
+                self.tokenizer.save_pretrained(out)
+            else:
+                self.model.save_pretrained(out)
+        record = {"base": self.settings.base(), "prompts": self.settings.prompts()}
+        (out / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+    @torch.inference_mode()
+    def _plain_logits(self, tokens: Sequence[int]) -> Tensor:
+        output = self.base(input_ids=torch.tensor([tokens], device=self.device), use_cache=False)
+        return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def _check_shortcut(self, probe: Request, expected: Tensor) -> None:
+        """Some architectures scale or cap their logits, or attend in ways of their own: there the short way must not
+        be taken silently.
+
+        Raises:
+            RerankError: reading label rows at one position gives other logits than the model's own forward pass.
+        """
+        found = self.label_logits(self.last_hidden([self.prompter.render(probe).tokens]))[0]
+        half = self.base.dtype != torch.float32 or self.settings.quantization != "none"
+        tolerance = (0.05 if half else 1e-4) * max(1.0, float(expected.abs().max()))
+        if not float((found - expected).abs().max()) <= tolerance:  # NaN too
             raise RerankError(
-                f"{checkpoint}: this adapter was trained on other base weights than {self.settings.model!r} has now; "
-                "train again, or name the base it was trained on"
+                f"model {self.settings.model!r}: its own logits of the letters differ from those of its output rows by "
+                f"{float((found - expected).abs().max()):.3g}; this architecture is not supported"
             )
+
+
+def _load(settings: LetterSettings, source: str, dtype: torch.dtype, device: torch.device) -> Any:
+    options: dict[str, Any] = {}
+    if settings.quantization == "4bit":
+        if find_spec("bitsandbytes") is None:
+            raise RerankError("quantization: 4bit needs bitsandbytes; pip install bitsandbytes, or set it to none")
+        compute = dtype if dtype != torch.float32 else torch.bfloat16
+        options = {
+            "quantization_config": BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+            ),
+            "device_map": {"": device},
+        }
+    with quiet():
+        model: Any
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=settings.trust_remote_code,
+            output_loading_info=True,
+            **options,
+        )
+    if loading["missing_keys"]:
+        missing = ", ".join(sorted(loading["missing_keys"]))
+        raise RerankError(f"model {settings.model!r} lacks weights: {missing}; name a whole causal language model")
+    return model if options else model.to(device)
+
+
+def _check_record(settings: LetterSettings, checkpoint: Path) -> None:
+    """
+    Raises:
+        RerankError: the checkpoint was trained on another base, or with other prompts.
+    """
+    trained = json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))
+    if trained["base"] != settings.base():
+        raise RerankError(
+            f"{checkpoint}: this adapter was trained on other base weights than {settings.model!r} has now; "
+            "train again, or name the base it was trained on"
+        )
+    if trained["prompts"] != settings.prompts():
+        raise RerankError(
+            f"{checkpoint}: this adapter was trained with other prompt templates; train again, or name those"
+        )

@@ -12,30 +12,9 @@ from typing import Any
 
 from rr import Request, RerankError
 from rr_letters.labels import LETTERS, encode, letter_range
+from rr_letters.templates import Templates
 
 MIN_TITLE_TOKENS = 4
-
-NEXT_ITEM = """You are a recommendation ranking assistant.
-Choose exactly ONE item that the user will interact with next.
-
-User history, oldest first:
-{history}
-
-Candidates:
-{candidates}
-
-Answer with only one letter ({letters})."""
-
-PASSAGE = """You are a passage ranking assistant.
-Choose exactly ONE passage that answers the question.
-
-Question: {question}
-
-Candidates:
-{candidates}
-
-Answer with only one letter ({letters})."""
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -59,8 +38,8 @@ class Prompt:
 class Prompter:
     """Renders requests with one tokenizer."""
 
-    def __init__(self, tokenizer: Any, budget: Budget) -> None:
-        self._tokenizer, self._budget = tokenizer, budget
+    def __init__(self, tokenizer: Any, budget: Budget, templates: Templates) -> None:
+        self._tokenizer, self._budget, self._templates = tokenizer, budget, templates
         self._special = sorted({*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens})
 
     def render(self, request: Request) -> Prompt:
@@ -91,7 +70,7 @@ class Prompter:
 
     def text(self, request: Request, history: Sequence[str], candidates: Sequence[str]) -> str:
         """The rendered text, up to where the letter is to come."""
-        template = NEXT_ITEM if request.query.history else PASSAGE
+        template = self._templates.next_item if request.query.history else self._templates.passage
         content = template.format(
             question=self._plain(request.query.text),
             history="\n".join(f"- {title}" for title in history),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from rr import ModelInfo, Request, Scores
-from rr.modeling.batching import token_batches
+from rr import Document, ModelInfo, Request, Scores
 from rr.modeling.device import parameter_counts
-from rr.types import State
-from rr_letters.base import TINY
 from rr_letters.labels import LETTERS
-from rr_letters.model import LetterModel, LetterSettings
+from rr_letters.model import LetterModel
+from rr_letters.prompt import Prompt
+from rr_letters.settings import LetterSettings
 
 UNIFORM = 0.01
+CONTENT_FREE = "N/A"
 
 
 class LetterScorer:
@@ -41,34 +43,55 @@ class LetterScorer:
 
     @property
     def info(self) -> ModelInfo:
-        random_base = self._model.settings.model == TINY
-        state: State = "trained" if self._trained else "untrained" if random_base else "pretrained"
         counts = [(p.numel(), "lora_" in name) for name, p in self._model.model.named_parameters()]
         return ModelInfo(
             "probability",
             listwise=True,
             max_candidates=len(LETTERS),
-            state=state,
+            state="trained" if self._trained else "pretrained",
             parameters=parameter_counts(self._model.model)[0],
             trainable=sum(size for size, lora in counts if lora),
-            notes=("untrained base",) if random_base else (),
         )
 
     @torch.inference_mode()
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         prompts = [self._model.prompter.render(request) for request in requests]
-        answers: dict[int, Scores] = {}
-        for batch in token_batches([len(p.tokens) for p in prompts], self._model.settings.token_budget):
-            logits = self._model.vocabulary_logits(self._model.last_hidden([prompts[i].tokens for i in batch]))
-            everything = torch.logsumexp(logits, dim=1)
-            for row, index in enumerate(batch):
-                letters = logits[row, self._model.labels[: len(requests[index].candidates)]]
-                probabilities = torch.softmax(letters, dim=0)
-                diagnostics = {
-                    "label_mass": float(torch.exp(torch.logsumexp(letters, dim=0) - everything[row])),
-                    "uniform": float(len(letters) > 1 and float(probabilities.std(correction=0)) < UNIFORM),
-                    "truncated": prompts[index].cut,
-                    "history_dropped": float(prompts[index].history_dropped),
-                }
-                answers[index] = Scores(tuple(probabilities.tolist()), diagnostics)
-        return [answers[index] for index in range(len(requests))]
+        asked = [tuple(prompt.tokens) for prompt in prompts]
+        if self._model.settings.calibration == "none":
+            logits, normalizer = self._answers(asked)
+            answers = logits
+        else:
+            free = [tuple(self._model.prompter.render(content_free(request)).tokens) for request in requests]
+            # next to each other, so that the two prompts of a request share its history
+            logits, normalizer = self._answers([prompt for pair in zip(asked, free, strict=True) for prompt in pair])
+            logits, normalizer, answers = logits[::2], normalizer[::2], logits[::2] - logits[1::2]
+        return [
+            _scores(prompts[row], logits[row, :shown], answers[row, :shown], normalizer[row])
+            for row, shown in enumerate(len(request.candidates) for request in requests)
+        ]
+
+    def _answers(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """The label logits of each prompt (prompts, 52) and its log normalizer (prompts,); equal prompts are read
+        once."""
+        distinct = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
+        hidden = self._model.last_hidden(list(distinct), share=True)
+        rows = [distinct[prompt] for prompt in prompts]
+        return self._model.label_logits(hidden)[rows], self._model.log_normalizer(hidden)[rows]
+
+
+def content_free(request: Request) -> Request:
+    """The request with candidates that say nothing: what is answered to it is liking for letters alone."""
+    blank = tuple(Document(document.id, CONTENT_FREE) for document in request.candidates)
+    return replace(request, candidates=blank)
+
+
+def _scores(prompt: Prompt, logits: Tensor, answers: Tensor, normalizer: Tensor) -> Scores:
+    """The softmax over `answers`, (candidates,). The label mass is that of the model's own `logits`."""
+    probabilities = torch.softmax(answers, dim=0)
+    diagnostics = {
+        "label_mass": float(torch.exp(torch.logsumexp(logits, dim=0) - normalizer)),
+        "uniform": float(len(answers) > 1 and float(probabilities.std(correction=0)) < UNIFORM),
+        "truncated": prompt.cut,
+        "history_dropped": float(prompt.history_dropped),
+    }
+    return Scores(tuple(probabilities.tolist()), diagnostics)

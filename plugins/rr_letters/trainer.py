@@ -18,7 +18,8 @@ from rr.modeling.device import seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
 from rr_letters.labels import LETTERS
-from rr_letters.model import LetterModel, LetterSettings
+from rr_letters.model import LetterModel
+from rr_letters.settings import LetterSettings
 from rr_letters.scorer import LetterScorer
 
 
@@ -78,7 +79,7 @@ class LetterTrainer:
 def letter_loss(letters: LetterModel, samples: Sequence[tuple[Request, int]]) -> Tensor:
     """The mean over prompts of -log softmax over the letters shown, at the answer's letter."""
     prompts = [letters.prompter.render(request).tokens for request, _ in samples]
-    logits = letters.vocabulary_logits(letters.last_hidden(prompts))[:, letters.labels]
+    logits = letters.label_logits(letters.last_hidden(prompts))
     shown = torch.tensor([len(request.candidates) for request, _ in samples], device=logits.device)
     absent = torch.arange(len(LETTERS), device=logits.device) >= shown[:, None]
     answers = torch.tensor([answer for _, answer in samples], device=logits.device)

@@ -20,9 +20,11 @@ from rr import Dataset, Document, Query, Request, RerankError
 from rr.artefacts import folder_fingerprint
 from rr_letters.base import tiny_base
 from rr_letters.labels import LETTERS, encode, label_tokens, letter_range
-from rr_letters.model import LetterModel, LetterSettings
+from rr_letters.model import LetterModel
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.scorer import LetterScorer
+from rr_letters.settings import LetterSettings
+from rr_letters.templates import read_templates
 from rr_letters.trainer import LetterTrainer, LetterTraining, choices, letter_loss
 from tests.plugins.conftest import QWEN3_CHATML, byte_level_tokenizer, equal_tensors
 from tests.plugins.training import Observed, observe, values, without_test_split
@@ -139,7 +141,7 @@ def test_the_real_qwen_vocabulary_has_52_distinct_letters(qwen_vocabulary: Path,
     if template == "Qwen3's":
         tokenizer.chat_template = QWEN3_CHATML
     request = passages("where?", ["here", "there"])
-    rendered = Prompter(tokenizer, Budget(32, 20, 1536)).text(request, [], ["here", "there"])
+    rendered = Prompter(tokenizer, Budget(32, 20, 1536), read_templates()).text(request, [], ["here", "there"])
     assert rendered.endswith(TURN_END if template == "Qwen3's" else "<|im_end|>\n<|im_start|>assistant\n")
     ids = label_tokens(tokenizer, rendered)
     assert len(set(ids)) == 52
@@ -155,7 +157,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def render(tokenizer: Any, request: Request, title: int = 32, history: int = 20, total: int = 1536) -> tuple[str, Any]:
-    prompt = Prompter(tokenizer, Budget(title, history, total)).render(request)
+    prompt = Prompter(tokenizer, Budget(title, history, total), read_templates()).render(request)
     return tokenizer.decode(prompt.tokens), prompt
 
 
@@ -274,7 +276,7 @@ def test_a_text_that_spells_out_special_tokens_does_not_end_the_turn(tokenizer: 
     special = set(tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>", "<|endoftext|>"]))
     counts = []
     for text in (evil, harmless):
-        tokens = Prompter(tokenizer, Budget(64, 20, 1536)).render(made(text)).tokens
+        tokens = Prompter(tokenizer, Budget(64, 20, 1536), read_templates()).render(made(text)).tokens
         counts.append(Counter(token for token in tokens if token in special))
     assert counts[0] == counts[1]
 
@@ -296,7 +298,7 @@ def plain_answer(folder: Path, request: Request) -> tuple[list[float], float]:
     """Softmax over the letters at the last position of a plain forward pass, and their share of the vocabulary."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    tokens = Prompter(tokenizer, Budget(32, 20, 1536)).render(request).tokens
+    tokens = Prompter(tokenizer, Budget(32, 20, 1536), read_templates()).render(request).tokens
     with torch.inference_mode():
         logits = model(torch.tensor([tokens])).logits[0, -1].double()
     letters = torch.tensor(tokenizer.convert_tokens_to_ids(list(LETTERS[: len(request.candidates)])))

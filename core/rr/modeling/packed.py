@@ -1,0 +1,124 @@
+"""Packed attention: sequences stand one behind the other in a single row, without padding, each attending to itself.
+
+On a CPU a padded batch loses more by its padding than it wins by its size; a packed one only wins. Works with every
+transformers model that calls its attention through `AttentionInterface`:
+
+    pack(model)
+    model(input_ids=ids[None], position_ids=positions[None], packed=Packed(lengths))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+NAME = "rr_packed"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Where the sequences of a row are.
+
+    `lengths`: tokens of each, in the order of the row. `prefixes`: for each the span of the key-value cache that it
+    continues (start, end), in tokens; None: there is no cache. Only causal models can continue a prefix.
+    """
+
+    lengths: Sequence[int]
+    prefixes: Sequence[tuple[int, int]] | None = None
+
+
+def can_pack(model: Any) -> bool:
+    """Whether the model lets its attention be replaced and attends to whole sequences (no sliding windows)."""
+    config = model.config.get_text_config()
+    sliding = "sliding_attention" in (getattr(config, "layer_types", None) or ())
+    return bool(getattr(model, "_supports_attention_backend", False)) and not sliding
+
+
+def pack(model: Any) -> None:
+    """Makes the model expect `packed=` in each of its calls."""
+    model.set_attn_implementation(NAME)
+
+
+def positions(lengths: Sequence[int], starts: Sequence[int] | None = None) -> Tensor:
+    """Position ids of a row, shape (tokens,): each sequence counts from its start, 0 by default."""
+    return torch.cat(
+        [torch.arange(start, start + length) for length, start in zip(lengths, starts or [0] * len(lengths), strict=True)]
+    )
+
+
+def packs(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices of `lengths` in their order, cut so that the tokens of each pack stay within `budget`. A sequence
+    longer than the budget is a pack of its own."""
+    cut: list[list[int]] = []
+    tokens = 0
+    for index, length in enumerate(lengths):
+        if not cut or tokens + length > budget:
+            cut.append([])
+            tokens = 0
+        cut[-1].append(index)
+        tokens += length
+    return cut
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    packed: Packed,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    is_causal: bool | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """softmax(q kᵀ · scaling) v, a sequence at a time.
+
+    Args:
+        query: (1, heads, tokens, width). `key` and `value`: (1, key heads, cached + tokens, width).
+
+    Returns:
+        Shape (1, tokens, heads, width), as transformers expects it.
+    """
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    cached = key.shape[2] - query.shape[2]
+    grouped = query.shape[1] != key.shape[1]
+    outputs, start = [], 0
+    for index, length in enumerate(packed.lengths):
+        end = start + length
+        own = slice(cached + start, cached + end)
+        keys, values, mask = key[:, :, own], value[:, :, own], None
+        if packed.prefixes is not None and packed.prefixes[index][0] < packed.prefixes[index][1]:
+            prefix = slice(*packed.prefixes[index])
+            keys = torch.cat([key[:, :, prefix], keys], dim=2)
+            values = torch.cat([value[:, :, prefix], values], dim=2)
+            mask = _continues(length, keys.shape[2], query)
+        output = scaled_dot_product_attention(
+            query[:, :, start:end],
+            keys,
+            values,
+            attn_mask=mask,
+            dropout_p=dropout,
+            is_causal=causal and mask is None,
+            scale=scaling,
+            enable_gqa=grouped,
+        )
+        outputs.append(output.transpose(1, 2))
+        start = end
+    return torch.cat(outputs, dim=1), None
+
+
+def _continues(length: int, keys: int, like: Tensor) -> Tensor:
+    """The additive causal mask of the last `length` of `keys` positions, shape (length, keys)."""
+    hidden = torch.full((length, keys), float("-inf"), dtype=like.dtype, device=like.device)
+    return hidden.triu(keys - length + 1)
+
+
+AttentionInterface.register(NAME, packed_attention)

@@ -1,0 +1,45 @@
+"""The texts around a request, one a task: files that ship with the plugin, or the user's own in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+from rr import RerankError
+
+FOLDER = Path(__file__).parent / "templates"
+FIELDS = {"question", "history", "candidates", "letters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """`next_item` is used for queries with a history, `passage` for those without one."""
+
+    next_item: str
+    passage: str
+
+
+def read_templates(next_item: Path | None = None, passage: Path | None = None) -> Templates:
+    """The given files, or the plugin's own.
+
+    Raises:
+        RerankError: a file cannot be read, lacks a field that its task needs, or has one that does not exist.
+    """
+    return Templates(
+        _read(next_item or FOLDER / "next_item.txt", {"history", "candidates", "letters"}),
+        _read(passage or FOLDER / "passage.txt", {"question", "candidates", "letters"}),
+    )
+
+
+def _read(path: Path, needed: set[str]) -> str:
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig").rstrip("\n")
+        fields = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+    except (OSError, ValueError) as error:
+        raise RerankError(f"prompt template {path} cannot be read: {error}") from error
+    wrong = [f"lacks {{{name}}}" for name in sorted(needed - fields)]
+    wrong += [f"has {{{name}}}, which does not exist" for name in sorted(fields - FIELDS)]
+    if wrong:
+        raise RerankError(f"prompt template {path} {' and '.join(wrong)}; double a brace that is meant as text")
+    return text
