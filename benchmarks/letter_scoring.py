@@ -53,7 +53,20 @@ SHAPE = {
     "tie_word_embeddings": True,
 }
 PERMUTATIONS = 8
-WORDS = "silent harbor golden violin hidden comet broken castle lonely orchard velvet glacier".split()
+WORDS = [
+    "silent",
+    "harbor",
+    "golden",
+    "violin",
+    "hidden",
+    "comet",
+    "broken",
+    "castle",
+    "lonely",
+    "orchard",
+    "velvet",
+    "glacier",
+]
 
 
 @dataclass
@@ -231,12 +244,15 @@ def matrix_rate() -> Callable[[], object]:
 def measure(folder: Path, rounds: int) -> list[Line]:
     letters = LetterModel(settings(folder), None)
     scorer = LetterScorer.of(letters)
-    asked, orders, short = requests(), shuffles(), short_prompts()
+    asked, shuffled, short = requests(), shuffles(), short_prompts()
     lengths = [len(letters.prompter.render(request).tokens) for request in asked]
     print(f"prompts of {min(lengths)} to {max(lengths)} tokens; {LAYERS} layers; {torch.get_num_threads()} thread(s)")
     lines = []
     expected, found = documented(letters, asked), scorer.score(asked)
-    worst = max(abs(a - b) for one, other in zip(expected, found, strict=True) for a, b in zip(one, other.values))
+    pairs = [pair for one, other in zip(expected, found, strict=True) for pair in zip(one, other.values, strict=True)]
+    worst = max(abs(left - right) for left, right in pairs)
+        abs(a - b) for one, other in zip(expected, found, strict=True) for a, b in zip(one, other.values, strict=True)
+    )
     lines.append(Line("largest difference between the scores of both ways", worst, 1e-5, at_least=False))
 
     @torch.inference_mode()
@@ -254,8 +270,8 @@ def measure(folder: Path, rounds: int) -> list[Line]:
             "documented": lambda: documented(letters, asked),
             "short": lambda: scorer.score(asked),
             "matrix": lambda: [multiply() for _ in range(20)],
-            "orders": lambda: scorer.score(orders),
-            "orders alone": lambda: [scorer.score([order]) for order in orders],
+            "orders": lambda: scorer.score(shuffled),
+            "orders alone": lambda: [scorer.score([order]) for order in shuffled],
             "packed": packed,
             "one at a time": one_at_a_time,
         },
@@ -268,11 +284,16 @@ def measure(folder: Path, rounds: int) -> list[Line]:
     letters.base.config.num_hidden_layers = LAYERS
     layer = {name: (seconds[name] - half[name]) / (LAYERS - LAYERS // 2) for name in half}
     whole = {name: seconds[name] + (FULL_LAYERS - LAYERS) * layer[name] for name in half}
+
     rate = 20 * 2 * 1024 * 1024 * 3072 / seconds["matrix"]
     lines += [
         Line("scoring: documented way / ours", seconds["documented"] / seconds["short"], 2.8),
         Line(f"  the same, extrapolated to {FULL_LAYERS} layers", whole["documented"] / whole["short"]),
-        Line(f"{PERMUTATIONS} orders: alone / with their prefix read once", seconds["orders alone"] / seconds["orders"], 2),
+        Line(
+            f"{PERMUTATIONS} orders: alone / with their prefix read once",
+            seconds["orders alone"] / seconds["orders"],
+            2,
+        ),
         Line("prompts of 30 to 160 tokens: one at a time / packed", seconds["one at a time"] / seconds["packed"], 1.25),
         Line("share of the machine's own fp32 matrix rate", operations(letters, asked) / seconds["short"] / rate, 0.8),
         Line("  that rate, in GFLOP/s", rate / 1e9),

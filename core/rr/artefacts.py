@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,17 +45,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-        try:
-            temporary.rename(path)
-        except OSError:
-            if not path.is_dir():
-                raise
+        publish(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish(folder: Path, path: Path) -> None:
+    """Flushes a folder's files to disk and renames it to `path`, unless something is there already."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+    try:
+        folder.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
     _sync_folder(path.parent)
 
 
@@ -82,10 +87,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_fingerprint(folder: Path, pattern: str = "*") -> str:
-    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows."""
+def folder_fingerprint(folder: Path, pattern: str = "*", exclude: Collection[str] = ()) -> str:
+    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows. `exclude`: names
+    of files that do not count."""
     return fingerprint(
-        {str(file.relative_to(folder)): file_sha256(file) for file in sorted(folder.rglob(pattern)) if file.is_file()}
+        {
+            str(file.relative_to(folder)): file_sha256(file)
+            for file in sorted(folder.rglob(pattern))
+            if file.is_file() and file.name not in exclude
+        }
     )
 
 

@@ -85,6 +85,10 @@ class TrainingEvent:
 OnEvent = Callable[[TrainingEvent], None]
 
 
+STATE = "state"
+"""Where in its folder a trainer may keep what it needs to go on after a kill."""
+
+
 @runtime_checkable
 class Trainer(Protocol):
     """Trains what a Scorer loads. Built as `Class(settings, scorer_settings)`: its own checked `training:` settings
@@ -92,7 +96,9 @@ class Trainer(Protocol):
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
-        empty folder `out` what its Scorer needs as `checkpoint`. `out` becomes visible only when this returns.
+        folder `out` what its Scorer needs as `checkpoint`. `out` becomes visible only when this returns. It is empty
+        but for `out / "state"`, where a trainer that was killed may have left, for this same training, what it goes on
+        from; that is removed when this returns.
 
         Raises:
             RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).

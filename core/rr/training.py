@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import atomic_folder, file_sha256, fingerprint, home
+from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import PluginError, RerankError
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
 from rr.resolve import Resolved, checked_settings
 from rr.types import Dataset
+from rr.workplace import workplace
 
 RECORD = "training.json"
 LOSSES = "loss.jsonl"
@@ -36,13 +36,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """SHA-256 over the weights and configuration in the folder, leaving out the record and its timings."""
-        return fingerprint(
-            {
-                str(file.relative_to(self.folder)): file_sha256(file)
-                for file in sorted(self.folder.rglob("*"))
-                if file.is_file() and file.name not in (RECORD, LOSSES)
-            }
-        )
+        return folder_fingerprint(self.folder, exclude=(RECORD, LOSSES))
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
@@ -62,16 +56,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
     """Where the checkpoint of this entry on this data set is kept: a name for everything that determines it."""
-    trainer = _trainer(plugins, resolved)
-    key = fingerprint(
-        {
-            "scorer": resolved.fingerprint(),
-            "trainer": f"{trainer.__module__}:{trainer.__qualname__}",
-            "training": _training_settings(trainer, resolved).model_dump(mode="json"),
-            "data": dataset.fingerprint,
-        }
-    )
-    return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{key[:16]}"
+    return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{_key(plugins, resolved, dataset)[:16]}"
 
 
 def train(
@@ -83,30 +68,32 @@ def train(
 ) -> Checkpoint:
     """The checkpoint of this entry on this data set; trained now unless it is already there.
 
+    The work is done in a hidden folder beside it, which an interrupted training leaves behind and the next one of the
+    same key goes on from. Two processes with the same key take turns, and the second finds the work done.
+
     Raises:
         RerankError: `out` exists, the entry has no trainer, or the training broke.
     """
     folder = out or checkpoint_folder(plugins, resolved, dataset)
+    if out is not None and folder.is_dir():
+        raise RerankError(f"{out} exists already; name a new folder with --out")
     if folder.is_dir():
-        if out is not None:
-            raise RerankError(f"{out} exists already; name a new folder with --out")
         return open_checkpoint(folder)
     target = _trainer(plugins, resolved)
     settings = _training_settings(target, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
-    log = _Log()
-    started = time.perf_counter()
-    with (
-        atomic_folder(folder) as temporary,
-        progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
-    ):
-        try:
-            target(settings, resolved.settings).train(dataset, temporary, log.listener(advance))
-        except RerankError:
-            raise
-        except Exception as error:
-            raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+    with workplace(folder, _key(plugins, resolved, dataset)) as work:
+        if work is None:
+            return open_checkpoint(folder)
+        log = _Log()
+        with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
+            try:
+                target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
+            except RerankError:
+                raise
+            except Exception as error:
+                raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
         record = {
             "reranker": resolved.name,
             "trainer": resolved.entry.trainer,
@@ -115,12 +102,14 @@ def train(
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "weights": resolved.settings.weights(),
             "versions": installed_versions(),
-            "seconds": round(time.perf_counter() - started, 3),
+            "seconds": round(elapsed(), 3),
             **log.summary(),
         }
-        (temporary / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        lines = [json.dumps(asdict(event)) + "\n" for event in log.events]
-        (temporary / LOSSES).write_text("".join(lines), encoding="utf-8")
+        work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
+        work.publish()
+        if not work.writes:
+            return Checkpoint(folder, elapsed(), ())
     return open_checkpoint(folder)
 
 
@@ -157,6 +146,19 @@ class _Log:
             "best_dev": max(devs, default=None),
             "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
         }
+
+
+def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
+    """A hash of everything that determines a checkpoint."""
+    trainer = _trainer(plugins, resolved)
+    return fingerprint(
+        {
+            "scorer": resolved.fingerprint(),
+            "trainer": f"{trainer.__module__}:{trainer.__qualname__}",
+            "training": _training_settings(trainer, resolved).model_dump(mode="json"),
+            "data": dataset.fingerprint,
+        }
+    )
 
 
 def _trainer(plugins: Plugins, resolved: Resolved) -> Any:

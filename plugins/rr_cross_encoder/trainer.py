@@ -16,6 +16,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
+from rr.modeling.parallel import rank
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
 
@@ -51,7 +52,7 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.model_copy(update={"dtype": "float32"}), None)
         epochs = [weighted_pairs(dataset, settings, epoch) for epoch in range(settings.epochs)]
         scorer = CrossEncoderScorer.of(pairs)
-        with seeded(settings.seed):
+        with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
                 epochs,
@@ -60,8 +61,11 @@ class CrossEncoderTrainer:
                 quality=lambda: ranking_quality(scorer, dataset),
                 snapshot=lambda: copied(pairs.model.state_dict()),
                 on_event=on_event,
+                out=out,
             )
         pairs.model.load_state_dict(best)
+        if rank() > 0:
+            return
         with quiet():
             pairs.model.save_pretrained(out)
             pairs.tokenizer.save_pretrained(out)

@@ -17,6 +17,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.fitting import FitSettings, copied, fit
+from rr.modeling.parallel import rank
 from rr_head.loss import weighted_info_nce
 from rr_head.model import HeadSettings, make_head, project, save_head
 from rr_head.scorer import HeadScorer
@@ -60,7 +61,7 @@ class HeadTrainer:
         encoder([dataset.queries[row.query_id].text for row in rows])  # all at once, in the encoder's own batches
         encoder([dataset.documents[id_].content for row in rows for id_ in _documents(row)])
         scorer = HeadScorer.of(encoder, head)
-        with seeded(settings.seed):
+        with seeded(settings.seed + rank()):
             best = fit(
                 head,
                 [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)],
@@ -69,9 +70,11 @@ class HeadTrainer:
                 quality=lambda: ranking_quality(scorer, dataset),
                 snapshot=lambda: copied(head.state_dict()),
                 on_event=on_event,
+                out=out,
             )
         head.load_state_dict(best)
-        save_head(head, self._scorer_settings, out)
+        if rank() == 0:
+            save_head(head, self._scorer_settings, out)
 
 
 def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:

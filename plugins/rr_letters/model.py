@@ -88,7 +88,7 @@ class LetterModel:
     def log_normalizer(self, hidden: Tensor) -> Tensor:
         """log Σ exp over the whole vocabulary, shape (prompts,): what label logits must be compared with to be
         probabilities of the model's own."""
-        blocks = hidden.split(VOCABULARY_ROWS)
+        blocks = torch.split(hidden, VOCABULARY_ROWS)
         return torch.cat([torch.logsumexp(self.vocabulary_logits(block), dim=-1) for block in blocks])
 
     def save(self, out: Path, merge: bool) -> None:

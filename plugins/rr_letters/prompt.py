@@ -16,6 +16,7 @@ from rr_letters.templates import Templates
 
 MIN_TITLE_TOKENS = 4
 
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits in tokens, and in items for the history."""

@@ -1,26 +1,33 @@
-"""LoRA on the base model: cross-entropy over the letters at the one position that is scored."""
+"""LoRA on the base model, for the letter at the one position that is scored."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from pydantic import Field
+from peft import (
+    LoraConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+    prepare_model_for_kbit_training,
+    set_peft_model_state_dict,
+)
+from pydantic import Field, field_validator
 from torch import Tensor
 
-from rr import Dataset, OnEvent, Request, RerankError
-from rr.data.negatives import hard_negatives, random_negatives
+from rr import Dataset, OnEvent, RerankError
 from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
+from rr.modeling.parallel import rank
 from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
-from rr_letters.settings import LetterSettings
+from rr_letters.samples import Epoch, Sample
 from rr_letters.scorer import LetterScorer
+from rr_letters.settings import LetterSettings
 
 
 class LetterTraining(FitSettings):
@@ -30,17 +37,33 @@ class LetterTraining(FitSettings):
 
     batch_size: int = Field(16, gt=0)
     lr: float = Field(1e-4, gt=0)
+    objective: Literal["letters", "next-token"] = "letters"
+    """`letters`: cross-entropy over the letters shown. `next-token`: over the whole vocabulary, of the letter and of
+    the token that ends the turn, as the documents behind LlamaRec-style rerankers have it."""
+    samples: Literal["every-prefix", "one-cut"] = "every-prefix"
+    """Of a history: a question about each of its items, or about one of them, drawn anew each epoch."""
     candidates: int = Field(20, gt=1, le=len(LETTERS))
-    """A prompt: the target and its negatives, half of them hard, half random."""
+    """Of a prompt: the target and its negatives."""
     lora_r: int = Field(8, gt=0)
     lora_alpha: int = Field(16, gt=0)
     lora_dropout: float = Field(0.05, ge=0, lt=1)
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    gradient_checkpointing: bool = False
+    """Activations are computed twice rather than kept: less memory, more time."""
+    merge: bool = False
+    """Save a whole model with the adapter added to its weights, not the adapter alone."""
+
+    @field_validator("lora_targets")
+    @classmethod
+    def _not_the_head(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        if "lm_head" in targets:
+            raise ValueError("lm_head cannot be adapted: only its rows of the letters are read")
+        return targets
 
 
 class LetterTrainer:
-    """The epoch with the best nDCG@10 on the dev split is kept. Negatives and shuffles are fresh in every epoch, and
-    every letter is the answer equally often."""
+    """The evaluation with the best nDCG@10 on the dev split is kept. Negatives and shuffles are fresh in every epoch,
+    and every letter is the answer equally often."""
 
     Settings = LetterTraining
 
@@ -49,34 +72,50 @@ class LetterTrainer:
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         settings = self._settings
+        if settings.merge and self._scorer_settings.quantization != "none":
+            raise RerankError("merge: true needs quantization: none; 4-bit weights cannot take an adapter up exactly")
         letters = LetterModel(self._scorer_settings, None, dtype="float32")
-        with quiet(), seeded(settings.seed):
-            letters.model = get_peft_model(
-                letters.model,
-                LoraConfig(
-                    r=settings.lora_r,
-                    lora_alpha=settings.lora_alpha,
-                    lora_dropout=settings.lora_dropout,
-                    target_modules=list(settings.lora_targets),
-                    task_type="CAUSAL_LM",
-                ),
-            )
+        add_lora(letters, settings)
+        loss = letter_loss if settings.objective == "letters" else next_token_loss
         scorer = LetterScorer.of(letters)
-        with seeded(settings.seed + 1):  # dropout
+        every_prefix = settings.samples == "every-prefix"
+        with seeded(settings.seed + 1 + rank()):  # dropout
             best = fit(
                 letters.model,
-                [choices(dataset, settings, epoch) for epoch in range(settings.epochs)],
+                [
+                    Epoch(dataset, every_prefix, settings.candidates, settings.seed, epoch)
+                    for epoch in range(settings.epochs)
+                ],
                 settings,
-                loss=lambda samples: letter_loss(letters, samples),
+                loss=lambda samples: loss(letters, samples),
                 quality=lambda: ranking_quality(scorer, dataset),
                 snapshot=lambda: copied(get_peft_model_state_dict(letters.model)),
                 on_event=on_event,
+                out=out,
             )
         set_peft_model_state_dict(letters.model, best)
-        letters.save_adapter(out)
+        if rank() == 0:
+            letters.save(out, settings.merge)
 
 
-def letter_loss(letters: LetterModel, samples: Sequence[tuple[Request, int]]) -> Tensor:
+def add_lora(letters: LetterModel, settings: LetterTraining) -> None:
+    """Freezes the base and lays trainable low-rank matrices over its targets (Hu et al. 2021)."""
+    if letters.settings.quantization != "none":
+        letters.model = prepare_model_for_kbit_training(letters.model, settings.gradient_checkpointing)
+    elif settings.gradient_checkpointing:
+        letters.model.gradient_checkpointing_enable({"use_reentrant": False})
+    config = LoraConfig(
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(settings.lora_targets),
+        task_type="CAUSAL_LM",
+    )
+    with quiet(), seeded(settings.seed):
+        letters.model = get_peft_model(letters.model, config)
+
+
+def letter_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
     """The mean over prompts of -log softmax over the letters shown, at the answer's letter."""
     prompts = [letters.prompter.render(request).tokens for request, _ in samples]
     logits = letters.label_logits(letters.last_hidden(prompts))
@@ -86,29 +125,12 @@ def letter_loss(letters: LetterModel, samples: Sequence[tuple[Request, int]]) ->
     return torch.nn.functional.cross_entropy(logits.masked_fill(absent, float("-inf")), answers)
 
 
-def choices(dataset: Dataset, settings: LetterTraining, epoch: int) -> list[tuple[Request, int]]:
-    """(request, index of the truth among its candidates) for every relevant pair of the train split, in a seeded
-    order. The truth's place walks through all letters, on from one epoch to the next, so that no letter is the answer
-    more often than another.
-
-    Raises:
-        RerankError: no query of the train split has a negative.
-    """
-    generator = random.Random(f"{settings.seed} {epoch}")
-    pairs = [(q, positive) for q in dataset.splits["train"] for positive in sorted(dataset.relevant(q))]
-    generator.shuffle(pairs)
-    samples = []
-    for number, (query_id, positive) in enumerate(pairs):
-        count = settings.candidates - 1
-        pool = [negative.document_id for negative in hard_negatives(dataset, query_id, settings.candidates)]
-        hard = generator.sample(pool, min(count // 2, len(pool)))
-        negatives = hard + random_negatives(dataset, query_id, count - len(hard), generator, hard)
-        generator.shuffle(negatives)
-        place = (epoch * len(pairs) + number) % (len(negatives) + 1)
-        ids = [*negatives[:place], positive, *negatives[place:]]
-        candidates = tuple(dataset.documents[id_] for id_ in ids)
-        samples.append((Request(dataset.queries[query_id], candidates), place))
-    if all(len(request.candidates) == 1 for request, _ in samples):
-        raise RerankError("there are no negatives to choose from: every document is relevant")
-    generator.shuffle(samples)
-    return samples
+def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
+    """The mean over prompts and over their answers' tokens (the letter, the end of the turn) of -log softmax over the
+    vocabulary: the prompt is masked, so only these positions need logits."""
+    prompts = [letters.prompter.render(request).tokens for request, _ in samples]
+    answers = letters.labels[torch.tensor([answer for _, answer in samples])].tolist()
+    answered = [[*prompt, answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    logits = letters.vocabulary_logits(letters.last_hidden([*prompts, *answered]))
+    ends = [letters.tokenizer.eos_token_id] * len(prompts)
+    return torch.nn.functional.cross_entropy(logits, torch.tensor([*answers, *ends], device=logits.device))

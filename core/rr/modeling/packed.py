@@ -48,7 +48,10 @@ def pack(model: Any) -> None:
 def positions(lengths: Sequence[int], starts: Sequence[int] | None = None) -> Tensor:
     """Position ids of a row, shape (tokens,): each sequence counts from its start, 0 by default."""
     return torch.cat(
-        [torch.arange(start, start + length) for length, start in zip(lengths, starts or [0] * len(lengths), strict=True)]
+        [
+            torch.arange(start, start + length)
+            for length, start in zip(lengths, starts or [0] * len(lengths), strict=True)
+        ]
     )
 
 

@@ -22,10 +22,11 @@ from rr_letters.base import tiny_base
 from rr_letters.labels import LETTERS, encode, label_tokens, letter_range
 from rr_letters.model import LetterModel
 from rr_letters.prompt import Budget, Prompter
+from rr_letters.samples import Epoch, Sample
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings
 from rr_letters.templates import read_templates
-from rr_letters.trainer import LetterTrainer, LetterTraining, choices, letter_loss
+from rr_letters.trainer import LetterTrainer, LetterTraining, letter_loss
 from tests.plugins.conftest import QWEN3_CHATML, byte_level_tokenizer, equal_tensors
 from tests.plugins.training import Observed, observe, values, without_test_split
 
@@ -375,6 +376,10 @@ def test_every_letter_is_the_answer_equally_often(learnable: Dataset) -> None:
     counts = Counter(place for _, place in samples)
     assert set(counts) == set(range(9))
     assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def choices(dataset: Dataset, options: LetterTraining, epoch: int) -> list[Sample]:
+    return list(Epoch(dataset, options.samples == "every-prefix", options.candidates, options.seed, epoch))
 
 
 def test_every_letter_is_the_answer_equally_often_over_the_epochs(watched: Dataset) -> None:

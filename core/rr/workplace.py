@@ -1,0 +1,110 @@
+"""The hidden folder in which a checkpoint is made: it survives a kill, and one process at a time works in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from rr.artefacts import fingerprint, home, publish, write_atomic
+from rr.errors import RerankError
+from rr.protocols import STATE
+
+NOTES = "workplace.json"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """`folder` becomes `path` when it is published. `key` names the one piece of work that is done in it."""
+
+    folder: Path
+    path: Path
+    key: str
+    writes: bool
+    """False in all but the first of several processes that train together."""
+
+    @contextmanager
+    def clock(self) -> Iterator[Callable[[], float]]:
+        """Seconds of work, those of interrupted sittings included (a sitting ended by kill -9 is not known of)."""
+        earlier = float(self._notes().get("seconds", 0.0))
+        started = time.perf_counter()
+
+        def elapsed() -> float:
+            return earlier + time.perf_counter() - started
+
+        try:
+            yield elapsed
+        finally:
+            if self.writes and self.folder.is_dir():
+                self._note(elapsed())
+
+    def prepare(self) -> None:
+        """
+        Raises:
+            RerankError: another piece of work was interrupted here.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        notes = self._notes()
+        if notes and notes["key"] != self.key:
+            raise RerankError(
+                f"{self.folder} holds an interrupted training of other settings, data or code; "
+                "delete it, or name another --out"
+            )
+        for left in self.folder.iterdir():  # what was written after the last state is written again
+            if left.name not in (STATE, NOTES):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        if not notes:
+            self._note(0.0)
+
+    def write(self, name: str, content: str) -> None:
+        if self.writes:
+            (self.folder / name).write_text(content, encoding="utf-8")
+
+    def publish(self) -> None:
+        if self.writes:
+            shutil.rmtree(self.folder / STATE, ignore_errors=True)
+            (self.folder / NOTES).unlink()
+            publish(self.folder, self.path)
+
+    def _notes(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.folder / NOTES).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+
+    def _note(self, seconds: float) -> None:
+        write_atomic(self.folder / NOTES, json.dumps({"key": self.key, "seconds": seconds}))
+
+
+@contextmanager
+def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
+    """The workplace for `path`, to this process alone; None where `path` was finished while it waited.
+
+    What an interrupt or a kill leaves in it stays for the next time; what an error leaves is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = Workplace(path.with_name(f".{path.name}.partial"), path, key, os.environ.get("RANK", "0") == "0")
+    if not place.writes:  # the first process holds the lock for all that were launched with it
+        yield place
+        return
+    # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
+    locks = home() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{fingerprint(str(path.resolve()))[:16]}.lock"):
+        if path.is_dir():
+            yield None
+            return
+        place.prepare()
+        try:
+            yield place
+        except Exception:
+            shutil.rmtree(place.folder, ignore_errors=True)
+            raise
