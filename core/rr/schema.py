@@ -39,7 +39,7 @@ class SplitPlan(Section):
 class CandidatePlan(Section):
     """Which documents every reranker gets for a query."""
 
-    retriever: Literal["bm25", "item-knn", "run"] = "bm25"
+    retriever: Literal["bm25", "item-knn", "markov", "popularity", "run"] = "bm25"
     depth: int = Field(20, gt=0)
     protocol: Literal["end-to-end", "oracle"] = "end-to-end"
     fold_accents: bool = False
