@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rr.errors import RegistryError, nearest
+from rr.evaluate.metrics import metric
 from rr.validation import validated
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class SplitPlan(Section):
 class CandidatePlan(Section):
     """Which documents every reranker gets for a query."""
 
-    retriever: Literal["bm25", "item-knn", "run"] = "bm25"
+    retriever: Literal["bm25", "item-knn", "markov", "popularity", "run"] = "bm25"
     depth: int = Field(20, gt=0)
     protocol: Literal["end-to-end", "oracle"] = "end-to-end"
     fold_accents: bool = False
@@ -67,6 +68,16 @@ class Suite(Section):
     metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
     baseline: str = "first-stage"
     datasets: dict[str, DatasetEntry]
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                metric(name)
+            except RegistryError as error:
+                raise ValueError(str(error)) from error
+        return names
 
 
 class RerankerEntry(Section):

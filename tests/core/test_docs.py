@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from rr import hookspecs
 from rr.data.readers import READERS
-from rr.evaluate.metrics import METRICS
+from rr.evaluate.metrics import METRICS, Population
+from rr.schema import CandidatePlan
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,6 +50,13 @@ def test_every_reader_and_metric_is_documented() -> None:
         assert f"| `{name}` |" in DOCS["data.md"]
     for name in METRICS:
         assert f"`{name}" in DOCS["metrics.md"]
+
+
+def test_every_first_stage_and_population_is_documented() -> None:
+    for name in get_args(CandidatePlan.model_fields["retriever"].annotation):
+        assert f"| `{name}` |" in DOCS["data.md"]
+    for name in get_args(Population):
+        assert f"| `{name}` |" in DOCS["metrics.md"]
 
 
 @pytest.mark.parametrize(

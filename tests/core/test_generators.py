@@ -119,7 +119,7 @@ def quality(data: Dataset, key: Callable[[str, str], float]) -> float:
     """nDCG@10 on the test split, of ranking by key(query id, document id)."""
     test = data.splits["test"]
     run = {query_id: {id_: key(query_id, id_) for id_ in data.candidates[query_id]} for query_id in test}
-    values = evaluate(run, data.qrels, test, [metric("nDCG@10")])["nDCG@10"]
+    values = evaluate(run, data.qrels, test, metric("nDCG@10"))
     return sum(values) / len(values)
 
 

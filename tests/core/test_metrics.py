@@ -38,7 +38,7 @@ grades = st.dictionaries(ids, st.integers(0, 3), min_size=1)
 @given(run=runs, judged=st.fixed_dictionaries({"q1": grades, "q2": grades, "q3": grades}))
 def test_equal_to_trec_eval_ties_included(run: dict[str, dict[str, float]], judged: dict[str, dict[str, int]]) -> None:
     expected = pytrec_eval.RelevanceEvaluator(judged, set(TREC.values())).evaluate(run)
-    ours = evaluate(run, judged, list(judged), [metric(name) for name in TREC])
+    ours = {name: evaluate(run, judged, list(judged), metric(name)) for name in TREC}
     for name, trec in TREC.items():
         for place, query_id in enumerate(judged):
             theirs = expected[query_id][trec] if query_id in run else 0.0
@@ -66,8 +66,8 @@ def test_missed_relevant_documents_lower_recall_and_ndcg() -> None:
 
 
 def test_a_query_missing_from_the_run_counts_zero() -> None:
-    values = evaluate({"q1": {"a": 1.0}}, {"q1": {"a": 1}, "q2": {"a": 1}}, ["q1", "q2"], [metric("MRR")])
-    assert values == {"MRR": [1.0, 0.0]}
+    values = evaluate({"q1": {"a": 1.0}}, {"q1": {"a": 1}, "q2": {"a": 1}}, ["q1", "q2"], metric("MRR"))
+    assert values == [1.0, 0.0]
 
 
 def test_nan_is_an_error() -> None:

@@ -22,7 +22,7 @@ from rr.data.collection import Collection
 from rr.data.load import load_dataset
 from rr.data.negatives import hard_negatives, random_negatives
 from rr.data.prepare import dataset_fingerprint, prepare
-from rr.data.retrieve import Bm25, ItemKnn
+from rr.data.retrieve import Bm25
 from rr.data.splits import draw_splits, limit_splits
 from rr.data.store import read_dataset, write_dataset
 from rr.data.text import words
@@ -480,32 +480,6 @@ def test_words_are_lower_case_and_lose_every_diacritic_when_folded() -> None:
     assert words("Đường Lê-Lợi, ĐẶNG số 12", fold_accents=True) == ["duong", "le", "loi", "dang", "so", "12"]
     assert words("ươ Ữ đ Đ", fold_accents=True) == ["uo", "u", "d", "d"]
     assert words(" …! ") == []
-
-
-def test_item_knn_is_the_summed_cosine_of_the_history() -> None:
-    documents = list(documents_of({"a": "", "b": "", "c": "", "new": ""}).values())
-    item_knn = ItemKnn(documents, [["a", "b"], ["a", "c"], ["a", "b", "c"], ["b"]])
-    # users of a: 0 1 2, of b: 0 2 3, of c: 1 2; new was never seen
-    cosine = {"ab": 2 / math.sqrt(3 * 3), "ac": 2 / math.sqrt(3 * 2), "bc": 1 / math.sqrt(3 * 2)}
-    one = item_knn.scores(Query("q", "", (documents[0],)))
-    assert one == pytest.approx({"a": 1.0, "b": cosine["ab"], "c": cosine["ac"], "new": 0.0}, abs=1e-6)
-    two = item_knn.scores(Query("q", "", (documents[1], documents[2])))
-    expected = {"a": cosine["ab"] + cosine["ac"], "b": 1 + cosine["bc"], "c": 1 + cosine["bc"], "new": 0.0}
-    assert two == pytest.approx(expected, abs=1e-6)
-
-
-def test_item_knn_looks_at_the_ten_newest() -> None:
-    documents = list(documents_of([""] * 14).values())
-    item_knn = ItemKnn(documents, [["d0", "d12"], ["d2", "d13"]])
-    # ten documents after d0; d2 is among the ten newest
-    scores = item_knn.scores(Query("q", "", tuple(documents[:11])))
-    assert scores["d12"] == 0.0
-    assert scores["d13"] == pytest.approx(1.0, abs=1e-6)
-
-
-def test_item_knn_without_a_history_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(DataError, match=r"has no history, which item-knn needs; set .*bm25"):
-        prepare("n", queries_only(10), split_plan(), candidate_plan(retriever="item-knn"))
 
 
 def test_a_run_is_used_as_it_is_and_its_absence_is_an_error() -> None:

@@ -8,8 +8,10 @@ from dataclasses import asdict, replace
 
 from rr.artefacts import fingerprint
 from rr.data.collection import Collection
-from rr.data.retrieve import Bm25, GivenRun, ItemKnn, Retriever, top
+from rr.data.retrieve import Bm25, GivenRun, Retriever, top
+from rr.data.sequences import ItemKnn, Markov, Popularity
 from rr.data.splits import draw_splits, limit_splits
+from rr.errors import DataError
 from rr.progress import SILENT, Progress
 from rr.schema import CandidatePlan, SplitPlan
 from rr.types import Dataset
@@ -77,11 +79,20 @@ def _retriever(collection: Collection, plan: CandidatePlan, train: Sequence[str]
         return Bm25(documents, plan.fold_accents)
     if plan.retriever == "run":
         return GivenRun(collection.run)
+    # a user's train sequence ends at the train target: nothing of dev and test is counted
     sequences = [
         [document.id for document in collection.queries[query_id].history]
         + [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0]
         for query_id in train
     ]
+    if not sequences:
+        raise DataError(
+            f"{plan.retriever} is fitted on train queries, and there are none; set candidates.retriever: bm25"
+        )
+    if plan.retriever == "popularity":
+        return Popularity(sequences)
+    if plan.retriever == "markov":
+        return Markov(sequences)
     return ItemKnn(documents, sequences)
 
 

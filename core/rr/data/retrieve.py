@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rr.data.text import words
 from rr.errors import DataError
 from rr.types import Document, Query, Run, trec_order
-
-HISTORY = 10
-"""How many of the newest items of a history item-kNN looks at."""
 
 
 class Retriever(Protocol):
@@ -42,27 +38,6 @@ class Bm25:
             return {}
         values = self._index.get_scores(asked)
         return {self._ids[row]: float(values[row]) for row in np.flatnonzero(values > 0)}
-
-
-class ItemKnn:
-    """Item-based nearest neighbours (Sarwar et al. 2001): the summed cosine between a candidate's users and those of
-    the newest items of the history. The catalogue's items × items matrix is held in memory."""
-
-    def __init__(self, documents: Sequence[Document], train: Sequence[Sequence[str]]) -> None:
-        self._ids = [document.id for document in documents]
-        self._rows = {id_: row for row, id_ in enumerate(self._ids)}
-        seen = np.zeros((len(train), len(self._ids)), dtype=np.float32)
-        for user, items in enumerate(train):
-            seen[user, [self._rows[id_] for id_ in items]] = 1
-        norms = np.maximum(np.linalg.norm(seen, axis=0), 1e-12)
-        self._similarity: NDArray[np.float32] = (seen.T @ seen) / norms[:, None] / norms[None, :]
-
-    def scores(self, query: Query) -> dict[str, float]:
-        rows = [self._rows[document.id] for document in query.history[-HISTORY:] if document.id in self._rows]
-        if not rows:
-            raise DataError(f"query {query.id!r} has no history, which item-knn needs; set candidates.retriever: bm25")
-        values = self._similarity[rows].sum(axis=0)
-        return {id_: float(value) for id_, value in zip(self._ids, values, strict=True)}
 
 
 class GivenRun:

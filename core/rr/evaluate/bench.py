@@ -6,14 +6,15 @@ import functools
 import os
 import platform
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rr.data.load import load_dataset
 from rr.errors import PluginError, RerankError, nearest
 from rr.evaluate.entries import chosen_entries
-from rr.evaluate.metrics import evaluate, metric
+from rr.evaluate.metrics import Metric, evaluate, metric
+from rr.evaluate.population import population
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
@@ -70,10 +71,11 @@ def _bench_dataset(
 ) -> DatasetResult:
     try:
         dataset = load_dataset(name, registry.dataset(name), progress)
+        measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    rows = [_row(label, entry, dataset, suite, plugins, progress) for label, entry in entries.items()]
+    rows = [_row(label, entry, dataset, measures, plugins, progress) for label, entry in entries.items()]
     test = dataset.splits["test"]
     return DatasetResult(
         name=name,
@@ -86,6 +88,7 @@ def _bench_dataset(
         recall_ceiling=dataset.recall_ceiling("test"),
         notes=dataset.notes,
         query_ids=test,
+        populations={measure.population: ids for measure, ids in measures.items() if measure.population},
         rows=tuple(_compared(rows, suite)),
     )
 
@@ -94,22 +97,28 @@ def _row(
     label: str,
     entry: RerankerEntry | str,
     dataset: Dataset,
-    suite: Suite,
+    measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
     try:
         if isinstance(entry, str):
             raise PluginError(entry)
-        return _measured(label, entry, dataset, suite, plugins, progress)
+        return _measured(label, entry, dataset, measures, plugins, progress)
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return Row(label, failure=_reason(error), traceback=traceback.format_exc())
 
 
 def _measured(
-    label: str, entry: RerankerEntry, dataset: Dataset, suite: Suite, plugins: Plugins, progress: Progress
+    label: str,
+    entry: RerankerEntry,
+    dataset: Dataset,
+    measures: Mapping[Metric, Sequence[str]],
+    plugins: Plugins,
+    progress: Progress,
 ) -> Row:
+    """`measures`: each metric with the test queries that it is a mean over."""
     resolved = resolve(plugins, label, entry)
     checkpoint: Checkpoint | None = None
     if entry.checkpoint not in ("train", "none"):
@@ -131,7 +140,7 @@ def _measured(
     with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
         scored = score(loaded, key, requests, advance)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
-    values = evaluate(runs, dataset.qrels, dataset.splits["test"], [metric(name) for name in suite.metrics])
+    values = {measure.name: evaluate(runs, dataset.qrels, ids, measure) for measure, ids in measures.items()}
     pairs = sum(len(request.candidates) for request in requests)
     return Row(
         reranker=label,

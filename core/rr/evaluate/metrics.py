@@ -3,6 +3,8 @@
 A run is read as trec_eval reads it: scores as 32-bit floats, ties by descending document id, whatever order the
 documents came in. A query that the run does not hold counts 0. Relevant documents that are no candidates count as
 missed (the ideal ranking and the recall's denominator come from the judgements).
+
+A name may end with the population that the metric is a mean over (see `rr.evaluate.population`).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from rr.errors import RegistryError, ScoringError, nearest
 from rr.types import float32, trec_order
@@ -18,14 +21,18 @@ from rr.types import float32, trec_order
 Gains = Sequence[int]
 """The grades of the ranked documents, best rank first; 0 where not relevant or not judged."""
 
+Population = Literal["all-users", "valid-retrieval"]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measure of one ranking, between 0 and 1: `compute(gains, judged grades, cutoff)`."""
+    """A measure of one ranking, between 0 and 1: `compute(gains, judged grades, cutoff)`; and the population that it
+    is a mean over, which none names where that is simply every query."""
 
     name: str
     compute: Callable[[Gains, Sequence[int], int | None], float]
     cutoff: int | None
+    population: Population | None = None
 
     def per_query(self, scores: Mapping[str, float], judgements: Mapping[str, int]) -> float:
         """The metric of one query: document id → score against document id → grade.
@@ -87,25 +94,28 @@ METRICS: dict[str, Callable[[Gains, Sequence[int], int | None], float]] = {
 
 
 def metric(name: str) -> Metric:
-    """`nDCG@10`, `MRR@10`, `MAP`, `Recall@5`, `Hit@1` …; without a cutoff the whole ranking counts.
+    """`nDCG@10`, `MRR@10`, `MAP`, `Recall@5`, `Hit@1` …; without a cutoff the whole ranking counts. With a population:
+    `nDCG@10:valid-retrieval`.
 
     Raises:
-        RegistryError: no such metric.
+        RegistryError: no such metric, or no such population.
     """
-    match = re.fullmatch(r"(\w+?)(?:@([1-9]\d*))?", name)
+    measure, colon, asked = name.partition(":")
+    match = re.fullmatch(r"(\w+?)(?:@([1-9]\d*))?", measure)
     if match is None or match[1] not in METRICS:
-        raise RegistryError(f"no metric is called {name!r}{nearest(name.partition('@')[0], list(METRICS))}, @cutoff")
-    return Metric(name, METRICS[match[1]], int(match[2]) if match[2] else None)
+        raise RegistryError(f"no metric is called {name!r}{nearest(measure.partition('@')[0], list(METRICS))}, @cutoff")
+    populations: tuple[Population, ...] = get_args(Population)
+    population = next((known for known in populations if known == asked), None)
+    if colon and population is None:
+        raise RegistryError(f"metric {name!r}: no population is called {asked!r}{nearest(asked, list(populations))}")
+    return Metric(name, METRICS[match[1]], int(match[2]) if match[2] else None, population)
 
 
 def evaluate(
     run: Mapping[str, Mapping[str, float]],
     qrels: Mapping[str, Mapping[str, int]],
     query_ids: Sequence[str],
-    metrics: Sequence[Metric],
-) -> dict[str, list[float]]:
-    """Metric name → one value a query, in the order of `query_ids`; a query missing from the run counts 0."""
-    return {
-        measure.name: [measure.per_query(run.get(query_id, {}), qrels[query_id]) for query_id in query_ids]
-        for measure in metrics
-    }
+    measure: Metric,
+) -> list[float]:
+    """One value a query, in the order of `query_ids`; a query missing from the run counts 0."""
+    return [measure.per_query(run.get(query_id, {}), qrels[query_id]) for query_id in query_ids]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from rr.evaluate.metrics import evaluate, metric
+from rr.evaluate.population import population
 from rr.protocols import Scorer
 from rr.rerank.compose import compose
 from rr.types import Dataset
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = "nDCG@10") -> float:
-    """The mean of the metric over the split's queries."""
+    """The mean of the metric over the split's queries, those of its population if it names one."""
+    measure = metric(name)
     rankings = compose(scorer).rerank(dataset.requests(split))
     run = {ranking.query.id: ranking.scores for ranking in rankings}
-    values = evaluate(run, dataset.qrels, dataset.splits[split], [metric(name)])[name]
+    values = evaluate(run, dataset.qrels, population(dataset, split, measure), measure)
     return sum(values) / len(values)

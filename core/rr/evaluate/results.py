@@ -29,6 +29,7 @@ class Row:
     scores_from_store: bool = False
     """The times are those of the run that computed the scores."""
     per_query: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
     failure: str = ""
     traceback: str = ""
 
@@ -48,6 +49,8 @@ class DatasetResult:
     recall_ceiling: float = 0.0
     notes: tuple[str, ...] = ()
     query_ids: tuple[str, ...] = ()
+    populations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each population that a metric names → its queries."""
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""

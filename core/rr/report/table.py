@@ -49,17 +49,22 @@ def cells(row: Row, result: BenchResult) -> list[str]:
 def title(dataset: DatasetResult) -> str:
     """One line on what was compared on."""
     sizes = ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
+    populations = "".join(
+        f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}; "
+        for name, ids in dataset.populations.items()
+    )
     return (
         f"{dataset.name}: {dataset.documents} documents, queries {sizes}; {dataset.mean_candidates:.1f} candidates by "
         f"{dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
-        f"data {dataset.fingerprint[:12]}"
+        f"{populations}data {dataset.fingerprint[:12]}"
     )
 
 
 def explanation(result: BenchResult) -> str:
     """What the columns mean, in one line under the tables."""
+    named = ", or those of the population that a metric names" if any(":" in name for name in result.metrics) else ""
     return (
-        f"Means over the test queries. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
+        f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
         f"{result.baseline}. Times are of one machine ({result.environment['machine']}); a query's time is its share "
         "of batched scoring. Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
