@@ -251,8 +251,6 @@ def measure(folder: Path, rounds: int) -> list[Line]:
     expected, found = documented(letters, asked), scorer.score(asked)
     pairs = [pair for one, other in zip(expected, found, strict=True) for pair in zip(one, other.values, strict=True)]
     worst = max(abs(left - right) for left, right in pairs)
-        abs(a - b) for one, other in zip(expected, found, strict=True) for a, b in zip(one, other.values, strict=True)
-    )
     lines.append(Line("largest difference between the scores of both ways", worst, 1e-5, at_least=False))
 
     @torch.inference_mode()
@@ -284,7 +282,6 @@ def measure(folder: Path, rounds: int) -> list[Line]:
     letters.base.config.num_hidden_layers = LAYERS
     layer = {name: (seconds[name] - half[name]) / (LAYERS - LAYERS // 2) for name in half}
     whole = {name: seconds[name] + (FULL_LAYERS - LAYERS) * layer[name] for name in half}
-
     rate = 20 * 2 * 1024 * 1024 * 3072 / seconds["matrix"]
     lines += [
         Line("scoring: documented way / ours", seconds["documented"] / seconds["short"], 2.8),
