@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
 from rr.evaluate.quality import ranking_quality
-from rr.modeling.device import seeded
+from rr.modeling.device import pick_device, pick_dtype, seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
 from rr.modeling.parallel import rank
@@ -74,7 +74,7 @@ class LetterTrainer:
         settings = self._settings
         if settings.merge and self._scorer_settings.quantization != "none":
             raise RerankError("merge: true needs quantization: none; 4-bit weights cannot take an adapter up exactly")
-        letters = LetterModel(self._scorer_settings, None, dtype="float32")
+        letters = _loaded(self._scorer_settings)
         add_lora(letters, settings)
         loss = letter_loss if settings.objective == "letters" else next_token_loss
         scorer = LetterScorer.of(letters)
@@ -96,6 +96,19 @@ class LetterTrainer:
         set_peft_model_state_dict(letters.model, best)
         if rank() == 0:
             letters.save(out, settings.merge)
+
+
+def _loaded(settings: LetterSettings) -> LetterModel:
+    """The base in the number format that it is scored with; float16 alone has too small a range for gradients.
+
+    Raises:
+        RerankError: a 4-bit base on a CPU, where bitsandbytes computes no gradients.
+    """
+    device = pick_device()
+    if settings.quantization != "none" and device.type == "cpu":
+        raise RerankError("training over a 4-bit base needs a GPU; set quantization: none")
+    half = pick_dtype(settings.dtype, device) == torch.float16
+    return LetterModel(settings, None, dtype="float32" if half else None)
 
 
 def add_lora(letters: LetterModel, settings: LetterTraining) -> None:

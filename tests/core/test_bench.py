@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import rr
 from rr.data.load import load_dataset
+from rr.errors import RerankError
 from rr.evaluate.results import BenchResult, Row
 from rr.registry import load_registry
 from tests.conftest import Rr
@@ -100,6 +101,20 @@ def test_figures_are_those_of_trec_eval_on_the_same_scores(small_registry: Path,
     theirs = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut_10"}).evaluate(run)
     ours = dict(zip(found.datasets[0].query_ids, rows(found)["bm25"].per_query["nDCG@10"], strict=True))
     assert ours == {query_id: pytest.approx(values["ndcg_cut_10"]) for query_id, values in theirs.items()}
+
+
+def test_another_baseline_can_be_named(small_registry: Path) -> None:
+    usual = rows(rr.bench(["bm25", "first-stage"], registry=small_registry))
+    turned = rr.bench(["bm25", "first-stage"], baseline="bm25", registry=small_registry)
+    assert turned.baseline == "bm25"
+    against = usual["bm25"].difference
+    back = rows(turned)["first-stage"].difference
+    assert against is not None
+    assert back is not None
+    assert rows(turned)["bm25"].difference is None
+    assert (back.mean, back.low, back.high) == pytest.approx((-against.mean, -against.high, -against.low))
+    with pytest.raises(RerankError, match=r"baseline 'bm52' is not benched here.*bm25"):
+        rr.bench(["bm25", "first-stage"], baseline="bm52", registry=small_registry)
 
 
 def test_changed_weights_are_scored_anew(small_registry: Path, tmp_path: Path) -> None:

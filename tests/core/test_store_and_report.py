@@ -340,7 +340,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     assert all(set(cell) <= {"-", ":"} for cell in rule)
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
-    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010]", "0.111"]
+    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p 0.062", "0.111"]
     assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; own figure 0.12"
     assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
 

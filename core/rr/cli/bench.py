@@ -18,6 +18,9 @@ def bench(
     dataset: Annotated[
         list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
     ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Take the differences from this one.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -31,7 +34,14 @@ def bench(
 
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
-    result = run_bench(names or (), profile=profile, datasets=dataset or (), registry=registry, progress=RichProgress())
+    result = run_bench(
+        names or (),
+        profile=profile,
+        datasets=dataset or (),
+        baseline=baseline,
+        registry=registry,
+        progress=RichProgress(),
+    )
     print_result(result, console())
     if out is not None:
         for path in write_result(result, out):

@@ -33,12 +33,14 @@ def bench(
     *,
     profile: str | None = None,
     datasets: Sequence[str] = (),
+    baseline: str | None = None,
     registry: Path | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
 ) -> BenchResult:
     """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
-    the named data sets (all of the profile's suite if none is given).
+    the named data sets (all of the profile's suite if none is given). `baseline`: the one that the others' differences
+    are taken from, the suite's own if none is given.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
@@ -53,6 +55,10 @@ def bench(
         if name not in suite.datasets:
             raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
     entries = chosen_entries(registry, plugins, profile, names)
+    if baseline is not None:
+        if baseline not in entries:
+            raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
+        suite = suite.model_copy(update={"baseline": baseline})
     results = [
         _bench_dataset(name, suite, registry, plugins, entries, progress) for name in datasets or list(suite.datasets)
     ]

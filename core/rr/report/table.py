@@ -35,7 +35,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         row.reranker,
         row.state,
         f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]",
-        f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]" if gap else "",
+        f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] p {gap.p:.2g}" if gap else "",
         *(f"{one.mean:.3f}" for one in others),
         "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
         f"{row.ms_per_query:.2f}",
@@ -65,8 +65,8 @@ def explanation(result: BenchResult) -> str:
     named = ", or those of the population that a metric names" if any(":" in name for name in result.metrics) else ""
     return (
         f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
-        f"{result.baseline}. Times are of one machine ({result.environment['machine']}); a query's time is its share "
-        "of batched scoring. Notes: shares and means over the queries; tied = equal scores among the candidates."
+        f"{result.baseline}, p two-sided. Times are of one machine ({result.environment['machine']}); a query's time is "
+        "its share of batched scoring. Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 
 
