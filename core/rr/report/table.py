@@ -65,8 +65,9 @@ def explanation(result: BenchResult) -> str:
     named = ", or those of the population that a metric names" if any(":" in name for name in result.metrics) else ""
     return (
         f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
-        f"{result.baseline}, p two-sided. Times are of one machine ({result.environment['machine']}); a query's time is "
-        "its share of batched scoring. Notes: shares and means over the queries; tied = equal scores among the candidates."
+        f"{result.baseline}, p two-sided. Times are of one machine ({result.environment['machine']}); a query's time "
+        "is its share of batched scoring. Notes: shares and means over the queries; tied = equal scores among the "
+        "candidates."
     )
 
 
