@@ -54,7 +54,7 @@ class Permute:
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         plans = [orders(request, self._count, self._kind, self._seed) for request in requests]
-        return [_mean(answers) for answers in score_orders(self._scorer, requests, plans)]
+        return [mean_answer(answers) for answers in score_orders(self._scorer, requests, plans)]
 
 
 def orders(request: Request, count: int, kind: Permutation, seed: int = SEED) -> list[Order]:
@@ -103,8 +103,9 @@ def _back(answer: Scores, order: Order) -> Scores:
     return Scores(tuple(values[place] for place in range(len(order))), answer.diagnostics)
 
 
-def _mean(answers: Sequence[Scores]) -> Scores:
-    """The answers to a request's orders as one."""
+def mean_answer(answers: Sequence[Scores]) -> Scores:
+    """The mapped-back answers to a request's orders as one: the mean of each score and of each diagnostic, with `tau`
+    and `permutations` (see `Permute`)."""
     # fsum: the same scores in another order have the same mean, so that a place's share cannot decide a tie
     values = tuple(
         math.fsum(value / len(answers) for value in column) for column in zip(*(a.values for a in answers), strict=True)
