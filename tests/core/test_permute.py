@@ -26,7 +26,7 @@ KINDS: tuple[Permutation, ...] = ("cyclic", "random")
 # agreement
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=2, max_size=60)
     | st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=2, max_size=60)
@@ -50,6 +50,7 @@ def test_tau_of_what_is_known() -> None:
 # which orders
 
 
+@settings(deadline=None)
 @given(count=st.integers(2, 30), size=st.integers(0, 60), kind=st.sampled_from(KINDS))
 def test_orders_are_different_permutations_and_the_first_is_the_one_given(
     count: int, size: int, kind: Permutation

@@ -79,7 +79,7 @@ def _print(measured: PositionBias) -> None:
         table.add_row(place.name, str(place.truths), accuracy, f"{place.chosen:.3f}", f"{place.expected:.3f}")
     console().print(table)
     gain = measured.gain
-    typer.echo(f"Kendall τ between orders: {measured.tau:.2f}")
+    typer.echo(f"Kendall τ between orders: {measured.tau:z.2f}")
     typer.echo(f"accuracy of one order: {_interval(measured.accuracy)}, {measured.ms_one:.2f} ms/query")
     typer.echo(
         f"accuracy of {measured.shuffles} averaged: {_interval(measured.averaged)}, {measured.ms_averaged:.2f} "
