@@ -31,8 +31,8 @@ class Place:
     truths: int
     """Relevant candidates shown here, one for each order in which one stood here."""
     accuracy: Interval | None
-    """The share of those orders whose best candidate is relevant, with its Wilson interval, which takes the orders of one
-    query for independent; None without a truth."""
+    """The share of those orders whose best candidate is relevant, with its Wilson interval, which takes the orders of
+    one query for independent; None without a truth."""
     answers: int
     """Orders long enough to have this place."""
     chosen: float
