@@ -34,7 +34,8 @@ class Resolved:
                 "component": f"{self.target.__module__}:{self.target.__qualname__}",
                 "settings": self.settings.model_dump(mode="json"),
                 "weights": self.settings.weights(),
-                "window": [self.entry.window, self.entry.stride],
+                "window": [self.entry.beyond, self.entry.window, self.entry.stride],
+                "permutations": [self.entry.permutations, self.entry.permutation],
                 "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
             }
         )
@@ -64,17 +65,26 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
     """Loads the component, and wraps a scorer into the generic reranker that fits it.
 
     Raises:
+        PluginError: construction broke (its cause is chained), or the entry asks of the scorer what it cannot take.
+    """
+    component, entry = load_component(resolved, checkpoint), resolved.entry
+    if entry.reranker is not None:
+        return Checked(component)
+    return compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+
+
+def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
+    """The entry's own scorer or reranker, with nothing around it.
+
+    Raises:
         PluginError: construction broke (its cause is chained).
     """
     try:
-        component = resolved.target(resolved.settings, checkpoint)
+        return resolved.target(resolved.settings, checkpoint)
     except RerankError:
         raise
     except Exception as error:
         raise PluginError(f"reranker {resolved.name!r} cannot be loaded: {summary(error)}") from error
-    if resolved.entry.reranker is not None:
-        return Checked(component)
-    return compose(component, resolved.entry.window, resolved.entry.stride)
 
 
 class Checked:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rr.errors import RegistryError, nearest
 from rr.evaluate.metrics import metric
+from rr.types import Beyond, Permutation
 from rr.validation import validated
 
 T = TypeVar("T")
@@ -90,8 +91,11 @@ class RerankerEntry(Section):
     checkpoint: str = "train"
     settings: dict[str, Any] = {}
     training: dict[str, Any] = {}
+    beyond: Beyond = "window"
     window: int | None = Field(None, gt=1)
     stride: int | None = Field(None, gt=0)
+    permutations: int = Field(1, gt=0)
+    permutation: Permutation = "cyclic"
 
     @model_validator(mode="after")
     def _consistent(self) -> RerankerEntry:
@@ -101,6 +105,13 @@ class RerankerEntry(Section):
             raise ValueError("a 'trainer' needs a 'scorer' that loads what it trains")
         if self.stride is not None and (self.window is None or self.stride >= self.window):
             raise ValueError("'stride' needs a 'window' that is longer, or nothing is carried from one to the next")
+        if self.stride is not None and self.beyond == "tournament":
+            raise ValueError("a tournament has no 'stride'; leave it out, or say 'beyond: window'")
+        if self.permutation == "random" and self.permutations == 1:
+            raise ValueError("'permutation: random' needs 'permutations' above 1; one order is the one given")
+        asked = self.model_fields_set & {"beyond", "window", "stride", "permutations", "permutation"}
+        if self.reranker is not None and asked:
+            raise ValueError(f"{min(asked)!r} goes with a 'scorer'; a reranker of its own decides what it shows")
         return self
 
 

@@ -59,6 +59,22 @@ def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) ->
     return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{_key(plugins, resolved, dataset)[:16]}"
 
 
+def entry_checkpoint(
+    plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT
+) -> Checkpoint | None:
+    """What the entry is scored with on this data set: the folder that its `checkpoint:` names; else, where it has a
+    trainer and does not say `none`, what `train` makes; else None, the component as it is.
+
+    Raises:
+        RerankError: the folder holds no checkpoint, or the training broke.
+    """
+    if resolved.entry.checkpoint not in ("train", "none"):
+        return open_checkpoint(Path(resolved.entry.checkpoint))
+    if resolved.entry.checkpoint == "train" and resolved.entry.trainer is not None:
+        return train(plugins, resolved, dataset, progress=progress)
+    return None
+
+
 def train(
     plugins: Plugins,
     resolved: Resolved,

@@ -24,6 +24,12 @@ State = Literal["no weights", "pretrained", "untrained", "trained"]
 Protocol = Literal["end-to-end", "oracle"]
 """`end-to-end`: what the first stage missed counts as missed. `oracle`: the truth is put among the candidates."""
 
+Beyond = Literal["window", "tournament"]
+"""How more candidates than fit are reranked: `rr.rerank.window`, `rr.rerank.tournament`."""
+
+Permutation = Literal["cyclic", "random"]
+"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr.rerank.permute`)."""
+
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
 

@@ -16,7 +16,7 @@ from rr.data.generators import GENERATORS
 from rr.data.readers import READERS
 from rr.errors import RegistryError
 from rr.registry import find_registry, load_registry
-from rr.schema import CandidatePlan, Registry
+from rr.schema import CandidatePlan, Registry, RerankerEntry
 
 SHIPPED = Path(__file__).parents[2] / "registry.yaml"
 
@@ -102,7 +102,9 @@ def spelled_default(field: FieldInfo) -> str:
         return "{}"
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
-    return {None: "null", True: "true", False: "false", "": '""'}.get(value, str(value)) if value != {} else "{}"
+    if isinstance(value, bool):  # which, as a key of a dictionary, would be the same as 1 and 0
+        return str(value).lower()
+    return {None: "null", "": '""'}.get(value, str(value)) if value != {} else "{}"
 
 
 def model_within(annotation: Any) -> type[BaseModel] | None:
@@ -135,6 +137,7 @@ def test_the_leading_comment_holds_every_key_with_its_type_and_default() -> None
 def test_the_comment_names_every_value_that_a_key_takes() -> None:
     described = {key: text for _, key, _, _, text in commented()}
     taken = {key: get_args(CandidatePlan.model_fields[key].annotation) for key in ("retriever", "protocol")}
+    taken |= {key: get_args(RerankerEntry.model_fields[key].annotation) for key in ("beyond", "permutation")}
     taken |= {"reader": tuple(READERS), "generator": tuple(GENERATORS)}
     for key, values in taken.items():
         assert values
@@ -223,6 +226,26 @@ MISTAKES = {
     "stride as long as the window": (
         MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, window: 4, stride: 4}"),
         ": rerankers.bm25: 'stride' needs a 'window' that is longer",
+    ),
+    "stride of a tournament": (
+        MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, window: 4, stride: 2, beyond: tournament}"),
+        ": rerankers.bm25: a tournament has no 'stride'; leave it out, or say 'beyond: window'",
+    ),
+    "another way beyond": (
+        MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, beyond: turnament}"),
+        ": rerankers.bm25.beyond: Input should be 'window' or 'tournament'",
+    ),
+    "no permutation": (
+        MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, permutations: 0}"),
+        ": rerankers.bm25.permutations: Input should be greater than 0",
+    ),
+    "a kind of no permutations": (
+        MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, permutation: random}"),
+        ": rerankers.bm25: 'permutation: random' needs 'permutations' above 1; one order is the one given",
+    ),
+    "permutations of a reranker": (
+        MINIMAL.replace("{scorer: bm25}", "{reranker: random, permutations: 3}"),
+        ": rerankers.bm25: 'permutations' goes with a 'scorer'; a reranker of its own decides what it shows",
     ),
     "a list for a key": (MINIMAL + "  ? [a, b]\n  : {scorer: x}\n", ":11: a key must be a single word or text"),
     "a mapping for a key": (MINIMAL + "  ? {a: b}\n  : {scorer: x}\n", ":11: a key must be a single word or text"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +17,14 @@ from rr.errors import PluginError, RegistryError, ScoringError
 from rr.evaluate.quality import ranking_quality
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.sort import Sort, score_all
+from rr.rerank.tournament import Tournament
 from rr.rerank.window import Window, window_starts
 from rr.resolve import Checked, Resolved, load_reranker
 from rr.schema import CandidatePlan, RerankerEntry, SplitPlan
 from rr.types import Document, Query, RankedDocument, Ranking, Request, Scores
+from tests.core.scorers import ByGold, best_first, gold_of, request_of
 
 UNTIED = {"tied": 0.0, "constant": 0.0}
-
-
-class ByGold:
-    """A perfect scorer that takes `limit` candidates and counts how often it sees each."""
-
-    def __init__(self, gold: Mapping[str, float], limit: int | None = None) -> None:
-        self._gold, self._limit = gold, limit
-        self.seen: Counter[tuple[str, str]] = Counter()
-        self.calls = 0
-
-    @property
-    def info(self) -> ModelInfo:
-        return ModelInfo("logit", listwise=True, max_candidates=self._limit, notes=("perfect",))
-
-    def score(self, requests: Sequence[Request]) -> list[Scores]:
-        self.calls += 1
-        assert requests
-        for request in requests:
-            assert request.candidates
-            assert self._limit is None or len(request.candidates) <= self._limit
-            self.seen.update((request.query.id, document.id) for document in request.candidates)
-        return [
-            Scores(
-                tuple(self._gold[document.id] for document in request.candidates), {"length": len(request.candidates)}
-            )
-            for request in requests
-        ]
 
 
 class Answers:
@@ -65,21 +39,6 @@ class Answers:
 
     def score(self, requests: Sequence[Request]) -> Any:
         return self._answers
-
-
-def request_of(count: int, query_id: str = "q", first_stage: Sequence[float] | None = None) -> Request:
-    documents = tuple(Document(f"d{place}", f"văn bản {place}") for place in range(count))
-    return Request(Query(query_id, "câu hỏi"), documents, None if first_stage is None else tuple(first_stage))
-
-
-def gold_of(count: int, seed: int) -> dict[str, float]:
-    values = list(range(count))
-    random.Random(seed).shuffle(values)
-    return {f"d{place}": float(value) for place, value in enumerate(values)}
-
-
-def best_first(gold: Mapping[str, float]) -> list[str]:
-    return sorted(gold, key=lambda id_: -gold[id_])
 
 
 # sort
@@ -421,6 +380,43 @@ def test_window_and_stride_of_an_entry_are_used() -> None:
     for entry, calls in (({}, 2), ({"window": 3}, 7), ({"window": 4, "stride": 1}, 6), ({"window": 4, "stride": 3}, 3)):
         loaded(build, **entry).rerank([request_of(9)])
         assert scorers[-1].calls == calls, entry
+
+
+def test_a_tournament_and_permutations_of_an_entry_are_used() -> None:
+    tournament = loaded(limited_to(4), beyond="tournament")
+    assert isinstance(tournament, Tournament)
+    assert tournament.rerank([request_of(9)])[0].diagnostics["tournament"] == 1.0
+    assert isinstance(loaded(limited_to(None), beyond="tournament"), Sort)
+    assert isinstance(loaded(limited_to(None), beyond="tournament", window=3), Tournament)
+    scorers: list[ByGold] = []
+
+    def build(_settings: Settings, _checkpoint: Path | None) -> ByGold:
+        scorers.append(ByGold(gold_of(9, 1), 6))
+        return scorers[-1]
+
+    for entry, asked in (({}, 1), ({"permutations": 3}, 3), ({"permutations": 4, "permutation": "random"}, 4)):
+        ranking = loaded(build, **entry).rerank([request_of(5)])[0]
+        assert ranking.diagnostics.get("permutations", 1.0) == asked
+        assert scorers[-1].seen["q", "d0"] == asked
+    with pytest.raises(PluginError, match="leave 'permutations' out"):
+        loaded(lambda *_: Answers([]), permutations=2)
+
+
+def test_whatever_decides_what_is_shown_changes_the_fingerprint_that_scores_are_kept_under() -> None:
+    entries: list[dict[str, object]] = [
+        {},
+        {"window": 4},
+        {"window": 4, "stride": 1},
+        {"beyond": "tournament"},
+        {"beyond": "tournament", "window": 4},
+        {"permutations": 2},
+        {"permutations": 2, "permutation": "random"},
+    ]
+    made = [
+        Resolved("mine", RerankerEntry.model_validate({"scorer": "x", **entry}), ByGold, Settings()).fingerprint()
+        for entry in entries
+    ]
+    assert len(set(made)) == len(entries)
 
 
 def test_a_rerankers_own_component_stands_behind_the_gate() -> None:

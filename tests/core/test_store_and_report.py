@@ -345,6 +345,15 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
 
 
+def test_the_notes_say_how_orders_agreed_even_where_they_did_not() -> None:
+    for diagnostics, notes in (
+        ({"permutations": 4.0, "tau": 0.834, "tournament": 1.0, "tied": 0.0}, "τ 0.83; permutations 4; tournament 1"),
+        ({"tournament": 0.0, "tau": 0.0, "permutations": 2.5, "windowed": 1.0}, "τ 0; permutations 2.5; windowed 1"),
+        ({"windowed": 0.0}, ""),
+    ):
+        assert cells(measured("letters", 0.5, diagnostics=diagnostics), RESULT)[-1] == notes
+
+
 def test_a_failed_row_of_the_markdown_has_a_reason_and_no_figures() -> None:
     failed = next(markdown_tables(markdown(RESULT)))[-1]
     assert failed[:2] == ["cross-encoder", "FAILED"]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rr.cli import bench, data, listing, rerank, training
+from rr.cli import bench, bias, data, listing, rerank, training
 from rr.errors import RerankError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("info")(listing.info)
 app.command("train")(training.train)
 app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)
+app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
 
 INTERRUPTED = 130

@@ -24,7 +24,7 @@ from rr.protocols import Reranker
 from rr.registry import load_registry
 from rr.resolve import load_reranker, resolve
 from rr.schema import Registry, RerankerEntry, Suite
-from rr.training import Checkpoint, installed_versions, open_checkpoint, train
+from rr.training import entry_checkpoint, installed_versions
 from rr.types import Dataset
 
 
@@ -126,11 +126,7 @@ def _measured(
 ) -> Row:
     """`measures`: each metric with the test queries that it is a mean over."""
     resolved = resolve(plugins, label, entry)
-    checkpoint: Checkpoint | None = None
-    if entry.checkpoint not in ("train", "none"):
-        checkpoint = open_checkpoint(Path(entry.checkpoint))
-    elif entry.checkpoint == "train" and entry.trainer is not None:
-        checkpoint = train(plugins, resolved, dataset, progress=progress)
+    checkpoint = entry_checkpoint(plugins, resolved, dataset, progress)
 
     @functools.cache
     def loaded() -> Reranker:

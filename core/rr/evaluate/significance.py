@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,18 @@ def difference(values: Sequence[float], baseline: Sequence[float]) -> Difference
     tail = min(int((means <= 0).sum()), int((means >= 0).sum()))
     p = min(1.0, (1 + 2 * tail) / (RESAMPLES + 1))
     return Difference(float(gaps.mean()), low, high, p)
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """A share and its 95 % Wilson score interval, which stays within 0 and 1 and is no single point where all trials
+    agree: (p + z²/2n ± z √(p (1 - p) / n + z²/4n²)) / (1 + z²/n). Source: Wilson 1927, "Probable inference, the law of
+    succession, and statistical inference".
+    """
+    share, z = successes / trials, NormalDist().inv_cdf((1 + LEVEL) / 2)
+    middle = share + z * z / (2 * trials)
+    reach = z * (share * (1 - share) / trials + z * z / (4 * trials * trials)) ** 0.5
+    scale = 1 + z * z / trials
+    return Interval(share, max((middle - reach) / scale, 0.0), min((middle + reach) / scale, 1.0))
 
 
 def _means(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:

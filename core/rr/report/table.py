@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 
-SHOWN_DIAGNOSTICS = ("constant", "tied", "label_mass", "uniform", "truncated", "history_dropped", "windowed")
+SHOWN_DIAGNOSTICS = (
+    "constant",
+    "tied",
+    "label_mass",
+    "uniform",
+    "tau",
+    "permutations",
+    "truncated",
+    "history_dropped",
+    "windowed",
+    "tournament",
+)
 """Named first and in this order; a plugin's own follow by name."""
+EVEN_IF_0 = ("label_mass", "uniform", "truncated", "tau")
+"""0 is what must be seen there."""
 
 
 def header(result: BenchResult) -> list[str]:
@@ -82,11 +95,11 @@ def count(number: int) -> str:
 
 
 def _diagnostics(row: Row) -> list[str]:
-    """Those that are not 0; the label mass always, since 0 is what must be seen there."""
+    """Those that are not 0, and those of which 0 says much."""
     order = {name: place for place, name in enumerate(SHOWN_DIAGNOSTICS)}
     names = sorted(row.diagnostics, key=lambda name: (order.get(name, len(order)), name))
     return [
-        f"{name.replace('_', ' ')} {row.diagnostics[name]:.2g}"
+        f"{'τ' if name == 'tau' else name.replace('_', ' ')} {row.diagnostics[name]:.2g}"
         for name in names
-        if row.diagnostics[name] or name == "label_mass"
+        if row.diagnostics[name] or name in EVEN_IF_0
     ]

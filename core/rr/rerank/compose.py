@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from rr.errors import PluginError
 from rr.protocols import Reranker, Scorer
+from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
+from rr.rerank.tournament import Tournament
 from rr.rerank.window import Window
+from rr.types import Beyond, Permutation
 
 
-def compose(scorer: Scorer, window: int | None = None, stride: int | None = None) -> Reranker:
+def compose(
+    scorer: Scorer,
+    window: int | None = None,
+    stride: int | None = None,
+    beyond: Beyond = "window",
+    permutations: int = 1,
+    permutation: Permutation = "cyclic",
+) -> Reranker:
     """`Sort` where any number of candidates fits; else `Window`, by default as wide as the scorer allows and moving by
-    half.
+    half, or `Tournament` with groups as large. Above 1 `permutations`, whatever is shown is shown in so many orders.
 
     Raises:
         PluginError: the scorer takes fewer than two candidates, so that it could never compare any, or fewer than
-            the window holds.
+            the window holds; or permutations are asked of one that is not listwise.
     """
     limit = scorer.info.max_candidates
     if limit is not None and (limit < 2 or (window or limit) > limit):
         raise PluginError(f"the scorer takes {limit} candidates at once; a window of {window or limit} does not fit")
     size = window or limit
-    return Sort(scorer) if size is None else Window(scorer, size, stride or size // 2)
+    if permutations > 1:
+        scorer = Permute(scorer, permutations, permutation)
+    if size is None:
+        return Sort(scorer)
+    return Tournament(scorer, size) if beyond == "tournament" else Window(scorer, size, stride or size // 2)

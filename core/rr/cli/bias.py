@@ -1,0 +1,91 @@
+"""`rr bias`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rr.cli.options import ProfileOption, RegistryOption
+
+if TYPE_CHECKING:
+    from rr.evaluate.position import PositionBias
+    from rr.evaluate.significance import Interval
+
+
+def bias(
+    name: Annotated[str, typer.Argument(help="A listwise scorer's name that 'rr list' shows.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
+    shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures as JSON.")] = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Measure how much a listwise scorer's answers depend on where a candidate is shown, and what averaging mends.
+
+    Without --checkpoint it is trained as 'rr bench' does. 'permutations' of its entry are left out: the bare scorer
+    is measured.
+    """
+    import json
+    from dataclasses import asdict
+
+    from rr.api import find_entry
+    from rr.artefacts import write_atomic
+    from rr.cli.options import RichProgress
+    from rr.data.load import load_dataset
+    from rr.errors import RerankError
+    from rr.evaluate.position import position_bias
+    from rr.plugins import installed_plugins
+    from rr.registry import load_registry
+    from rr.resolve import load_component, resolve
+    from rr.training import entry_checkpoint, open_checkpoint
+
+    found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
+    entry = find_entry(found, plugins, name, profile)
+    if entry.scorer is None:
+        raise RerankError(f"{name!r} is a reranker of its own; position bias is measured on a scorer")
+    resolved = resolve(plugins, name, entry)
+    data = load_dataset(dataset, found.dataset(dataset), progress)
+    trained = open_checkpoint(checkpoint) if checkpoint else entry_checkpoint(plugins, resolved, data, progress)
+    scorer = load_component(resolved, trained.folder if trained else None)
+    with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
+        measured = position_bias(scorer, data, shuffles, advance=advance)
+    typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
+    _print(measured)
+    if json_file is not None:
+        content = {"reranker": name, "state": scorer.info.state, "dataset": data.name, "data": data.fingerprint}
+        write_atomic(json_file, json.dumps({**content, **asdict(measured)}, ensure_ascii=False, indent=2) + "\n")
+        typer.echo(f"wrote {json_file}", err=True)
+
+
+def _print(measured: PositionBias) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from rr.cli.options import console
+
+    typer.echo(
+        f"{measured.queries} test queries in {measured.shuffles} orders each; {measured.without_truth} have no truth "
+        f"among their candidates and are left out of accuracy, {measured.too_few} with fewer than two candidates are "
+        "left out of all"
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("place", "truths", "accuracy [95 % interval]", "chosen", "1/n"):
+        table.add_column(column, justify="right")
+    for place in measured.places:
+        accuracy = _interval(place.accuracy) if place.accuracy else ""
+        table.add_row(place.name, str(place.truths), accuracy, f"{place.chosen:.3f}", f"{place.expected:.3f}")
+    console().print(table)
+    gain = measured.gain
+    typer.echo(f"Kendall τ between orders: {measured.tau:z.2f}")
+    typer.echo(f"accuracy of one order: {_interval(measured.accuracy)}, {measured.ms_one:.2f} ms/query")
+    typer.echo(
+        f"accuracy of {measured.shuffles} averaged: {_interval(measured.averaged)}, {measured.ms_averaged:.2f} "
+        f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    )
+
+
+def _interval(one: Interval) -> str:
+    return f"{one.mean:.3f} [{one.low:.3f}, {one.high:.3f}]"
