@@ -124,7 +124,7 @@ def test_the_averaged_accuracy_is_hit_1_of_permuting_and_tau_is_its_diagnostic()
     found = position_bias(scorer, data, shuffles=4, seed=3)
     rankings = Sort(Permute(scorer, 4, "random", 3)).rerank(data.requests("test"))
     run = {ranking.query.id: ranking.scores for ranking in rankings}
-    hits = evaluate(run, data.qrels, data.splits["test"], [metric("Hit@1")])["Hit@1"]
+    hits = evaluate(run, data.qrels, data.splits["test"], metric("Hit@1"))
     assert found.averaged.mean == pytest.approx(sum(hits) / len(hits))
     assert found.tau == pytest.approx(sum(ranking.diagnostics["tau"] for ranking in rankings) / len(rankings))
 

@@ -341,7 +341,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
     assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p 0.062", "0.111"]
-    assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; own figure 0.12"
+    assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; truncated 0; own figure 0.12"
     assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
 
 
@@ -444,7 +444,7 @@ def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
     assert all(len(line) <= width for line in text.split("\n"))
 
 
-@pytest.mark.parametrize(("width", "tables"), [(199, 2), (200, 1), (400, 1)])
+@pytest.mark.parametrize(("width", "tables"), [(209, 2), (210, 1), (400, 1)])
 def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
     found = printed_tables(printed(RESULT, width))
     assert len(found) == tables
