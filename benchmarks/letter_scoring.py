@@ -32,6 +32,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from rr import Document, Query, Request
+from rr.data.generators.films import THEMES
 from rr.modeling.device import seeded
 from rr.modeling.loading import quiet
 from rr_letters.base import tiny_base
@@ -53,20 +54,7 @@ SHAPE = {
     "tie_word_embeddings": True,
 }
 PERMUTATIONS = 8
-WORDS = [
-    "silent",
-    "harbor",
-    "golden",
-    "violin",
-    "hidden",
-    "comet",
-    "broken",
-    "castle",
-    "lonely",
-    "orchard",
-    "velvet",
-    "glacier",
-]
+WORDS = THEMES.title().split()  # each a token of the embedded tokenizer
 
 
 @dataclass
@@ -95,7 +83,7 @@ def title(generator: random.Random, words: int) -> str:
 def requests() -> list[Request]:
     """20 to 52 candidates, prompts of some 300 to 900 tokens."""
     generator = random.Random(0)
-    shapes = [(20, 20, 4), (52, 10, 4), (30, 20, 6), (20, 30, 8), (40, 20, 8), (52, 20, 7)]
+    shapes = [(20, 20, 4), (52, 10, 4), (30, 20, 8), (20, 30, 8), (40, 20, 10), (52, 20, 8)]
     return [
         Request(
             Query(f"q{number}", "", tuple(Document(f"h{n}", title(generator, words)) for n in range(history))),
@@ -122,7 +110,7 @@ def training_sample() -> tuple[Request, int]:
     """A prompt of 512 tokens, or a few less."""
     generator = random.Random(3)
     history = tuple(Document(f"h{n}", title(generator, 7)) for n in range(20))
-    return Request(Query("q", "", history), tuple(Document(f"d{n}", title(generator, 7)) for n in range(25))), 3
+    return Request(Query("q", "", history), tuple(Document(f"d{n}", title(generator, 7)) for n in range(27))), 3
 
 
 def make_folder(folder: Path, layers: int) -> None:
