@@ -86,6 +86,14 @@ def test_the_oldest_history_goes_first_and_is_counted(tokenizer: Any) -> None:
     assert len(dropped) > 3
 
 
+def test_as_much_of_the_history_stays_as_fits(tokenizer: Any) -> None:
+    titles = [f"Film {'of the hammer ' * (n % 3)}{n}" for n in range(20)]
+    sizes = [len(render(tokenizer, next_item(titles[-count:], ["X", "Y"]))[1].tokens) for count in range(1, 21)]
+    for total in range(sizes[0], sizes[-1] + 10, 11):
+        _, prompt = render(tokenizer, next_item(titles, ["X", "Y"]), total=total)
+        assert 20 - prompt.history_dropped == sum(size <= total for size in sizes)
+
+
 def test_the_newest_of_the_history_stays_and_then_candidates_are_cut(tokenizer: Any) -> None:
     request = next_item(["Old"] * 10 + ["Newest"], ["candidate " * 20] * 3)
     text, prompt = render(tokenizer, request, total=230)
