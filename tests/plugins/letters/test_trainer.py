@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from rr import Dataset, Document, RerankError
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
-from rr_letters.trainer import LetterTrainer, LetterTraining, letter_loss
+from rr_letters.trainer import LetterTrainer, LetterTraining, add_lora, letter_loss
 from tests.plugins.conftest import equal_tensors
 from tests.plugins.letters.helpers import SMALL, Qwen, choices, plain_answer, settings
 from tests.plugins.training import Observed, observe, values, without_test_split
@@ -134,3 +135,102 @@ def test_an_adapter_of_another_base_is_refused(trained: Observed, qwen: Qwen) ->
     """Of the same shape, so that only the base's fingerprint tells."""
     with pytest.raises(RerankError, match=r"trained on other base weights than .* train again"):
         LetterScorer(settings(qwen("other"), **SMALL), trained.folder)
+
+
+def short(qwen: Qwen, watched: Dataset, folder: Path, **options: object) -> Observed:
+    """A few steps on eight users, without dropout."""
+    few = replace(watched, splits={**watched.splits, "train": watched.splits["train"][:8]})
+    base = {"epochs": 2, "batch_size": 8, "lr": 1e-2, "samples": "one-cut", "candidates": 4, "lora_dropout": 0.0}
+    trainer = LetterTrainer(LetterTraining.model_validate({**base, **options}), settings(qwen("qwen3"), **SMALL))
+    return observe(trainer, few, folder)
+
+
+@pytest.fixture(scope="module")
+def plain(qwen: Qwen, watched: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    return short(qwen, watched, tmp_path_factory.mktemp("plain") / "out")
+
+
+def adapter(observed: Observed) -> dict[str, torch.Tensor]:
+    return dict(load_file(observed.folder / "adapter_model.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "options", [{"gradient_checkpointing": True}, {"batch_size": 2, "gradient_accumulation_steps": 4}], ids=str
+)
+def test_what_saves_memory_changes_nothing(
+    plain: Observed, qwen: Qwen, watched: Dataset, tmp_path: Path, options: dict[str, object]
+) -> None:
+    other = short(qwen, watched, tmp_path / "out", **options)
+    assert len(other.losses) == 2
+    assert other.losses == pytest.approx(plain.losses, abs=1e-5)
+    left, right = adapter(other), adapter(plain)
+    assert left.keys() == right.keys()
+    for name, weight in left.items():
+        # Adam's first steps take the sign of a gradient: where that is almost 0, the two may differ
+        assert ((weight - right[name]).abs() > 1e-4).float().mean() < 0.01, name
+    scorer = other.scorer._model.model.get_base_model()
+    assert scorer.is_gradient_checkpointing == ("gradient_checkpointing" in options)
+
+
+def test_activations_are_computed_again(qwen: Qwen, watched: Dataset) -> None:
+    """With checkpointing a layer runs twice in a step."""
+    counts = []
+    for checkpointing in (False, True):
+        model = LetterModel(settings(qwen("qwen3"), **SMALL), None)
+        add_lora(model, LetterTraining(gradient_checkpointing=checkpointing))
+        model.model.train()
+        calls: list[int] = []
+        for layer in model.base.model.layers:
+            layer.self_attn.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        letter_loss(model, choices(watched, LetterTraining(candidates=4), 0)[:2]).backward()  # type: ignore[no-untyped-call]
+        counts.append(len(calls))
+    assert counts[1] == 2 * counts[0]
+
+
+def test_a_merged_checkpoint_is_a_model_of_its_own(
+    plain: Observed, qwen: Qwen, watched: Dataset, tmp_path: Path
+) -> None:
+    merged = short(qwen, watched, tmp_path / "out", merge=True)
+    assert not (merged.folder / "adapter_config.json").exists()
+    requests = watched.requests("dev")
+    own = settings(qwen("qwen3"), **SMALL)
+    scorer = LetterScorer(own, merged.folder)
+    assert (scorer.info.state, scorer.info.trainable) == ("trained", 0)
+    for request, answer, adapted, base in zip(
+        requests,
+        scorer.score(requests),
+        LetterScorer(own, plain.folder).score(requests),
+        LetterScorer(own).score(requests),
+        strict=True,
+    ):
+        assert answer.values == pytest.approx(adapted.values, abs=1e-5)
+        assert answer.values == pytest.approx(plain_answer(settings(merged.folder, **SMALL), request)[0], abs=1e-5)
+        assert answer.values != pytest.approx(base.values, abs=1e-3)
+    loaded = AutoModelForCausalLM.from_pretrained(merged.folder)
+    assert loaded.config.architectures == ["Qwen3ForCausalLM"]
+    assert loaded.lm_head.weight is loaded.model.embed_tokens.weight
+
+
+def test_next_token_training_learns_to_end_the_turn(qwen: Qwen, watched: Dataset, tmp_path: Path) -> None:
+    observed = short(qwen, watched, tmp_path / "out", objective="next-token", epochs=8)
+    assert observed.losses[-1] < 0.8 * observed.losses[0]
+    (answer, *_) = LetterScorer(settings(qwen("qwen3"), **SMALL), observed.folder).score(watched.requests("dev"))
+    (before, *_) = LetterScorer(settings(qwen("qwen3"), **SMALL)).score(watched.requests("dev"))
+    assert answer.diagnostics["label_mass"] > before.diagnostics["label_mass"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
+def test_4_bits_need_bitsandbytes(qwen: Qwen) -> None:
+    with pytest.raises(RerankError, match=r"^quantization: 4bit needs bitsandbytes; pip install bitsandbytes, or .*$"):
+        LetterScorer(settings(qwen("qwen3"), quantization="4bit"))
+
+
+def test_4_bit_weights_are_not_merged(qwen: Qwen, watched: Dataset, tmp_path: Path) -> None:
+    trainer = LetterTrainer(LetterTraining(merge=True), settings(qwen("qwen3"), quantization="4bit"))
+    with pytest.raises(RerankError, match=r"merge: true needs quantization: none"):
+        trainer.train(watched, tmp_path, lambda _: None)
+
+
+def test_the_head_cannot_be_adapted() -> None:
+    with pytest.raises(ValueError, match="lm_head cannot be adapted: only its rows of the letters are read"):
+        LetterTraining(lora_targets=("q_proj", "lm_head"))
