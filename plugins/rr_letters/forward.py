@@ -74,14 +74,16 @@ def shared_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
 
 
 def sharing(prompts: Sequence[Tokens]) -> Iterator[tuple[range, int]]:
-    """Runs of neighbouring prompts, each with the length of the prefix that it shares: 0 where it is not worth it.
-    The last token is never part of it, so that every prompt has a position to be read at."""
+    """Runs of neighbouring prompts, each with the length of the prefix that it shares: 0 where it is not worth it. A
+    run ends where one prompt more would make it save less: all begin with the instructions, but those of one request
+    have its history in common too. The last token is never part of it, so that every prompt has a position to be read
+    at."""
     start = 0
     while start < len(prompts):
         end, shared = start + 1, len(prompts[start]) - 1
         while end < len(prompts):
             common = min(_common(prompts[start], prompts[end]), shared, len(prompts[end]) - 1)
-            if common < SHARED:
+            if common < SHARED or common * (end - start) < shared * (end - start - 1):
                 break
             end, shared = end + 1, common
         yield range(start, end), shared if end - start > 1 else 0

@@ -6,11 +6,12 @@ that adds an empty think block (Qwen3) adds it to both.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rr import Request, RerankError
+from rr import Document, Request, RerankError
 from rr_letters.labels import LETTERS, encode, letter_range
 from rr_letters.templates import Templates
 
@@ -50,24 +51,31 @@ class Prompter:
         Raises:
             RerankError: it does not fit even so.
         """
-        newest = request.query.history[-self._budget.history_items :]
-        history = [self._shorten(document.title or document.text, self._budget.title_tokens)[0] for document in newest]
-        kept, title_tokens = list(history), self._budget.title_tokens
-        while True:
-            shown = [self._shorten(d.title or d.text, title_tokens) for d in request.candidates]
-            tokens = encode(self._tokenizer, self.text(request, kept, [text for text, _ in shown]))
-            if len(tokens) <= self._budget.max_tokens:
-                cut = sum(was_cut for _, was_cut in shown) / len(shown)
-                return Prompt(tokens, cut, len(history) - len(kept))
-            if len(kept) > 1:
-                kept = kept[max(len(kept) // 4, 1) :]
-            elif title_tokens > MIN_TITLE_TOKENS:
-                title_tokens = max(title_tokens * 3 // 4, MIN_TITLE_TOKENS)
-            else:
+        title_tokens, limit = self._budget.title_tokens, self._budget.max_tokens
+
+        def shortened(documents: Sequence[Document]) -> list[tuple[str, bool]]:
+            return [self._shorten(document.title or document.text, title_tokens) for document in documents]
+
+        def rendered(items: int) -> list[int]:
+            newest = history[len(history) - items :]
+            return encode(self._tokenizer, self.text(request, newest, [text for text, _ in candidates]))
+
+        history = [text for text, _ in shortened(request.query.history[-self._budget.history_items :])]
+        candidates, kept = shortened(request.candidates), len(history)
+        tokens = rendered(kept)
+        if len(tokens) > limit and kept > 1:
+            kept = max(bisect_right(range(1, kept), limit, key=lambda items: len(rendered(items))), 1)
+            tokens = rendered(kept)
+        while len(tokens) > limit:
+            if title_tokens <= MIN_TITLE_TOKENS:
                 raise RerankError(
                     f"query {request.query.id!r}: the prompt has {len(tokens)} tokens with every candidate cut to "
-                    f"{MIN_TITLE_TOKENS}, and max_tokens is {self._budget.max_tokens}; raise it or shorten the query"
+                    f"{title_tokens}, and max_tokens is {limit}; raise it or shorten the query"
                 )
+            title_tokens = max(title_tokens * 3 // 4, MIN_TITLE_TOKENS)
+            candidates = shortened(request.candidates)
+            tokens = rendered(kept)
+        return Prompt(tokens, sum(was_cut for _, was_cut in candidates) / len(candidates), len(history) - kept)
 
     def text(self, request: Request, history: Sequence[str], candidates: Sequence[str]) -> str:
         """The rendered text, up to where the letter is to come."""
@@ -78,11 +86,30 @@ class Prompter:
             candidates="\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, candidates, strict=False)),
             letters=letter_range(len(candidates)),
         )
+        return self._rendered([{"role": "user", "content": content}], answer=True)
+
+    def end_of_turn(self) -> int:
+        """The token that the chat template puts behind an answer. It need not be the tokenizer's end of text: that of
+        Qwen's base models is another one.
+
+        Raises:
+            RerankError: the template puts none there, and the tokenizer has no end of text either.
+        """
+        answer = "answered"
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
+        _, _, behind = self._rendered(turns, answer=False).rpartition(answer)
+        tokens = encode(self._tokenizer, behind) or [self._tokenizer.eos_token_id]
+        if tokens[0] is None:
+            raise RerankError("the chat template does not end an answer, and the tokenizer has no end of text")
+        return int(tokens[0])
+
+    def _rendered(self, turns: list[dict[str, str]], answer: bool) -> str:
+        """`answer`: up to where the assistant is to begin."""
         return str(
             self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": content}],
+                turns,
                 tokenize=False,
-                add_generation_prompt=True,
+                add_generation_prompt=answer,
                 enable_thinking=False,  # Qwen3 then adds its empty think block; other templates ignore it
             )
         )

@@ -61,7 +61,7 @@ class LetterScorer:
             logits, normalizer = self._answers(asked)
             answers = logits
         else:
-            free = [tuple(self._model.prompter.render(content_free(request)).tokens) for request in requests]
+            free = [self._content_free(request, prompt) for request, prompt in zip(requests, prompts, strict=True)]
             # next to each other, so that the two prompts of a request share its history
             logits, normalizer = self._answers([prompt for pair in zip(asked, free, strict=True) for prompt in pair])
             logits, normalizer, answers = logits[::2], normalizer[::2], logits[::2] - logits[1::2]
@@ -70,6 +70,13 @@ class LetterScorer:
             for row, shown in enumerate(len(request.candidates) for request in requests)
         ]
 
+    def _content_free(self, request: Request, prompt: Prompt) -> tuple[int, ...]:
+        """The prompt again, with candidates that say nothing: what is answered to it is liking for letters alone. They
+        are shorter, but the history is the same one."""
+        newest = request.query.history[-self._model.settings.history_items :][prompt.history_dropped :]
+        blank = tuple(Document(document.id, CONTENT_FREE) for document in request.candidates)
+        return tuple(self._model.prompter.render(Request(replace(request.query, history=newest), blank)).tokens)
+
     def _answers(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
         """The label logits of each prompt (prompts, 52) and its log normalizer (prompts,); equal prompts are read
         once."""
@@ -77,12 +84,6 @@ class LetterScorer:
         hidden = self._model.last_hidden(list(distinct), share=True)
         rows = [distinct[prompt] for prompt in prompts]
         return self._model.label_logits(hidden)[rows], self._model.log_normalizer(hidden)[rows]
-
-
-def content_free(request: Request) -> Request:
-    """The request with candidates that say nothing: what is answered to it is liking for letters alone."""
-    blank = tuple(Document(document.id, CONTENT_FREE) for document in request.candidates)
-    return replace(request, candidates=blank)
 
 
 def _scores(prompt: Prompt, logits: Tensor, answers: Tensor, normalizer: Tensor) -> Scores:

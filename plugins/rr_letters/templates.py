@@ -35,9 +35,11 @@ def read_templates(next_item: Path | None = None, passage: Path | None = None) -
 def _read(path: Path, needed: set[str]) -> str:
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig").rstrip("\n")
-        fields = {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+        parts = [part for part in Formatter().parse(text) if part[1] is not None]
     except (OSError, ValueError) as error:
         raise RerankError(f"prompt template {path} cannot be read: {error}") from error
+    # as they are written: neither a format ({history:>9}) nor a conversion ({history!r}) is meant for lists of texts
+    fields = {f"{name}{'!' + kind if kind else ''}{':' + form if form else ''}" for _, name, form, kind in parts}
     wrong = [f"lacks {{{name}}}" for name in sorted(needed - fields)]
     wrong += [f"has {{{name}}}, which does not exist" for name in sorted(fields - FIELDS)]
     if wrong:

@@ -113,10 +113,6 @@ def _loaded(settings: LetterSettings) -> LetterModel:
 
 def add_lora(letters: LetterModel, settings: LetterTraining) -> None:
     """Freezes the base and lays trainable low-rank matrices over its targets (Hu et al. 2021)."""
-    if letters.settings.quantization != "none":
-        letters.model = prepare_model_for_kbit_training(letters.model, settings.gradient_checkpointing)
-    elif settings.gradient_checkpointing:
-        letters.model.gradient_checkpointing_enable({"use_reentrant": False})
     config = LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,
@@ -124,7 +120,12 @@ def add_lora(letters: LetterModel, settings: LetterTraining) -> None:
         target_modules=list(settings.lora_targets),
         task_type="CAUSAL_LM",
     )
+    options = {"use_reentrant": False}
     with quiet(), seeded(settings.seed):
+        if letters.settings.quantization != "none":
+            letters.model = prepare_model_for_kbit_training(letters.model, settings.gradient_checkpointing, options)
+        elif settings.gradient_checkpointing:
+            letters.model.gradient_checkpointing_enable(options)
         letters.model = get_peft_model(letters.model, config)
 
 
@@ -145,5 +146,5 @@ def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
     answers = letters.labels[torch.tensor([answer for _, answer in samples])].tolist()
     answered = [[*prompt, answer] for prompt, answer in zip(prompts, answers, strict=True)]
     logits = letters.vocabulary_logits(letters.last_hidden([*prompts, *answered]))
-    ends = [letters.tokenizer.eos_token_id] * len(prompts)
+    ends = [letters.prompter.end_of_turn()] * len(prompts)
     return torch.nn.functional.cross_entropy(logits, torch.tensor([*answers, *ends], device=logits.device))

@@ -34,10 +34,13 @@ class Packed:
 
 
 def can_pack(model: Any) -> bool:
-    """Whether the model lets its attention be replaced and attends to whole sequences (no sliding windows)."""
+    """Whether the model lets its attention be replaced and every layer attends to whole sequences: no sliding windows,
+    no chunks, no state that runs on from one sequence into the next."""
     config = model.config.get_text_config()
-    sliding = "sliding_attention" in (getattr(config, "layer_types", None) or ())
-    return bool(getattr(model, "_supports_attention_backend", False)) and not sliding
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:  # Mistral, Mixtral, Phi-3 and others have one window for all layers
+        kinds = [name for name in ("sliding_window", "attention_chunk_size") if getattr(config, name, None) is not None]
+    return bool(getattr(model, "_supports_attention_backend", False)) and set(kinds) <= {"full_attention"}
 
 
 def pack(model: Any) -> None:
