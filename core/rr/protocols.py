@@ -97,8 +97,8 @@ class Trainer(Protocol):
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
         folder `out` what its Scorer needs as `checkpoint`. `out` becomes visible only when this returns. It is empty
-        but for `out / "state"`, where a trainer that was killed may have left, for this same training, what it goes on
-        from; that is removed when this returns.
+        but for a note of the caller's (`workplace.json`) and `out / "state"`, where a trainer that was killed may have
+        left, for this same training, what it goes on from; both are removed when this returns.
 
         Raises:
             RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, folder_fingerprint, home
+from rr.artefacts import code_fingerprint, fingerprint, folder_fingerprint, home
 from rr.errors import PluginError, RerankError
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
@@ -91,7 +91,7 @@ def train(
         RerankError: `out` exists, the entry has no trainer, or the training broke.
     """
     folder = out or checkpoint_folder(plugins, resolved, dataset)
-    if out is not None and folder.is_dir():
+    if out is not None and out.exists():
         raise RerankError(f"{out} exists already; name a new folder with --out")
     if folder.is_dir():
         return open_checkpoint(folder)
@@ -171,6 +171,7 @@ def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
         {
             "scorer": resolved.fingerprint(),
             "trainer": f"{trainer.__module__}:{trainer.__qualname__}",
+            "code": code_fingerprint(trainer.__module__.partition(".")[0]),
             "training": _training_settings(trainer, resolved).model_dump(mode="json"),
             "data": dataset.fingerprint,
         }

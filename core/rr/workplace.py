@@ -58,8 +58,9 @@ class Workplace:
                 f"{self.folder} holds an interrupted training of other settings, data or code; "
                 "delete it, or name another --out"
             )
+        ours = (STATE, NOTES) if notes else ()  # a state without its key could be anyone's
         for left in self.folder.iterdir():  # what was written after the last state is written again
-            if left.name not in (STATE, NOTES):
+            if left.name not in ours:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
         if not notes:
             self._note(0.0)

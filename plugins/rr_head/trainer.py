@@ -26,7 +26,7 @@ from rr_head.scorer import HeadScorer
 class HeadTraining(FitSettings):
     """A batch is `batch_size` (query, positive) rows, each with its hard negatives."""
 
-    SCHEDULE = "constant"
+    SCHEDULE = "constant_with_warmup"
 
     epochs: int = Field(10, gt=0)
     batch_size: int = Field(128, gt=1)

@@ -99,6 +99,8 @@ class LetterModel:
                 whole.save_pretrained(out)
                 self.tokenizer.save_pretrained(out)
             else:
+                adapter = self.model.peft_config["default"]
+                adapter.target_modules = sorted(adapter.target_modules)  # a set's order differs from run to run
                 self.model.save_pretrained(out)
         record = {"base": self.settings.base(), "prompts": self.settings.prompts()}
         (out / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")

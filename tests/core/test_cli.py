@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 
+from rr.cli.options import RichProgress
 from tests.conftest import ROOT, Rr
 
 PACKAGED = str(ROOT / "registry.yaml")
@@ -207,3 +209,18 @@ def test_train_then_rerank(rr_command: Rr, small_registry: Path, tmp_path: Path)
     )
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("rank", "shown"), [(None, True), ("0", True), ("1", False)])
+def test_of_processes_that_train_together_the_first_shows_progress(
+    rank: str | None, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    clock = iter([0.0, 5.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    with RichProgress().task("rooms: training letters", None) as advance:
+        advance(1)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == ("rooms: training letters: 5.0 s\n" if shown else "")

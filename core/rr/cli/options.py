@@ -33,12 +33,15 @@ def console() -> Console:
 
 
 class RichProgress:
-    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task."""
+    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task. Of several
+    processes that train together the first one shows them."""
 
     def __init__(self) -> None:
+        import os
+
         from rich.console import Console
 
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:

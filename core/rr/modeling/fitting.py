@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 from transformers import get_scheduler
 
+from rr.errors import RerankError
 from rr.modeling import parallel
 from rr.modeling.states import newest_state, save_state
 from rr.protocols import STATE, OnEvent, Settings, TrainingEvent
@@ -83,13 +84,15 @@ def fit(
         The snapshot of the evaluation with the best quality, the earliest of equals.
 
     Raises:
-        RerankError: all states found are damaged.
+        RerankError: there are no items, or all states found are damaged.
     """
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     size = settings.batch_size * settings.gradient_accumulation_steps
     steps = [(items, start) for items in epochs for start in range(0, len(items), size)]
     ends = set(accumulate(-(-len(items) // size) for items in epochs))
     total = len(steps)
+    if not total:
+        raise RerankError("there is nothing to train on: every epoch is empty")
     optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total).lr_lambdas[0]
@@ -180,9 +183,11 @@ def _resumed(folder: Path, trained: Sequence[Tensor], optimizer: torch.optim.Opt
             prefix = f"optimizer.{number}."
             moments = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             optimizer.state[weight] = {name: tensor.to(weight.device) for name, tensor in moments.items()}
-    torch.set_rng_state(tensors[f"random.{parallel.rank()}"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors[f"random.cuda.{parallel.rank()}"])
+    # on more processes or on another device than before, dropout is another; everything else goes on as it was
+    if (state := tensors.get(f"random.{parallel.rank()}")) is not None:
+        torch.set_rng_state(state)
+    if torch.cuda.is_available() and (state := tensors.get(f"random.cuda.{parallel.rank()}")) is not None:
+        torch.cuda.set_rng_state(state)
     events = [TrainingEvent(**event) for event in facts["events"]]
     kept = {name.removeprefix("kept."): tensor for name, tensor in tensors.items() if name.startswith("kept.")}
     return _Course(facts["step"], facts["misses"], facts["best"], events, kept)

@@ -19,6 +19,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 NAME = "rr_packed"
+OTHER_ATTENTION = ("sliding_window", "softcap", "s_aux", "position_bias")
+"""What some architectures ask of their attention, and this one does not do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Packed:
 
 
 def can_pack(model: Any) -> bool:
-    """Whether the model lets its attention be replaced and every layer attends to whole sequences: no sliding windows,
-    no chunks, no state that runs on from one sequence into the next."""
+    """Whether the model lets its attention be replaced, and all of its layers attend to whole sequences: no sliding
+    windows or chunks, and no recurrent layers, which would carry one sequence on into the next."""
     config = model.config.get_text_config()
     kinds = getattr(config, "layer_types", None)
     if kinds is None:  # Mistral, Mixtral, Phi-3 and others have one window for all layers
@@ -83,7 +85,7 @@ def packed_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     is_causal: bool | None = None,
-    **_: Any,
+    **asked: Any,
 ) -> tuple[Tensor, None]:
     """softmax(q kᵀ · scaling) v, a sequence at a time.
 
@@ -92,7 +94,13 @@ def packed_attention(
 
     Returns:
         Shape (1, tokens, heads, width), as transformers expects it.
+
+    Raises:
+        ValueError: the model asks for another attention than this one.
     """
+    refused = [name for name in OTHER_ATTENTION if asked.get(name) is not None]
+    if attention_mask is not None or refused:
+        raise ValueError(f"packed attention has no {', '.join(refused) or 'mask'}; this model cannot be packed")
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     cached = key.shape[2] - query.shape[2]
     grouped = query.shape[1] != key.shape[1]

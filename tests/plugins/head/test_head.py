@@ -273,6 +273,13 @@ def test_the_first_of_the_best_epochs_is_kept(sentence_encoder: Path, learnable:
     assert min(distances[0], *distances[2:]) > 1e-3
 
 
+def test_a_warmup_is_not_ignored(trained: Observed, sentence_encoder: Path, learnable: Dataset, tmp_path: Path) -> None:
+    trainer = HeadTrainer(TRAINING.model_copy(update={"warmup": 0.5}), settings(sentence_encoder))
+    warmed = observe(trainer, learnable, tmp_path / "out")
+    assert warmed.losses[0] == trained.losses[0]
+    assert warmed.losses[1] != trained.losses[1], "the first step of a warm-up has a rate of 0"
+
+
 def test_the_encoder_stays_as_it_was(trained: Observed, sentence_encoder: Path) -> None:
     module = trained.scorer._encoder.module
     assert equal_tensors(module.state_dict(), plain_encoder(sentence_encoder).state_dict())
