@@ -52,16 +52,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def publish(folder: Path, path: Path) -> None:
     """Flushes a folder's files to disk and renames it to `path`, unless something is there already."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+    flush(folder)
     try:
         folder.rename(path)
     except OSError:
         if not path.is_dir():
             raise
     _sync_folder(path.parent)
+
+
+def flush(folder: Path) -> None:
+    """Makes sure that a folder's files are on the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
 
 
 def _temporary(path: Path) -> Path:

@@ -17,7 +17,7 @@ from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
 from rr.resolve import Resolved, checked_settings
 from rr.types import Dataset
-from rr.workplace import workplace
+from rr.workplace import NOTES, workplace
 
 RECORD = "training.json"
 LOSSES = "loss.jsonl"
@@ -36,7 +36,7 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """SHA-256 over the weights and configuration in the folder, leaving out the record and its timings."""
-        return folder_fingerprint(self.folder, exclude=(RECORD, LOSSES))
+        return folder_fingerprint(self.folder, exclude=(RECORD, LOSSES, NOTES))
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:

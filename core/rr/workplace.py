@@ -14,8 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from rr.artefacts import fingerprint, home, publish, write_atomic
-from rr.errors import RerankError
+from rr.artefacts import fingerprint, flush, home, publish, write_atomic
+from rr.errors import PluginError, RerankError
 from rr.protocols import STATE
 
 NOTES = "workplace.json"
@@ -46,8 +46,10 @@ class Workplace:
             if self.writes and self.folder.is_dir():
                 self._note(elapsed())
 
-    def prepare(self) -> None:
-        """
+    def prepare(self) -> bool:
+        """Clears away what an interrupted sitting left and nobody goes on from. True: that sitting had all but
+        published, and now it is.
+
         Raises:
             RerankError: another piece of work was interrupted here.
         """
@@ -58,12 +60,16 @@ class Workplace:
                 f"{self.folder} holds an interrupted training of other settings, data or code; "
                 "delete it, or name another --out"
             )
+        if notes.get("finished"):
+            self._show()
+            return True
         ours = (STATE, NOTES) if notes else ()  # a state without its key could be anyone's
         for left in self.folder.iterdir():  # what was written after the last state is written again
             if left.name not in ours:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
         if not notes:
             self._note(0.0)
+        return False
 
     def write(self, name: str, content: str) -> None:
         if self.writes:
@@ -71,9 +77,14 @@ class Workplace:
 
     def publish(self) -> None:
         if self.writes:
-            shutil.rmtree(self.folder / STATE, ignore_errors=True)
-            (self.folder / NOTES).unlink()
-            publish(self.folder, self.path)
+            flush(self.folder)
+            self._note(0.0, finished=True)
+            self._show()
+
+    def _show(self) -> None:
+        shutil.rmtree(self.folder / STATE, ignore_errors=True)
+        publish(self.folder, self.path)
+        (self.path / NOTES).unlink(missing_ok=True)
 
     def _notes(self) -> dict[str, Any]:
         try:
@@ -81,15 +92,17 @@ class Workplace:
         except FileNotFoundError:
             return {}
 
-    def _note(self, seconds: float) -> None:
-        write_atomic(self.folder / NOTES, json.dumps({"key": self.key, "seconds": seconds}))
+    def _note(self, seconds: float, finished: bool = False) -> None:
+        content = {"key": self.key, "seconds": seconds, "finished": finished}
+        write_atomic(self.folder / NOTES, json.dumps(content))
 
 
 @contextmanager
 def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
     """The workplace for `path`, to this process alone; None where `path` was finished while it waited.
 
-    What an interrupt or a kill leaves in it stays for the next time; what an error leaves is removed.
+    What an interrupt, a kill or a crash leaves in it stays for the next time; what an error leaves that would come
+    again (settings that cannot work, a loss that is no number) is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     place = Workplace(path.with_name(f".{path.name}.partial"), path, key, os.environ.get("RANK", "0") == "0")
@@ -103,9 +116,12 @@ def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
         if path.is_dir():
             yield None
             return
-        place.prepare()
+        if place.prepare():
+            yield None
+            return
         try:
             yield place
-        except Exception:
-            shutil.rmtree(place.folder, ignore_errors=True)
+        except RerankError as error:
+            if not isinstance(error, PluginError):
+                shutil.rmtree(place.folder, ignore_errors=True)
             raise

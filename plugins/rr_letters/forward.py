@@ -23,9 +23,10 @@ SHARED = 48
 """A common prefix of fewer tokens is cheaper to read again than to keep."""
 
 
-def padded_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: torch.device) -> Tensor:
-    """The states by padded batches of at most `budget` tokens, padding included; shape (prompts, width)."""
-    states: dict[int, Tensor] = {}
+def padded_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: torch.device, last: int = 1) -> Tensor:
+    """The states by padded batches of at most `budget` tokens, padding included: of each prompt's `last` positions,
+    shape (last · prompts, width), all prompts' final ones at the end."""
+    states: dict[tuple[int, int], Tensor] = {}
     for batch in token_batches([len(prompt) for prompt in prompts], budget):
         lengths = torch.tensor([len(prompts[index]) for index in batch])
         ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
@@ -33,22 +34,25 @@ def padded_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
             ids[row, : len(prompts[index])] = torch.tensor(prompts[index])
         mask = torch.arange(ids.shape[1]) < lengths[:, None]
         output = decoder(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).last_hidden_state
-        states.update(zip(batch, output[torch.arange(len(batch)), lengths - 1], strict=True))
-    return torch.stack([states[index] for index in range(len(prompts))])
+        for back in range(last):
+            rows = output[torch.arange(len(batch)), lengths - 1 - back]
+            states.update({(back, index): row for index, row in zip(batch, rows, strict=True)})
+    return torch.stack([states[back, index] for back in reversed(range(last)) for index in range(len(prompts))])
 
 
-def packed_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: torch.device) -> Tensor:
-    """The states by packs of at most `budget` tokens, each prompt read from its first token; shape (prompts, width).
-    Gradients flow through it."""
+def packed_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: torch.device, last: int = 1) -> Tensor:
+    """As `padded_states`, by packs of at most `budget` tokens, each prompt read from its first token. Gradients flow
+    through both."""
     states = [
-        _read(decoder, [prompts[index] for index in pack], device)
+        _read(decoder, [prompts[index] for index in pack], device, last=last)
         for pack in packs([len(prompt) for prompt in prompts], budget)
     ]
-    return torch.cat(states)
+    return torch.cat(states, dim=1).flatten(0, 1)
 
 
 def shared_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: torch.device) -> Tensor:
-    """As `packed_states`, but a prefix that neighbouring prompts share is read once. For inference only."""
+    """As `packed_states` of the last position, but a prefix that neighbouring prompts share is read once. For inference
+    only."""
     groups = list(sharing(prompts))
     states = torch.empty(len(prompts), decoder.config.hidden_size, dtype=decoder.dtype, device=device)
     alone = [group.start for group, shared in groups if not shared]
@@ -68,7 +72,7 @@ def shared_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
         for indices in packs([len(tokens) for tokens in rest.values()], budget):
             chosen = [list(rest)[index] for index in indices]
             suffixes = [rest[index] for index in chosen]
-            states[chosen] = _read(decoder, suffixes, device, cache, [spans[index] for index in chosen])
+            (states[chosen],) = _read(decoder, suffixes, device, cache, [spans[index] for index in chosen])
             cache.crop(-sum(map(len, suffixes)))
     return states
 
@@ -103,8 +107,9 @@ def _read(
     device: torch.device,
     cache: DynamicCache | None = None,
     spans: Sequence[tuple[int, int]] | None = None,
+    last: int = 1,
 ) -> Tensor:
-    """The state at the last token of each row, shape (rows, width); rows continue their spans of the cache."""
+    """The states at the last tokens of each row, shape (last, rows, width); rows continue their spans of the cache."""
     lengths = [len(row) for row in rows]
     starts = [end - start for start, end in spans] if spans else None
     output = decoder(
@@ -114,4 +119,5 @@ def _read(
         use_cache=cache is not None,
         packed=Packed(lengths, spans),
     )
-    return output.last_hidden_state[0, torch.tensor(lengths, device=device).cumsum(0) - 1]  # type: ignore[no-any-return]
+    ends = torch.tensor(lengths, device=device).cumsum(0)
+    return output.last_hidden_state[0, ends - torch.arange(last, 0, -1, device=device)[:, None]]  # type: ignore[no-any-return]

@@ -72,8 +72,15 @@ class LetterModel:
     def last_hidden(self, prompts: Sequence[Sequence[int]], share: bool = False) -> Tensor:
         """The hidden state at each prompt's last token, shape (prompts, width). `share`: prefixes that neighbours
         have in common are read once; without gradients only."""
-        read = padded_states if not self._packed else shared_states if share else packed_states
-        return read(self.base.get_decoder(), prompts, self.token_budget, self.device)
+        if share and self._packed:
+            return shared_states(self.base.get_decoder(), prompts, self.token_budget, self.device)
+        return self.hidden(prompts, 1)
+
+    def hidden(self, prompts: Sequence[Sequence[int]], last: int) -> Tensor:
+        """The hidden states at each prompt's `last` tokens, shape (last · prompts, width): first all prompts' earliest
+        ones, at the end their final ones."""
+        read = packed_states if self._packed else padded_states
+        return read(self.base.get_decoder(), prompts, self.token_budget, self.device, last)
 
     def label_logits(self, hidden: Tensor) -> Tensor:
         """Shape (…, 52), float32, from the label rows of the output matrix alone."""

@@ -145,6 +145,6 @@ def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
     prompts = [letters.prompter.render(request).tokens for request, _ in samples]
     answers = letters.labels[torch.tensor([answer for _, answer in samples])].tolist()
     answered = [[*prompt, answer] for prompt, answer in zip(prompts, answers, strict=True)]
-    logits = letters.vocabulary_logits(letters.last_hidden([*prompts, *answered]))
+    logits = letters.vocabulary_logits(letters.hidden(answered, last=2))
     ends = [letters.prompter.end_of_turn()] * len(prompts)
     return torch.nn.functional.cross_entropy(logits, torch.tensor([*answers, *ends], device=logits.device))

@@ -436,7 +436,7 @@ def test_when_all_states_are_damaged_that_is_an_error_which_names_them(tmp_path:
     for path in (tmp_path / "state").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     run = other(tmp_path)
-    with pytest.raises(RerankError, match=r"(?s)every saved .*000000006.*000000003.*; delete them to start over"):
+    with pytest.raises(RerankError, match=r"(?s)every saved .*000000006.*000000003.*; run it again to start over"):
         run()
     assert run.events == []
 

@@ -37,10 +37,11 @@ def train(
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
     typer.echo(str(checkpoint.folder))
-    typer.echo(
-        f"{record['steps']} steps in {record['seconds']:.1f} s, loss {record['first_loss']:.4f} → "
-        f"{record['last_loss']:.4f}, best dev nDCG@10 {record['best_dev']:.4f}",
-        err=True,
-    )
+    told = [f"{record['steps']} steps in {record['seconds']:.1f} s"]
+    if record["steps"]:
+        told.append(f"loss {record['first_loss']:.4f} → {record['last_loss']:.4f}")
+    if record.get("best_dev") is not None:
+        told.append(f"best dev nDCG@10 {record['best_dev']:.4f}")
+    typer.echo(", ".join(told), err=True)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)

@@ -33,7 +33,8 @@ class FitSettings(Settings):
     epochs: int = Field(5, gt=0)
     batch_size: int = Field(8, gt=0)
     gradient_accumulation_steps: int = Field(1, gt=0)
-    """Batches whose gradients make one step; more of smaller ones take less memory for the same step."""
+    """Batches whose gradients make one step. For a loss that is a mean over items, more of smaller batches make the
+    same step in less memory; one with in-batch negatives has fewer of those."""
     lr: float = Field(2e-5, gt=0)
     """Of AdamW, at the end of the warm-up."""
     warmup: float = Field(0.1, ge=0, lt=1)

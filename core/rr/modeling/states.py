@@ -50,5 +50,5 @@ def newest_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[
             damaged.append(path)
     if damaged:
         names = ", ".join(str(path) for path in damaged)
-        raise RerankError(f"every saved state of this training is damaged: {names}; delete them to start over")
+        raise RerankError(f"every saved state of this training is damaged: {names}; run it again to start over")
     return None

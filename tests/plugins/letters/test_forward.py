@@ -78,6 +78,18 @@ def test_every_way_to_read_finds_the_states_of_the_plain_forward_pass(qwen: Qwen
                 assert (found - expected).abs().max() < 1e-5, (name, read)
 
 
+@pytest.mark.parametrize("budget", [1, 130, 10**6])
+def test_the_last_two_positions_are_read_in_one_pass(qwen: Qwen, budget: int) -> None:
+    own = LetterModel(settings(qwen("qwen3")), None).base.get_decoder()
+    plain = plain_model(qwen("qwen3")).get_decoder()
+    prompts = [prompt for prompt in cases(qwen("qwen3"))["many requests"] if len(prompt) > 1]
+    with torch.inference_mode():
+        whole = [plain(torch.tensor([prompt])).last_hidden_state[0] for prompt in prompts]
+        expected = torch.stack([*(states[-2] for states in whole), *(states[-1] for states in whole)])
+        for read, decoder in ((packed_states, own), (padded_states, plain)):
+            assert (read(decoder, prompts, budget, CPU, 2) - expected).abs().max() < 1e-5
+
+
 def test_each_of_the_cases_shares_what_it_should(qwen: Qwen) -> None:
     made = cases(qwen("qwen3"))
     groups = {name: [(len(group), shared) for group, shared in sharing(prompts)] for name, prompts in made.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,12 @@ def test_the_adapter_is_safetensors_and_holds_lora_weights_only(trained: Observe
     assert len(adapter) == 2 * 4 * 2  # layers, projections, A and B
     assert all("lora_" in name for name in adapter)
     assert all(value.abs().sum() > 0 for name, value in adapter.items() if "lora_B" in name), "B starts at 0"
+
+
+def test_the_adapters_configuration_is_the_same_in_every_run(trained: Observed) -> None:
+    """peft writes a set there, whose order is another in each process."""
+    config = json.loads((trained.folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["target_modules"] == ["k_proj", "o_proj", "q_proj", "v_proj"]
 
 
 def test_the_base_stays_as_it_was(trained: Observed, qwen: Qwen) -> None:
