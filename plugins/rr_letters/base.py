@@ -1,7 +1,6 @@
-"""The embedded base: a tiny Qwen3ForCausalLM of the real architecture with random weights, and its own tokenizer.
+"""The embedded base: a tiny Qwen3ForCausalLM that `rr_letters.pretrain` trained, with its own tokenizer.
 
-It stands in for `Qwen/Qwen3-0.6B` where no model hub is at hand. Nobody has trained it yet: whatever is built on it
-says `untrained base`.
+It stands in for `Qwen/Qwen3-0.6B` where no model hub is at hand; its card is the README.md in its folder.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3Config
 
-from rr.artefacts import atomic_folder, code_fingerprint, home
 from rr.data.generators import GENERATORS, load_generator
-from rr.modeling.device import seeded
-from rr.modeling.loading import quiet
+from rr.data.generators.films import ADJECTIVES, FORMS, THEMES
+from rr_letters.prompt import NEXT_ITEM, PASSAGE
 
 TINY = "tiny-qwen3"
-VOCABULARY = 4096
+VOCABULARY = 3072
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
+SURELY = 1000  # a text repeated so often has its words merged before any other
 
 # Qwen3's chat template for a plain conversation with thinking off
 CHAT_TEMPLATE = (
@@ -30,18 +29,13 @@ CHAT_TEMPLATE = (
 
 
 def tiny_base() -> Path:
-    """The folder with the embedded base, made on the first call."""
-    folder = home() / "models" / f"{TINY}-{code_fingerprint('rr_letters')[:8]}-{code_fingerprint('rr')[:8]}"
-    if not folder.is_dir():
-        with atomic_folder(folder) as temporary:
-            _tokenizer().save_pretrained(temporary)
-            with quiet(), seeded(0):
-                _model().save_pretrained(temporary)
-    return folder
+    """The folder with the embedded base."""
+    return Path(__file__).parent / "tiny_qwen3"
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE over the embedded data sets' texts: any text can be encoded, and ASCII letters are tokens."""
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE over the embedded data sets' texts: any text can be encoded, and ASCII letters are tokens. Every
+    word of the prompts and of the film titles is one token, so that prompts are short and titles easy to learn."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -61,25 +55,26 @@ def _tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+def tiny_config() -> Qwen3Config:
+    return Qwen3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=192,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=4096,
+        tie_word_embeddings=True,
+    )
+
+
 def _texts() -> Iterator[str]:
     for name in sorted(GENERATORS):
         module = load_generator(name)
         collection = module.generate(module.Options())
         yield from (document.content for document in collection.documents.values())
         yield from (query.text for query in collection.queries.values())
-
-
-def _model() -> Qwen3ForCausalLM:
-    return Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=VOCABULARY,
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            head_dim=16,
-            max_position_embeddings=4096,
-            tie_word_embeddings=True,
-        )
-    )
+    titles = (f"{form} {word}" for form in FORMS for word in (THEMES + ADJECTIVES).title().split())
+    for text in (*titles, NEXT_ITEM, PASSAGE, "<think> </think> user assistant"):
+        yield from [text] * SURELY

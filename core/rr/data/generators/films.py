@@ -80,13 +80,13 @@ FORMS = ("{} {}", "The {} {}", "My {} {}", "The Last {} {}")
 CIRCLE = 3  # themes
 LENGTHS = (9, 13)  # films a user watches: each target has 6 to 12 before it
 FOLLOW, STRAY = 0.6, 0.36  # chances a step to the following or any theme of the circle; the rest: to any circle
-TEXT_HISTORY = 10  # newest titles in a query's text
+TEXT_HISTORY = 5  # newest titles in a query's text
 
 
 class Options(Settings):
-    users: int = Field(400, ge=1)
+    users: int = Field(600, ge=1)
     dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
-    test: int = Field(200, ge=1)  # users whose test query is kept
+    test: int = Field(500, ge=1)  # users whose test query is kept
     candidates: int = Field(20, ge=2, le=200)  # films in a query's run, the truth among them
     seed: int = 17
 
