@@ -14,10 +14,11 @@ from rr.data.generators.films import ADJECTIVES, THEMES, Options
 from rr.modeling.loading import quiet
 from rr_letters.base import tiny_base
 from rr_letters.labels import encode, label_tokens
-from rr_letters.learner import sample
-from rr_letters.pretrain import HELD_OUT_WORLDS, MODULE, STAGES, TRAIN_WORLDS, main
+from rr_letters.pretrain.__main__ import HELD_OUT_WORLDS, MODULE, STAGES, TRAIN_WORLDS, main
+from rr_letters.pretrain.learner import sample
+from rr_letters.pretrain.worlds import THEME_OF, Composer, draw, world
 from rr_letters.prompt import Budget, Prompter
-from rr_letters.worlds import THEME_OF, Composer, draw, world
+from rr_letters.templates import read_templates
 
 MIB = 2**20
 
@@ -39,7 +40,7 @@ def test_plain_transformers_load_the_shipped_folder() -> None:
 def test_all_letters_are_distinct_single_tokens_after_a_prompt(history: tuple[Document, ...]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base())
     request = Request(Query("u", "Where?", history), (Document("0", "?"),))
-    text = Prompter(tokenizer, Budget(32, 20, 1536)).text(request, ["The Bitter Harbor"], ["?"])
+    text = Prompter(tokenizer, Budget(32, 20, 1536), read_templates()).text(request, ["The Bitter Harbor"], ["?"])
     assert len(set(label_tokens(tokenizer, text))) == 52
 
 
@@ -90,7 +91,7 @@ def test_a_task_has_one_candidate_of_the_themes_in_its_history() -> None:
 
 def test_pieces_make_the_tokens_of_the_prompter() -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base())
-    composer = Composer(tokenizer, Prompter(tokenizer, Budget(32, 20, 1536)))
+    composer = Composer(tokenizer, Prompter(tokenizer, Budget(32, 20, 1536), read_templates()))
     for stage in STAGES[1:]:
         for task in sample(stage, 100, random.Random(0)):
             composer.check(task)

@@ -26,7 +26,7 @@ from rr.artefacts import file_sha256
 from rr.data.generators.films import Options
 from rr.modeling.device import parameter_counts
 from rr.modeling.loading import quiet
-from rr_letters.learner import BATCH, EVALUATED, Learner, Stage, sample
+from rr_letters.pretrain.learner import BATCH, EVALUATED, Learner, Stage, sample
 
 MODULE = "rr_letters.pretrain"
 SEED = 0
@@ -38,7 +38,7 @@ STAGES = (
     Stage(1500, 0, (9, 9), 0.0),
     Stage(600, 5, (4, 8), 0.2, answers=5),
     Stage(500, 10, (4, 8), 0.2, answers=10),
-    Stage(1200, 20, (6, 12), 0.1, answers=10),
+    Stage(1200, 20, (6, 12), 0.1, answers=20),
 )
 
 CARD = """---
@@ -60,10 +60,9 @@ It was trained from random weights on invented films: worlds of the `films` gene
 themes that chance puts together, in random order; the answer is the one candidate of these themes, in few prompts a
 film of the history itself. So it knows which title words belong together, and to answer with a candidate's letter.
 
-It was asked for answers among the first {answers} letters only. It has read longer lists, and its layers tell the
-fitting line in them wherever it stands, but to answer with the later letters is left to LoRA. It cannot know the
-bench's circles of themes, their order, or that recent films tell more. It has seen no passages: its answers to
-`PASSAGE` prompts mean nothing.
+It was asked for answers among the first {answers} letters only. It cannot know the bench's circles of themes, their
+order, or that recent films tell more: that is left to LoRA. It has seen no passages: its answers to questions mean
+nothing.
 
 ## Training
 

@@ -14,10 +14,11 @@ from transformers import Qwen3ForCausalLM
 
 from rr import Document, Query, Request
 from rr.modeling.device import seeded
-from rr_letters.base import tiny_config, tiny_tokenizer
 from rr_letters.labels import label_tokens
+from rr_letters.pretrain.tiny import tiny_config, tiny_tokenizer
+from rr_letters.pretrain.worlds import Composed, Composer, Task, draw, world
 from rr_letters.prompt import Budget, Prompter
-from rr_letters.worlds import Composed, Composer, Task, draw, world
+from rr_letters.templates import read_templates
 
 BATCH = 32
 EVALUATED = ("accuracy", "accuracy where asked", "nDCG@10", "label mass")
@@ -40,7 +41,7 @@ class Learner:
 
     def __init__(self, seed: int) -> None:
         self.tokenizer: Any = tiny_tokenizer()
-        prompter = Prompter(self.tokenizer, Budget(32, 20, 1536))
+        prompter = Prompter(self.tokenizer, Budget(32, 20, 1536), read_templates())
         self.composer = Composer(self.tokenizer, prompter)
         probe = Request(Query("probe", "?"), (Document("0", "?"),))
         self.labels = torch.tensor(label_tokens(self.tokenizer, prompter.text(probe, [], ["?"])))

@@ -1,0 +1,1 @@
+"""How the embedded base was made: `python -m rr_letters.pretrain --out FOLDER`."""
