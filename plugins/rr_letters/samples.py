@@ -50,8 +50,8 @@ def cuts(dataset: Dataset, every_prefix: bool, seed: int, epoch: int) -> list[Cu
 
 
 def sample(dataset: Dataset, cut: Cut, candidates: int, seed: int, epoch: int) -> Sample:
-    """The question with its candidates: the target, and negatives that the query never met, half of them hard where
-    the query is asked about its own relevant documents, shuffled; the same for the same seed and epoch.
+    """The question with its candidates: the target, and negatives that the query never met (neither before the cut nor
+    after it), half of them hard, shuffled; the same for the same seed and epoch.
 
     Raises:
         RerankError: every document is relevant to the query or in its history.
@@ -59,9 +59,7 @@ def sample(dataset: Dataset, cut: Cut, candidates: int, seed: int, epoch: int) -
     generator = random.Random(f"{seed} {epoch} {cut.query_id} {cut.cut} {cut.target}")
     query = dataset.queries[cut.query_id]
     count = candidates - 1
-    pool: list[str] = []
-    if cut.cut == len(query.history):  # the first stage was asked with the whole history, not with a part of it
-        pool = [negative.document_id for negative in hard_negatives(dataset, cut.query_id, candidates)]
+    pool = [negative.document_id for negative in hard_negatives(dataset, cut.query_id, candidates)]
     hard = generator.sample(pool, min(count // 2, len(pool)))
     negatives = hard + random_negatives(dataset, cut.query_id, count - len(hard), generator, hard)
     if not negatives:

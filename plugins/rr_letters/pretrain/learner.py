@@ -21,19 +21,19 @@ from rr_letters.prompt import Budget, Prompter
 from rr_letters.templates import read_templates
 
 BATCH = 32
-EVALUATED = ("accuracy", "accuracy where asked", "nDCG@10", "label mass")
+EVALUATED = ("accuracy", "nDCG@10", "label mass")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest. Where the
-    answer stands behind the first `answers` candidates, it is not asked for."""
+    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest. `rivals`: so
+    many candidates, at the most, belong with the history as the answer does."""
 
     steps: int
     candidates: int
     history: tuple[int, int]
     repeats: float
-    answers: int = 0
+    rivals: int = 0
 
 
 class Learner:
@@ -65,14 +65,13 @@ class Learner:
             return titles, {"titles": titles.item()}
         answers = torch.tensor([task.answer for task in tasks])
         logits = self._vocabulary(output.last_hidden_state[rows, [len(p.tokens) - 1 for p in prompts]])
-        asked = answers < stage.answers
-        answer = cross_entropy(logits[asked], self.labels[answers[asked]])
+        answer = cross_entropy(logits, self.labels[answers])
         ends = torch.tensor([prompt.line_ends for prompt in prompts])
         lines = self.model.model.norm(output.hidden_states[-2][rows[:, None], ends])
         belongs = cross_entropy(self.belongs(lines)[:, :, 0], answers)
         shown = self.labels[: stage.candidates]
         letters = cross_entropy(self._vocabulary(lines).flatten(0, 1), shown.repeat(len(ids)))
-        right = (logits[:, shown].argmax(dim=1) == answers)[asked].float().mean()
+        right = (logits[:, shown].argmax(dim=1) == answers).float().mean()
         figures = {"titles": titles, "belongs": belongs, "letters": letters, "answer": answer, "accuracy": right}
         return titles + belongs + letters + answer, {name: value.item() for name, value in figures.items()}
 
@@ -93,20 +92,17 @@ class Learner:
 
     @torch.inference_mode()
     def evaluate(self, stage: Stage, worlds: Sequence[int], generator: random.Random) -> dict[str, float]:
-        """Means over prompts without repeats."""
+        """Means over prompts without repeats and rivals."""
         sums = dict.fromkeys(EVALUATED, 0.0)
         for seed in worlds:
-            tasks = sample(replace(stage, repeats=0.0), seed, generator)
+            tasks = sample(replace(stage, repeats=0.0, rivals=0), seed, generator)
             prompts = [self.composer.compose(task) for task in tasks]
             hidden = self.model.model(input_ids=self._padded(prompts), use_cache=False).last_hidden_state
             logits = self._vocabulary(hidden[torch.arange(len(tasks)), [len(p.tokens) - 1 for p in prompts]])
             letters = torch.softmax(logits, dim=1)[:, self.labels[: stage.candidates]]
-            truth_at = torch.tensor([task.answer for task in tasks])
-            truth = letters.gather(1, truth_at[:, None])
+            truth = letters.gather(1, torch.tensor([task.answer for task in tasks])[:, None])
             rank = (letters > truth).sum(dim=1) + 1
-            asked = truth_at < stage.answers
             sums["accuracy"] += float((rank == 1).float().mean())
-            sums["accuracy where asked"] += float((rank == 1)[asked].float().mean())
             sums["nDCG@10"] += float(torch.where(rank <= 10, 1 / torch.log2(rank + 1.0), 0.0).mean())
             sums["label mass"] += float(letters.sum(dim=1).mean())
         return {name: value / len(worlds) for name, value in sums.items()}
@@ -115,4 +111,5 @@ class Learner:
 def sample(stage: Stage, seed: int, generator: random.Random) -> list[Task]:
     """A batch from one world, with histories of one length, so that there is little padding."""
     themes, length = world(seed), generator.randint(*stage.history)
-    return [draw(themes, max(stage.candidates, 2), length, stage.repeats, generator) for _ in range(BATCH)]
+    size = max(stage.candidates, 2)
+    return [draw(themes, size, length, stage.repeats, stage.rivals, generator) for _ in range(BATCH)]

@@ -64,7 +64,7 @@ def _texts() -> Iterator[str]:
         module = load_generator(name)
         collection = module.generate(module.Options())
         yield from (document.content for document in collection.documents.values())
-        yield from (query.text for query in collection.queries.values())
+        yield from (query.text for query in collection.queries.values() if not query.history)
     titles = (f"{form} {word}" for form in FORMS for word in (THEMES + ADJECTIVES).title().split())
     prompts = read_templates()
     for text in (*titles, prompts.next_item, prompts.passage, "<think> </think> user assistant"):

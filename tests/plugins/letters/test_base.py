@@ -82,11 +82,25 @@ def test_a_task_has_one_candidate_of_the_themes_in_its_history() -> None:
     generator = random.Random(0)
     for repeats in (0.0, 1.0):
         for _ in range(20):
-            task = draw(world(100), 20, 8, repeats, generator)
+            task = draw(world(100), 20, 8, repeats, 0, generator)
             themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
             fitting = [n for n, film in enumerate(task.candidates) if THEME_OF[film.title.split()[-1]] in themes]
             assert set(fitting) <= {task.answer}
             assert (task.candidates[task.answer] in task.history) == bool(repeats)
+
+
+def test_rivals_are_of_the_histories_themes_and_not_met() -> None:
+    generator = random.Random(0)
+    counts = set()
+    for _ in range(60):
+        task = draw(world(100), 20, 8, 0.0, 4, generator)
+        assert len({film.id for film in task.candidates}) == 20
+        themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
+        fitting = [film for film in task.candidates if THEME_OF[film.title.split()[-1]] in themes]
+        assert task.candidates[task.answer] in fitting
+        assert not {film.id for film in fitting} & {film.id for film in task.history}
+        counts.add(len(fitting) - 1)
+    assert counts == {0, 1, 2, 3, 4}
 
 
 def test_pieces_make_the_tokens_of_the_prompter() -> None:
