@@ -102,20 +102,19 @@ def packed_attention(
     if attention_mask is not None or refused:
         raise ValueError(f"packed attention has no {', '.join(refused) or 'mask'}; this model cannot be packed")
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    cached = key.shape[2] - query.shape[2]
     grouped = query.shape[1] != key.shape[1]
-    outputs, start = [], 0
-    for index, length in enumerate(packed.lengths):
-        end = start + length
-        own = slice(cached + start, cached + end)
-        keys, values, mask = key[:, :, own], value[:, :, own], None
+    # split, not sliced: the gradient of a slice is as long as the row, and there are as many slices as sequences
+    rows = zip(*(_split(tensor, packed.lengths) for tensor in (query, key, value)), strict=True)
+    outputs = []
+    for index, (queries, keys, values) in enumerate(rows):
+        mask = None
         if packed.prefixes is not None and packed.prefixes[index][0] < packed.prefixes[index][1]:
             prefix = slice(*packed.prefixes[index])
             keys = torch.cat([key[:, :, prefix], keys], dim=2)
             values = torch.cat([value[:, :, prefix], values], dim=2)
-            mask = _continues(length, keys.shape[2], query)
+            mask = _continues(queries.shape[2], keys.shape[2], query)
         output = scaled_dot_product_attention(
-            query[:, :, start:end],
+            queries,
             keys,
             values,
             attn_mask=mask,
@@ -125,8 +124,13 @@ def packed_attention(
             enable_gqa=grouped,
         )
         outputs.append(output.transpose(1, 2))
-        start = end
     return torch.cat(outputs, dim=1), None
+
+
+def _split(row: Tensor, lengths: Sequence[int]) -> tuple[Tensor, ...]:
+    """The sequences of a row of any (1, heads, cached + tokens, width), without what is cached."""
+    own = row[:, :, row.shape[2] - sum(lengths) :]
+    return torch.split(own, list(lengths), dim=2)
 
 
 def _continues(length: int, keys: int, like: Tensor) -> Tensor:

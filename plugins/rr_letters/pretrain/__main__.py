@@ -23,10 +23,10 @@ import torch
 import transformers
 
 from rr.artefacts import file_sha256
-from rr.data.generators.films import Options
 from rr.modeling.device import parameter_counts
 from rr.modeling.loading import quiet
 from rr_letters.pretrain.learner import BATCH, EVALUATED, Learner, Stage, sample
+from rr_letters.pretrain.worlds import BENCH_SEED
 
 MODULE = "rr_letters.pretrain"
 SEED = 0
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         vocabulary=config.vocab_size,
         module=MODULE,
         train=_span(TRAIN_WORLDS),
-        bench=Options().seed,
+        bench=BENCH_SEED,
         candidates=max(stage.candidates for stage in stages),
         command=" ".join([f"python -m {MODULE}", *arguments]),
         batch=BATCH,

@@ -26,8 +26,8 @@ EVALUATED = ("accuracy", "nDCG@10", "label mass")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest. `rivals`: so
-    many candidates, at the most, belong with the history as the answer does."""
+    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest. `rivals`:
+    so many candidates, at the most, belong with the history as the answer does."""
 
     steps: int
     candidates: int

@@ -16,6 +16,7 @@ from rr.data.generators.films import THEMES, Options, generate
 from rr_letters.labels import LETTERS, encode
 from rr_letters.prompt import Prompter
 
+BENCH_SEED = Options.model_validate({}).seed
 THEME_OF = {noun: number for number, line in enumerate(THEMES.strip().splitlines()) for noun in line.title().split()}
 
 
@@ -43,9 +44,9 @@ class Composed:
 
 def world(seed: int) -> list[list[Document]]:
     """The films of each theme."""
-    assert seed != Options().seed, "this world is the bench's"
+    assert seed != BENCH_SEED, "this world is the bench's"
     themes: list[list[Document]] = [[] for _ in THEMES.strip().splitlines()]
-    for film in generate(Options(seed=seed, users=1)).documents.values():
+    for film in generate(Options.model_validate({"seed": seed, "users": 1})).documents.values():
         themes[THEME_OF[film.title.split()[-1]]].append(film)
     return themes
 
