@@ -9,9 +9,8 @@ learned from other users which themes go together.
 
 Leave-one-out, as in the MovieLens reader: of every user the last film is the target of query `<user>/test`, the one
 before of `<user>/dev`, the one before that of `<user>/train`, each with what came before its target as history.
-`run` holds each target among films that the user has not watched, scored by their popularity: the sampled evaluation
-of He et al. 2017 (NCF), with some of the circle that the user is in, or else to know which themes go together would be
-enough, and their order would not matter. It holds the truth whatever the scores are, so its protocol is `oracle`.
+`run` holds each target among random films that the user has not watched, scored by their popularity: the sampled
+evaluation of He et al. 2017 (NCF). It holds the truth whatever the scores are, so its protocol is `oracle`.
 """
 
 from __future__ import annotations
@@ -78,9 +77,9 @@ secret seventh silent sleepless stolen stubborn sudden tender unfinished velvet 
 """
 
 FORMS = ("{} {}", "The {} {}", "My {} {}", "The Last {} {}")
-CIRCLE = 3  # themes
-LENGTHS = (9, 13)  # films a user watches: each target has 6 to 12 before it
-FOLLOW, STRAY = 0.75, 0.21  # chances a step to the following or any theme of the circle; the rest: to any circle
+CIRCLE = 6  # themes
+LENGTHS = (5, 8)  # films a user watches: each target has 2 to 7 before it
+FOLLOW, STRAY = 0.6, 0.36  # chances a step to the following or any theme of the circle; the rest: to any circle
 TEXT_HISTORY = 5  # newest titles in a query's text
 
 
@@ -89,7 +88,6 @@ class Options(Settings):
     dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
     test: int = Field(500, ge=1)  # users whose test query is kept
     candidates: int = Field(20, ge=2, le=200)  # films in a query's run, the truth among them
-    near: int = Field(4, ge=0)  # of them from the circle of the history's last film
     seed: int = 17
 
 
@@ -97,7 +95,6 @@ def generate(options: Options) -> Collection:
     generator = random.Random(options.seed)
     circles = _circles(generator)
     documents = dict(sorted((f.id, f) for circle in circles for theme in circle for f in theme))
-    circle_of = {film.id: [f for t in circle for f in t] for circle in circles for theme in circle for film in theme}
     watched = {f"u{number:04}": _watched(circles, generator) for number in range(1, options.users + 1)}
     users = list(watched)
     kept = {
@@ -118,11 +115,8 @@ def generate(options: Options) -> Collection:
             queries[query.id] = query
             qrels[query.id] = {truth.id: 1}
             met = {film.id for film in history} | {truth.id}
-            near = [film.id for film in circle_of[history[-1].id] if film.id not in met]
-            chosen = generator.sample(near, min(options.near, len(near), options.candidates - 1))
-            rest = [id_ for id_ in documents if id_ not in {*met, *chosen}]
-            chosen += generator.sample(rest, options.candidates - 1 - len(chosen))
-            run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *chosen])}
+            others = generator.sample([id_ for id_ in documents if id_ not in met], options.candidates - 1)
+            run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *others])}
     splits = {split: [f"{user}/{split}" for user in kept[split]] for split in kept}
     return Collection(documents, queries, qrels, splits, run=run)
 
