@@ -38,7 +38,7 @@ STAGES = (
     Stage(1500, 0, (9, 9), 0.0),
     Stage(600, 5, (4, 8), 0.2),
     Stage(500, 10, (4, 8), 0.2),
-    Stage(1200, 20, (1, 8), 0.1, rivals=4, surprises=0.3),
+    Stage(1200, 20, (2, 12), 0.1, rivals=4),
 )
 
 CARD = """---
@@ -57,8 +57,9 @@ The embedded base of the letter verbalizer: a `Qwen3ForCausalLM` of {parameters}
 
 It was trained from random weights on invented films: worlds of the `films` generator, each under its own seed
 ({train}; never {bench}, the seed of the bench's data set). A prompt's history holds films of one to three
-themes that chance puts together, in random order; the answer is mostly a candidate of these themes. So it knows which title words belong together, and to answer with a candidate's letter. It cannot
-know the bench's circles of themes, their order, or that recent films tell more: that is left to LoRA. It has seen no
+themes that chance puts together, in random order; the answer is a candidate of these themes, in few prompts a film of
+the history itself. So it knows which title words belong together, and to answer with a candidate's letter. It cannot
+know the bench's circles of themes, or which themes are popular there: that is left to LoRA. It has seen no
 passages and no letters behind the {candidates}th: its answers to questions, or among more candidates, mean nothing.
 
 ## Training
@@ -69,13 +70,12 @@ AdamW, batches of {batch} prompts, learning rate {lr}, {steps} steps in {seconds
 Python {python}, torch {torch}, transformers {transformers}, tokenizers {tokenizers}, {machine}.
 `model.safetensors`: SHA-256 `{sha256}`.
 
-| stage | steps | candidates | history | repeats | rivals | surprises |
-|---|---|---|---|---|---|---|
+| stage | steps | candidates | history | repeats | rivals |
+|---|---|---|---|---|---|
 {stages}
 
 `candidates` none: lists of titles only. `history`: titles. `repeats`: the share of prompts whose answer is a film of
-the history. `rivals`: so many other candidates, at the most, belong with the history as the answer does. `surprises`:
-the share of prompts whose answer has nothing to do with the history.
+the history. `rivals`: so many other candidates, at the most, belong with the history as the answer does.
 
 Means since the row before. `titles`: loss of a history title's noun. On the layer before the last at the end of each
 candidate's line, `belongs`: loss of the choice of the answer's line, `letters`: loss of the line's own letter.
@@ -87,7 +87,7 @@ candidate's line, `belongs`: loss of the choice of the answer's line, `letters`:
 
 ## Held-out worlds
 
-Prompts without repeats, rivals and surprises, {held_out_prompts} a row, of worlds never trained on ({held_out}).
+Prompts without repeats and rivals, {held_out_prompts} a row, of worlds never trained on ({held_out}).
 
 | stage | {evaluated} |
 |---|{evaluated_rule}
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sha256=file_sha256(options.out / "model.safetensors"),
         stages="\n".join(
             f"| {number} | {stage.steps} | {stage.candidates or 'none'} "
-            f"| {stage.history[0]}-{stage.history[1]} | {stage.repeats:.0%} | {stage.rivals} | {stage.surprises:.0%} |"
+            f"| {stage.history[0]}-{stage.history[1]} | {stage.repeats:.0%} | {stage.rivals} |"
             for number, stage in enumerate(stages, 1)
         ),
         figures=" | ".join(FIGURES),

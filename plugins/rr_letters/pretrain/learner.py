@@ -26,15 +26,14 @@ EVALUATED = ("accuracy", "nDCG@10", "label mass")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest; for the
-    others see `draw`."""
+    """A part of the curriculum. Without candidates: lists of titles. `history` is its shortest and longest. `rivals`:
+    so many candidates, at the most, belong with the history as the answer does."""
 
     steps: int
     candidates: int
     history: tuple[int, int]
     repeats: float
     rivals: int = 0
-    surprises: float = 0.0
 
 
 class Learner:
@@ -93,10 +92,10 @@ class Learner:
 
     @torch.inference_mode()
     def evaluate(self, stage: Stage, worlds: Sequence[int], generator: random.Random) -> dict[str, float]:
-        """Means over prompts without repeats, rivals and surprises."""
+        """Means over prompts without repeats and rivals."""
         sums = dict.fromkeys(EVALUATED, 0.0)
         for seed in worlds:
-            tasks = sample(replace(stage, repeats=0.0, rivals=0, surprises=0.0), seed, generator)
+            tasks = sample(replace(stage, repeats=0.0, rivals=0), seed, generator)
             prompts = [self.composer.compose(task) for task in tasks]
             hidden = self.model.model(input_ids=self._padded(prompts), use_cache=False).last_hidden_state
             logits = self._vocabulary(hidden[torch.arange(len(tasks)), [len(p.tokens) - 1 for p in prompts]])
@@ -113,5 +112,4 @@ def sample(stage: Stage, seed: int, generator: random.Random) -> list[Task]:
     """A batch from one world, with histories of one length, so that there is little padding."""
     themes, length = world(seed), generator.randint(*stage.history)
     size = max(stage.candidates, 2)
-    doubts = (stage.repeats, stage.rivals, stage.surprises)
-    return [draw(themes, size, length, generator, *doubts) for _ in range(BATCH)]
+    return [draw(themes, size, length, stage.repeats, stage.rivals, generator) for _ in range(BATCH)]

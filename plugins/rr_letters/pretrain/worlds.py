@@ -52,28 +52,20 @@ def world(seed: int) -> list[list[Document]]:
 
 
 def draw(
-    themes: list[list[Document]],
-    candidates: int,
-    length: int,
-    generator: random.Random,
-    repeats: float = 0.0,
-    rivals: int = 0,
-    surprises: float = 0.0,
+    themes: list[list[Document]], candidates: int, length: int, repeats: float, rivals: int, generator: random.Random
 ) -> Task:
     """A choice among `candidates` films after `length` films of one to three themes. The answer is of these themes:
-    with chance `repeats` a film of the history, else another. What teaches not to be too sure: up to `rivals` other
-    candidates are of these themes as well, and with chance `surprises` the answer is of none of them."""
+    with chance `repeats` a film of the history, else another. So are up to `rivals` other candidates, none of which
+    the history speaks less for: what they teach is not to be sure."""
     chosen = generator.sample(range(len(themes)), generator.randint(1, 3))
     taste = [film for number in chosen for film in themes[number]]
     history = generator.sample(taste, min(length, len(taste) - 1))
     known = [number for number in chosen if any(film in history for film in themes[number])]
     fresh = [film for number in known for film in themes[number] if film not in history]
     target = generator.choice(history if not fresh or generator.random() < repeats else fresh)
-    others = [film for number, theme in enumerate(themes) if number not in chosen for film in theme]
-    if generator.random() < surprises:
-        target = others.pop(generator.randrange(len(others)))
     like_it = [film for film in fresh if film is not target]
     shown = generator.sample(like_it, min(generator.randint(0, rivals), len(like_it)))
+    others = [film for number, theme in enumerate(themes) if number not in chosen for film in theme]
     shown += generator.sample(others, candidates - 1 - len(shown))
     generator.shuffle(shown)
     answer = generator.randrange(candidates)

@@ -82,7 +82,7 @@ def test_a_task_has_one_candidate_of_the_themes_in_its_history() -> None:
     generator = random.Random(0)
     for repeats in (0.0, 1.0):
         for _ in range(20):
-            task = draw(world(100), 20, 8, generator, repeats)
+            task = draw(world(100), 20, 8, repeats, 0, generator)
             themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
             fitting = [n for n, film in enumerate(task.candidates) if THEME_OF[film.title.split()[-1]] in themes]
             assert set(fitting) <= {task.answer}
@@ -93,7 +93,7 @@ def test_rivals_are_of_the_histories_themes_and_not_met() -> None:
     generator = random.Random(0)
     counts = set()
     for _ in range(60):
-        task = draw(world(100), 20, 8, generator, rivals=4)
+        task = draw(world(100), 20, 8, 0.0, 4, generator)
         assert len({film.id for film in task.candidates}) == 20
         themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
         fitting = [film for film in task.candidates if THEME_OF[film.title.split()[-1]] in themes]
@@ -101,15 +101,6 @@ def test_rivals_are_of_the_histories_themes_and_not_met() -> None:
         assert not {film.id for film in fitting} & {film.id for film in task.history}
         counts.add(len(fitting) - 1)
     assert counts == {0, 1, 2, 3, 4}
-
-
-def test_a_surprise_has_nothing_to_do_with_the_history() -> None:
-    generator = random.Random(0)
-    for _ in range(20):
-        task = draw(world(100), 20, 8, generator, rivals=4, surprises=1.0)
-        assert len({film.id for film in task.candidates}) == 20
-        themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
-        assert THEME_OF[task.candidates[task.answer].title.split()[-1]] not in themes
 
 
 def test_pieces_make_the_tokens_of_the_prompter() -> None:

@@ -1,16 +1,16 @@
 """Invented films and the users who watch them: which film comes next?
 
 A title holds a noun of one theme and an adjective that means nothing. Themes that have nothing to do with each other
-by their words (vineyards, submarines, weddings) are dealt into circles of three, and a user's taste is a circle: the
-next film mostly belongs to the theme that follows the last one's in its circle, sometimes to another theme of the
-circle, seldom to a circle that the user turns to for good. No film is watched twice. So the next film shares no noun
-with the history and need not resemble it, popularity is flat, and yet titles alone are enough for a model that has
-learned from other users which themes go together.
+by their words (vineyards, submarines, weddings) are dealt into circles of three, and a user's taste is a circle: nearly
+every film is of one of its themes, most of its first one, few of its last; seldom the user turns to another circle. No
+film is watched twice. So the next film shares no noun with the history and need not resemble it, and yet titles alone
+are enough for a model that has learned from other users which themes go together and which are watched most.
 
 Leave-one-out, as in the MovieLens reader: of every user the last film is the target of query `<user>/test`, the one
 before of `<user>/dev`, the one before that of `<user>/train`, each with what came before its target as history.
-`run` holds each target among random films that the user has not watched, scored by their popularity: the sampled
-evaluation of He et al. 2017 (NCF). It holds the truth whatever the scores are, so its protocol is `oracle`.
+`run` holds each target among films that the user has not watched, scored by their popularity: the sampled evaluation
+of He et al. 2017 (NCF), but with a number of films from the circle that the user is in, as a retriever would find them.
+It holds the truth whatever the scores are, so its protocol is `oracle`.
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ secret seventh silent sleepless stolen stubborn sudden tender unfinished velvet 
 """
 
 FORMS = ("{} {}", "The {} {}", "My {} {}", "The Last {} {}")
-CIRCLE = 6  # themes
+CIRCLE = 3  # themes
 LENGTHS = (5, 8)  # films a user watches: each target has 2 to 7 before it
-FOLLOW, STRAY = 0.6, 0.36  # chances a step to the following or any theme of the circle; the rest: to any circle
+SHARES = (0.65, 0.25, 0.1)  # of a circle's themes among the films that its users watch
+LEAVE = 0.04  # chance a step to turn to any circle
 TEXT_HISTORY = 5  # newest titles in a query's text
 
 
@@ -88,6 +89,7 @@ class Options(Settings):
     dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
     test: int = Field(500, ge=1)  # users whose test query is kept
     candidates: int = Field(20, ge=2, le=200)  # films in a query's run, the truth among them
+    near: int = Field(9, ge=0)  # of them from the circle of the history's last film
     seed: int = 17
 
 
@@ -95,6 +97,7 @@ def generate(options: Options) -> Collection:
     generator = random.Random(options.seed)
     circles = _circles(generator)
     documents = dict(sorted((f.id, f) for circle in circles for theme in circle for f in theme))
+    circle_of = {film.id: [f for t in circle for f in t] for circle in circles for theme in circle for film in theme}
     watched = {f"u{number:04}": _watched(circles, generator) for number in range(1, options.users + 1)}
     users = list(watched)
     kept = {
@@ -115,8 +118,11 @@ def generate(options: Options) -> Collection:
             queries[query.id] = query
             qrels[query.id] = {truth.id: 1}
             met = {film.id for film in history} | {truth.id}
-            others = generator.sample([id_ for id_ in documents if id_ not in met], options.candidates - 1)
-            run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *others])}
+            near = [film.id for film in circle_of[history[-1].id] if film.id not in met]
+            chosen = generator.sample(near, min(options.near, len(near), options.candidates - 1))
+            rest = [id_ for id_ in documents if id_ not in {*met, *chosen}]
+            chosen += generator.sample(rest, options.candidates - 1 - len(chosen))
+            run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *chosen])}
     splits = {split: [f"{user}/{split}" for user in kept[split]] for split in kept}
     return Collection(documents, queries, qrels, splits, run=run)
 
@@ -144,18 +150,14 @@ def _circles(generator: random.Random) -> list[list[list[Document]]]:
 
 def _watched(circles: list[list[list[Document]]], generator: random.Random) -> list[Document]:
     """What one user watches, oldest first."""
-    circle, theme = generator.choice(circles), generator.randrange(CIRCLE)
+    circle = generator.choice(circles)
     films: list[Document] = []
     length = generator.randint(*LENGTHS)
     while len(films) < length:
-        fresh = [film for film in circle[theme] if film not in films]
-        if fresh:  # else the user has seen the whole theme, and goes on
+        (theme,) = generator.choices(circle, SHARES)
+        fresh = [film for film in theme if film not in films]
+        if fresh:  # else the user has seen the whole theme, and looks for another
             films.append(generator.choice(fresh))
-        chance = generator.random()
-        if chance < FOLLOW:
-            theme = (theme + 1) % CIRCLE
-        else:
-            theme = generator.randrange(CIRCLE)
-            if chance >= FOLLOW + STRAY:
-                circle = generator.choice(circles)
+        if generator.random() < LEAVE:
+            circle = generator.choice(circles)
     return films
