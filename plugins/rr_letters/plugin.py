@@ -25,7 +25,7 @@ def rr_register_trainers() -> list[Component]:
         Component(
             "letters",
             "rr_letters.trainer:LetterTrainer",
-            "LoRA, cross-entropy over the letters at the answer's position",
+            "LoRA; the loss is over the letters at the answer's position, or over the next tokens",
             REQUIRES,
         )
     ]
