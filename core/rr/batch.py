@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -83,7 +84,7 @@ def _checked(run: Path, sources: list[str], documents: Lookup, queries: Lookup) 
             yield query_id, int(block[0].at.removeprefix("line ")), 0  # the offset: a run is read from its beginning
 
     def scattered(query_id: str, first: int) -> str:
-        mend = f"bring its lines together: LC_ALL=C sort -k1,1 -s {run}"
+        mend = f"bring its lines together: LC_ALL=C sort -k1,1 -s {shlex.quote(str(run))}"
         return f"query {query_id!r} came already in line {first}, with others between; {mend}"
 
     with closing(stored_places(run, sources, places, scattered)) as found:

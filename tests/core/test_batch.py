@@ -55,7 +55,7 @@ def files(tmp_path: Path) -> Files:
         for n in reversed(range(12))
         for place in generator.sample(range(60), 10)
     ]
-    return {"data": data, "run": lines(tmp_path / "first.trec", run), "out": tmp_path / "out.trec"}
+    return {"data": data, "run": lines(tmp_path / "first run.trec", run), "out": tmp_path / "out.trec"}
 
 
 def arguments(files: Files, registry: Path, name: str = "bm25") -> list[str | Path]:
@@ -160,7 +160,7 @@ def thousands(tmp_path: Path) -> Files:
     lines(data / "documents.jsonl", documents)
     lines(data / "topics.tsv", [f"q{n}\tphòng {n}" for n in range(7)])
     run = [f"q{n} Q0 d{place} 1 {1000 - place} first" for n in range(7) for place in range(1000)]
-    return {"data": data, "run": lines(tmp_path / "first.trec", run), "out": tmp_path / "out.trec"}
+    return {"data": data, "run": lines(tmp_path / "first run.trec", run), "out": tmp_path / "out.trec"}
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_a_bad_run_names_the_line_before_anything_is_scored(
     rows = files["run"].read_text(encoding="utf-8").splitlines()
     rows[number - 1] = line
     lines(files["run"], rows)
-    failed(rr_command(*arguments(files, registry)), "first.trec", *words)
+    failed(rr_command(*arguments(files, registry)), "first run.trec", *words)
     assert not files["out"].exists()
     assert not files["out"].with_name(".out.trec.partial").exists()
 
