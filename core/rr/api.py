@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rr.artefacts import fingerprint
 from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.bench import bench
@@ -15,7 +16,7 @@ from rr.protocols import ModelInfo, Reranker
 from rr.registry import load_registry
 from rr.resolve import Resolved, load_reranker, resolve
 from rr.schema import Registry, RerankerEntry
-from rr.training import checkpoint_folder, open_checkpoint
+from rr.training import Checkpoint, checkpoint_folder, open_checkpoint
 from rr.types import Document, Query, Ranking, Request
 
 __all__ = ["NamedReranker", "bench", "find_entry", "load"]
@@ -23,14 +24,23 @@ __all__ = ["NamedReranker", "bench", "find_entry", "load"]
 
 @dataclass(frozen=True)
 class NamedReranker:
-    """A loaded entry of the registry."""
+    """A loaded entry of the registry, and the checkpoint that its weights are from, if they are."""
 
-    name: str
+    resolved: Resolved
+    checkpoint: Checkpoint | None
     reranker: Reranker
+
+    @property
+    def name(self) -> str:
+        return self.resolved.name
 
     @property
     def info(self) -> ModelInfo:
         return self.reranker.info
+
+    def fingerprint(self) -> str:
+        """A hash of everything that its scores depend on besides the requests."""
+        return fingerprint([self.resolved.fingerprint(), self.checkpoint.fingerprint() if self.checkpoint else ""])
 
     def rerank(self, query: str | Query, documents: Sequence[str | Document]) -> Ranking:
         """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
@@ -72,14 +82,14 @@ def load(
     registry = registry if isinstance(registry, Registry) else load_registry(registry)
     plugins = plugins or installed_plugins()
     resolved = resolve(plugins, name, find_entry(registry, plugins, name, profile))
-    folder = _checkpoint(resolved, registry, plugins, Path(checkpoint) if checkpoint else None, dataset)
-    reranker = load_reranker(resolved, folder)
+    trained = _checkpoint(resolved, registry, plugins, Path(checkpoint) if checkpoint else None, dataset)
+    reranker = load_reranker(resolved, trained.folder if trained else None)
     if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
         raise RerankError(
             f"{name!r} is untrained: its scores would come from random weights. Run 'rr train {name} --dataset NAME', "
             f"then give that data set or the checkpoint"
         )
-    return NamedReranker(name, reranker)
+    return NamedReranker(resolved, trained, reranker)
 
 
 def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | None) -> RerankerEntry:
@@ -95,9 +105,9 @@ def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | N
 
 def _checkpoint(
     resolved: Resolved, registry: Registry, plugins: Plugins, given: Path | None, dataset: str | None
-) -> Path | None:
+) -> Checkpoint | None:
     if given is not None:
-        return open_checkpoint(given).folder
+        return open_checkpoint(given)
     if dataset is not None:
         folder = checkpoint_folder(plugins, resolved, load_dataset(dataset, registry.dataset(dataset)))
         if not folder.is_dir():
@@ -105,7 +115,7 @@ def _checkpoint(
                 f"{resolved.name!r} was not trained on {dataset!r} yet; "
                 f"run 'rr train {resolved.name} --dataset {dataset}' first"
             )
-        return folder
+        return open_checkpoint(folder)
     if resolved.entry.checkpoint in ("train", "none"):
         return None
-    return open_checkpoint(Path(resolved.entry.checkpoint)).folder
+    return open_checkpoint(Path(resolved.entry.checkpoint))

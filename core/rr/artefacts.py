@@ -20,18 +20,29 @@ def home() -> Path:
 
 
 def write_atomic(path: Path, content: str) -> None:
-    """Writes UTF-8 text under a temporary name, flushes it to disk and renames it into place."""
+    """Writes UTF-8 text that is there whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(content, encoding="utf-8", newline="")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary name to write a file under, which is flushed to disk and becomes `path` when the block ends well, in
+    place of what was there, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield temporary
+        _sync(temporary)
+        move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+
+
+def move(file: Path, path: Path) -> None:
+    """Renames a flushed file to `path`, for good."""
+    file.replace(path)
+    _sync(path.parent)
 
 
 @contextmanager
@@ -58,23 +69,23 @@ def publish(folder: Path, path: Path) -> None:
     except OSError:
         if not path.is_dir():
             raise
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
 def flush(folder: Path) -> None:
     """Makes sure that a folder's files are on the disk."""
     for file in folder.rglob("*"):
         if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+            _sync(file)
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Of a file, or of a folder, whose names are its content."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

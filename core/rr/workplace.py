@@ -98,6 +98,16 @@ class Workplace:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time works towards `path`; the others wait."""
+    # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
+    locks = home() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{fingerprint(str(path.resolve()))[:16]}.lock"):
+        yield
+
+
+@contextmanager
 def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
     """The workplace for `path`, to this process alone; None where `path` was finished while it waited.
 
@@ -109,10 +119,7 @@ def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
     if not place.writes:  # the first process holds the lock for all that were launched with it
         yield place
         return
-    # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
-    locks = home() / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{fingerprint(str(path.resolve()))[:16]}.lock"):
+    with alone(path):
         if path.is_dir():
             yield None
             return

@@ -58,6 +58,48 @@ def test_a_constant_scorer_does_not_profit_from_the_input_order() -> None:
     assert metric("MRR").per_query(run, {"a": 1}) == pytest.approx(1 / 20)
 
 
+@settings(max_examples=300, deadline=None)
+@given(run=st.dictionaries(ids, scores, min_size=1), judged=grades, cutoff=st.sampled_from([None, 1, 2, 5, 100]))
+def test_context_precision_is_what_a_plain_loop_makes_of_its_definition(
+    run: dict[str, float], judged: dict[str, int], cutoff: int | None
+) -> None:
+    name = "ContextPrecision" + ("" if cutoff is None else f"@{cutoff}")
+    order = sorted(sorted(run, reverse=True), key=lambda id_: float(np.float32(run[id_])), reverse=True)
+    total, found = 0.0, 0
+    for rank, id_ in enumerate(order, 1):
+        if (cutoff is None or rank <= cutoff) and judged.get(id_, 0) > 0:
+            found += 1
+            total += sum(judged.get(above, 0) > 0 for above in order[:rank]) / rank
+    assert metric(name).per_query(run, judged) == pytest.approx(total / found if found else 0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("relevant", "cutoff", "expected"),
+    [
+        ("a", 1, 1.0),
+        ("b", 3, 1 / 2),
+        ("ac", 3, (1 + 2 / 3) / 2),
+        ("ac", 2, 1.0),  # what stands below the cutoff is no context
+        ("ax", 3, 1.0),  # nor is what was missed
+        ("d", 3, 0.0),  # none is found
+        ("abcd", 50, 1.0),  # the list ends before the cutoff
+        ("d", 50, 1 / 4),
+    ],
+)
+@pytest.mark.parametrize("grade", [1, 3])
+def test_context_precision_looks_at_the_context_alone(relevant: str, cutoff: int, expected: float, grade: int) -> None:
+    run = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
+    judged = {"a": 0, **dict.fromkeys(relevant, grade)}
+    assert metric(f"ContextPrecision@{cutoff}").per_query(run, judged) == pytest.approx(expected)
+
+
+@given(run=runs, judged=st.fixed_dictionaries({"q1": grades, "q2": grades, "q3": grades}))
+def test_context_recall_is_recall(run: dict[str, dict[str, float]], judged: dict[str, dict[str, int]]) -> None:
+    for cutoff in ("", "@1", "@5", "@100"):
+        theirs = evaluate(run, judged, list(judged), metric(f"Recall{cutoff}"))
+        assert evaluate(run, judged, list(judged), metric(f"ContextRecall{cutoff}")) == theirs
+
+
 def test_missed_relevant_documents_lower_recall_and_ndcg() -> None:
     run = {"a": 2.0, "b": 1.0}
     judged = {"a": 1, "never retrieved": 1}
@@ -81,9 +123,13 @@ def test_an_unknown_metric_is_an_error(name: str) -> None:
         metric(name)
 
 
-def test_the_nearest_metric_is_suggested() -> None:
-    with pytest.raises(RegistryError, match="did you mean 'nDCG'"):
-        metric("ndcg@10")
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("ndcg@10", "nDCG"), ("context_precision@5", "ContextPrecision"), ("context_recall@5", "ContextRecall")],
+)
+def test_the_nearest_metric_is_suggested(name: str, nearest: str) -> None:
+    with pytest.raises(RegistryError, match=f"did you mean '{nearest}'"):
+        metric(name)
 
 
 def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:

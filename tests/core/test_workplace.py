@@ -208,8 +208,8 @@ with workplace(path, "key") as work:
     if work is None:
         print(name, "found", (path / "by.txt").read_text(), flush=True)
         sys.exit()
-    print(name, "works", flush=True)
     (work.folder / "state").mkdir(exist_ok=True)
+    print(name, "works", flush=True)
     sys.stdin.readline()
     work.write("by.txt", name)
     work.publish()

@@ -1,4 +1,4 @@
-"""`rr rerank`: one query with documents as arguments, or requests as JSON lines."""
+"""`rr rerank`: one query with documents as arguments, requests as JSON lines, or a run from disk to disk."""
 
 from __future__ import annotations
 
@@ -23,30 +23,55 @@ def rerank(
             help='JSON lines {"id", "query", "documents": [text or {"id", "text", "title"}]}; - for stdin.',
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="File for the JSON lines (else stdout).")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="TREC run of any size, reranked from disk into --out; resumes where it was killed."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the run's corpus.jsonl and queries.jsonl, as BEIR's.")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=1, help="Rerank, and keep, the best so many of each query in --run.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File for the JSON lines (else stdout), or for the reranked run.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote.")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
     """Rank documents for a query, best first."""
+    import functools
+
     from rr.api import load
     from rr.artefacts import write_atomic
+    from rr.batch import rerank_run
     from rr.cli.options import RichProgress
     from rr.errors import RerankError
     from rr.requests import read_requests, to_json
     from rr.types import Document, Query, Request
 
-    if (query is None) == (source is None):
-        raise RerankError("give --query with documents as arguments, or --input with JSON lines")
+    loading = functools.partial(load, name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
+    if sum(given is not None for given in (query, source, run)) != 1:
+        raise RerankError(
+            "give --query with documents as arguments, or --input with JSON lines, or --run with --data and --out"
+        )
+    if documents and query is None:
+        raise RerankError("documents as arguments go with --query; with --input and --run they stand in files")
+    if run is None and (data is not None or depth is not None):
+        raise RerankError("--data and --depth go with --run")
+    if run is not None:
+        if data is None or out is None:
+            raise RerankError("--run needs --data, the folder of its texts, and --out, the file for the reranked run")
+        rerank_run(loading(), run, data, out, depth, RichProgress())
+        return
     if query is not None:
         texts = documents or []
         requests = [Request(Query("query", query), tuple(Document(str(n), text) for n, text in enumerate(texts)))]
-    elif documents:
-        raise RerankError("documents as arguments go with --query; with --input they stand in the file")
     else:
         requests = read_requests(Path(str(source)))
-    loaded = load(name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
+    loaded = loading()
     lines = []
     with RichProgress().task(f"reranking with {name}", len(requests)) as advance:
         for request in requests:

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,21 +39,29 @@ DataPath = Annotated[Path, BeforeValidator(_expanded)]
 """A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked."""
 
 
-def read_bytes(path: Path) -> bytes:
+def checked_file(path: Path) -> Path:
     """
     Raises:
-        DataError: the file is missing, is a folder, cannot be read, or is empty.
+        DataError: the file is missing, or is a folder.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
         raise DataError(f"{path}: not a file; give the path of the file itself")
+    return path
+
+
+def read_bytes(path: Path) -> bytes:
+    """
+    Raises:
+        DataError: the file is missing, is a folder, cannot be read, or is empty.
+    """
     try:
-        content = path.read_bytes()
+        content = checked_file(path).read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check its permissions") from error
+        raise _unreadable(path, error) from error
     if not content.strip():
-        raise DataError(f"{path}: the file is empty; fetch or write it again")
+        raise _empty(path)
     return content
 
 
@@ -62,20 +71,60 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `read_bytes`, or the text is not UTF-8.
     """
-    content = read_bytes(path)
+    text = _decoded(path, read_bytes(path))
+    if not text.strip():
+        raise _empty(path)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    text: str
+    number: int
+    offset: int
+    """Bytes before it in the file."""
+
+
+def stream_lines(path: Path) -> Iterator[Line]:
+    """The lines that are not blank, one at a time, of a file that need not fit into memory.
+
+    Raises:
+        DataError: as `read_text`.
+    """
+    offset, empty = 0, True
+    try:
+        with checked_file(path).open("rb") as file:
+            for number, content in enumerate(file, 1):
+                if content.strip():
+                    text = _decoded(path, content, number).strip("\r\n")
+                    yield Line(text, number, offset)
+                    empty = False
+                offset += len(content)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if empty:
+        raise _empty(path)
+
+
+def _decoded(path: Path, content: bytes, first_line: int = 1) -> str:
     # UTF-16 without a byte-order mark may decode as UTF-8, but every ASCII character brings a NUL byte.
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
         raise DataError(f"{path}: looks like UTF-16, not UTF-8; save it as UTF-8")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + first_line
         raise DataError(
             f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8"
         ) from error
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty; fetch or write it again")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: {error.strerror}; check its permissions")
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty; fetch or write it again")
 
 
 def read_json(path: Path) -> Any:
@@ -98,11 +147,15 @@ def read_jsonl(path: Path) -> list[Row]:
 def parse_jsonl(path: Path, text: str) -> list[Row]:
     """The rows of JSONL text that is already at hand; `path` is what errors call it."""
     # Not str.splitlines: JSON may hold U+2028 and its kind inside a string.
-    return [
-        Row.of(path, f"line {number}", _parsed(path, line, number))
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip()
-    ]
+    return [json_row(path, line, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def json_row(path: Path, line: str, number: int) -> Row:
+    """
+    Raises:
+        DataError: the line is not a JSON object.
+    """
+    return Row.of(path, f"line {number}", _parsed(path, line, number))
 
 
 def read_records(path: Path) -> list[Row]:
@@ -185,13 +238,17 @@ def read_columns(path: Path, columns: Sequence[str], separator: str | None = Non
     Raises:
         DataError: as `read_text`, or a line has more or fewer columns.
     """
-    rows = []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        cells = line.split(separator)
-        row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
-        if len(cells) != len(columns):
-            raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")
-        rows.append(row)
-    return rows
+    lines = enumerate(read_text(path).split("\n"), 1)
+    return [column_row(path, line, number, columns, separator) for number, line in lines if line.strip()]
+
+
+def column_row(path: Path, line: str, number: int, columns: Sequence[str], separator: str | None = None) -> Row:
+    """
+    Raises:
+        DataError: the line has more or fewer columns.
+    """
+    cells = line.split(separator)
+    row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
+    if len(cells) != len(columns):
+        raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")
+    return row

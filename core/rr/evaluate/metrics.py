@@ -1,4 +1,4 @@
-"""Ranking metrics, defined as trec_eval defines them and tested against it.
+"""Ranking metrics, defined as trec_eval defines them and tested against it, and two of retrieval-augmented generation.
 
 A run is read as trec_eval reads it: scores as 32-bit floats, ties by descending document id, whatever order the
 documents came in. A query that the run does not hold counts 0. Relevant documents that are no candidates count as
@@ -70,6 +70,15 @@ def average_precision(gains: Gains, judged: Sequence[int], cutoff: int | None) -
     return total / len(judged) if judged else 0.0
 
 
+def context_precision(gains: Gains, judged: Sequence[int], cutoff: int | None) -> float:
+    """The precisions at the ranks of the relevant documents among the first `cutoff`, summed and divided by how many
+    those are; 0 where there is none. Unlike `average_precision` it does not ask what was missed, only how far to the
+    front the found ones stand. It is ragas' context precision, with judgements in place of a model's verdicts
+    (https://docs.ragas.io/en/stable/concepts/metrics/available_metrics/context_precision/)."""
+    found = sum(gain > 0 for gain in gains[:cutoff])
+    return average_precision(gains, [1] * found, cutoff)
+
+
 def recall(gains: Gains, judged: Sequence[int], cutoff: int | None) -> float:
     """The share of the relevant documents that is among the first `cutoff` (trec_eval's recall)."""
     return sum(gain > 0 for gain in gains[:cutoff]) / len(judged) if judged else 0.0
@@ -90,6 +99,8 @@ METRICS: dict[str, Callable[[Gains, Sequence[int], int | None], float]] = {
     "MAP": average_precision,
     "Recall": recall,
     "Hit": hit,
+    "ContextPrecision": context_precision,
+    "ContextRecall": recall,
 }
 
 

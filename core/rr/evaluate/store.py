@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,17 +64,18 @@ def score(
     return Scored(answers, ModelInfo(**{**info, "notes": tuple(info["notes"])}), seconds, not computed)
 
 
-def parts(requests: Sequence[Request]) -> list[list[Request]]:
-    """The requests in order, cut wherever a part would exceed `PART_PAIRS` pairs."""
-    cut: list[list[Request]] = []
+def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
+    """The requests in order, cut wherever a part would exceed `PART_PAIRS` pairs; one part at a time is in memory."""
+    part: list[Request] = []
     pairs = 0
     for request in requests:
-        if not cut or pairs + len(request.candidates) > PART_PAIRS:
-            cut.append([])
-            pairs = 0
-        cut[-1].append(request)
+        if part and pairs + len(request.candidates) > PART_PAIRS:
+            yield part
+            part, pairs = [], 0
+        part.append(request)
         pairs += len(request.candidates)
-    return cut
+    if part:
+        yield part
 
 
 def _write(path: Path, reranker: Reranker, part: Sequence[Request]) -> None:

@@ -1,0 +1,91 @@
+"""Reranking a run from disk to disk: in constant memory, resumable, with any reranker of the registry."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from rr.api import NamedReranker
+from rr.artefacts import file_sha256, fingerprint
+from rr.data.files import checked_file
+from rr.data.lookup import Lookup, collection
+from rr.data.places import Place, stored_places
+from rr.data.rows import Row
+from rr.evaluate.store import parts
+from rr.partial import partial
+from rr.progress import SILENT, Progress
+from rr.runs import read_run, run_lines, scores
+from rr.types import Request, trec_order
+
+
+def rerank_run(
+    reranker: NamedReranker,
+    run: Path,
+    data: Path,
+    out: Path,
+    depth: int | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Reranks the run's best `depth` documents of each query (all if None) and writes them, and no others, to `out`,
+    as a run tagged with the reranker's name. Texts are those of `data` (`rr.data.lookup.collection`). The candidates
+    are shown in the run's order, best first, with its scores as those of the first stage.
+
+    The run is checked before anything is scored. It is worked through in the parts of the score store, which a kill
+    leaves behind, so that the same call goes on and ends with the same bytes as one that nothing interrupted.
+
+    Raises:
+        DataError: a file is malformed, or the run names a query or a document that does not exist.
+        RerankError: `out` exists, or holds other work that was interrupted.
+        ScoringError: the model's answer cannot be ranked. What was finished is kept.
+    """
+    checked_file(run)
+    with collection(data, progress) as (documents, queries):
+        sources = [file_sha256(run), documents.fingerprint, queries.fingerprint]
+        with progress.task(f"checking {run.name}", None):
+            total = _checked(run, sources, documents, queries)
+        tag = "-".join(reranker.name.split())  # a column may hold no blank
+        with partial(out, fingerprint([reranker.fingerprint(), tag, sources, depth])) as work:
+            with progress.task(f"reranking with {reranker.name}", total) as advance:
+                advance(work.done)
+                blocks = islice(read_run(run), work.done, None)
+                for part in parts(_requests(blocks, documents, queries, depth)):
+                    lines = [run_lines(ranking, tag) for ranking in reranker.rerank_all(part)]
+                    work.append("".join(lines), len(part))
+                    advance(len(part))
+            work.publish()
+
+
+def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, depth: int | None) -> Iterator[Request]:
+    for block in blocks:
+        first_stage = scores(block)
+        best = trec_order(first_stage)[:depth]
+        query = queries.query(block[0].id("query"))
+        yield Request(query, tuple(map(documents.document, best)), tuple(first_stage[id_] for id_ in best))
+
+
+def _checked(run: Path, sources: list[str], documents: Lookup, queries: Lookup) -> int:
+    """How many queries the run holds. That it was found good is kept, so that it is checked once.
+
+    Raises:
+        DataError: a line is malformed, a query or document does not exist, a query is blank, a document comes twice,
+            or the lines of a query do not stand together.
+    """
+
+    def places() -> Iterator[Place]:
+        for block in read_run(run):
+            query_id = block[0].reference("query", queries, "query")
+            queries.query(query_id)
+            for row in block:
+                row.reference("document", documents, "document")
+            scores(block)
+            yield query_id, int(block[0].at.removeprefix("line ")), 0  # the offset: a run is read from its beginning
+
+    def scattered(query_id: str, first: int) -> str:
+        mend = f"bring its lines together: LC_ALL=C sort -k1,1 -s {shlex.quote(str(run))}"
+        return f"query {query_id!r} came already in line {first}, with others between; {mend}"
+
+    with closing(stored_places(run, sources, places, scattered)) as found:
+        return len(found)

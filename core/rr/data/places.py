@@ -1,0 +1,66 @@
+"""Where in a file its ids stand, on disk: for files whose ids need not fit into memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+
+from rr.artefacts import atomic_file, code_fingerprint, fingerprint, home
+from rr.errors import DataError
+
+Place = tuple[str, int, int]
+"""An id, the line at which it stands, and the bytes before that line."""
+
+
+class Places:
+    """The places of a file, in a SQLite file that `stored_places` made."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+    def __len__(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM places").fetchone()
+        return int(count)
+
+    def find(self, id_: str) -> Place | None:
+        found: Place | None = self._connection.execute("SELECT * FROM places WHERE id = ?", (id_,)).fetchone()
+        return found
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def stored_places(
+    file: Path, key: object, places: Callable[[], Iterable[Place]], twice: Callable[[str, int], str]
+) -> Places:
+    """The places of `file`, from `$RR_HOME/indexes` where they are there, else taken from `places()`, one at a time.
+    `key`: all that determines them. Two processes may make them at once; either's are good.
+
+    Raises:
+        DataError: an id comes twice; `twice` words that, from the id and the line where it came first.
+    """
+    path = home() / "indexes" / f"{fingerprint([key, code_fingerprint('rr')])[:32]}.sqlite"
+    if not path.is_file():
+        with atomic_file(path) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            _fill(connection, file, places(), twice)
+    return Places(path)
+
+
+def _fill(
+    connection: sqlite3.Connection, file: Path, places: Iterable[Place], twice: Callable[[str, int], str]
+) -> None:
+    connection.execute("PRAGMA synchronous = OFF")  # it is flushed as a whole, when it is whole
+    connection.execute("CREATE TABLE places (id TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL)")
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO places VALUES (?, ?, ?)", places)
+    connection.execute("COMMIT")
+    try:
+        # after the rows: one sort on disk, where an index that grows with them is written to all over
+        connection.execute("CREATE UNIQUE INDEX by_id ON places (id)")
+    except sqlite3.IntegrityError as error:
+        id_, first, again = connection.execute(
+            "SELECT id, min(line), max(line) FROM places GROUP BY id HAVING count(*) > 1 ORDER BY min(line)"
+        ).fetchone()
+        raise DataError(f"{file}, line {again}: {twice(id_, first)}") from error
