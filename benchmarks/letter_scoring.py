@@ -28,7 +28,6 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from rr import Document, Query, Request
@@ -39,7 +38,7 @@ from rr_letters.base import tiny_base
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings
-from rr_letters.trainer import letter_loss
+from rr_letters.trainer import LetterTraining, add_lora, letter_loss
 
 LAYERS, TRAINED_LAYERS, FULL_LAYERS = 4, 3, 28
 SHAPE = {
@@ -168,9 +167,7 @@ def short_step(letters: LetterModel) -> None:
 def adapted(folder: Path) -> LetterModel:
     letters = LetterModel(settings(folder), None)
     letters.base.config.num_hidden_layers = TRAINED_LAYERS
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    with quiet():
-        letters.model = get_peft_model(letters.model, LoraConfig(r=8, target_modules=targets, task_type="CAUSAL_LM"))
+    add_lora(letters, LetterTraining(lora_dropout=0.0))
     letters.model.train()
     return letters
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from rr.artefacts import fingerprint, flush, home, publish, write_atomic
 from rr.errors import PluginError, RerankError
+from rr.processes import rank
 from rr.protocols import STATE
 
 NOTES = "workplace.json"
@@ -115,7 +115,7 @@ def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
     again (settings that cannot work, a loss that is no number) is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = Workplace(path.with_name(f".{path.name}.partial"), path, key, os.environ.get("RANK", "0") == "0")
+    place = Workplace(path.with_name(f".{path.name}.partial"), path, key, rank() == 0)
     if not place.writes:  # the first process holds the lock for all that were launched with it
         yield place
         return

@@ -16,7 +16,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
-from rr.modeling.parallel import rank
+from rr.processes import rank
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
 

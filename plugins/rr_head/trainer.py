@@ -17,7 +17,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import seeded
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.fitting import FitSettings, copied, fit
-from rr.modeling.parallel import rank
+from rr.processes import rank
 from rr_head.loss import weighted_info_nce
 from rr_head.model import HeadSettings, make_head, project, save_head
 from rr_head.scorer import HeadScorer

@@ -18,7 +18,6 @@ from rr.modeling.device import DtypeName, pick_device, pick_dtype
 from rr.modeling.loading import quiet
 from rr.modeling.packed import can_pack, pack
 from rr_letters.forward import packed_states, padded_states, shared_states
-from rr_letters.labels import label_tokens
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.settings import LetterSettings
 
@@ -49,15 +48,15 @@ class LetterModel:
         self.model.eval()
         budget = Budget(settings.title_tokens, settings.history_items, settings.max_tokens)
         self.prompter = Prompter(self.tokenizer, budget, settings.templates())
+        self.labels = torch.tensor(self.prompter.letters(), device=self.device)
         probe = Request(Query("probe", "?"), (Document("0", "?"), Document("1", "!")))
-        self.labels = torch.tensor(label_tokens(self.tokenizer, self.prompter.text(probe, [], ["?", "!"])))
-        self.labels = self.labels.to(self.device)
+        tokens = self.prompter.render(probe).tokens
         self._packed = False
-        expected = self._plain_logits(self.prompter.render(probe).tokens)
+        expected = self._plain_logits(tokens)
         if self.device.type == "cpu" and can_pack(self.base):
             pack(self.base)
             self._packed = True
-        self._check_shortcut(probe, expected)
+        self._check_shortcut(tokens, expected)
 
     @property
     def base(self) -> Any:
@@ -118,14 +117,13 @@ class LetterModel:
         return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
 
     @torch.inference_mode()
-    def _check_shortcut(self, probe: Request, expected: Tensor) -> None:
+    def _check_shortcut(self, tokens: list[int], expected: Tensor) -> None:
         """Some architectures scale or cap their logits, or attend in ways of their own: there the short way must not
-        be taken silently. The probe is read behind a neighbour, which it must not see.
+        be taken silently. The prompt is read behind a neighbour, which it must not see.
 
         Raises:
             RerankError: reading label rows at one position gives other logits than the model's own forward pass.
         """
-        tokens = self.prompter.render(probe).tokens
         half = self.base.dtype != torch.float32 or self.settings.quantization != "none"
         tolerance = (0.05 if half else 1e-4) * max(1.0, float(expected.abs().max()))
         for share in (False, True):

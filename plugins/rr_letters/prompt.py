@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rr import Document, Request, RerankError
-from rr_letters.labels import LETTERS, encode, letter_range
+from rr import Document, Query, Request, RerankError
+from rr_letters.labels import LETTERS, encode, label_tokens, letter_range
 from rr_letters.templates import Templates
 
 MIN_TITLE_TOKENS = 4
@@ -87,6 +87,11 @@ class Prompter:
             letters=letter_range(len(candidates)),
         )
         return self._rendered([{"role": "user", "content": content}], answer=True)
+
+    def letters(self) -> list[int]:
+        """The token of each of the 52 letters where the answer is given (see `label_tokens`)."""
+        probe = Request(Query("probe", "?"), (Document("0", "?"),))
+        return label_tokens(self._tokenizer, self.text(probe, [], ["?"]))
 
     def end_of_turn(self) -> int:
         """The token that the chat template puts behind an answer. It need not be the tokenizer's end of text: that of

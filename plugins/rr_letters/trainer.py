@@ -22,7 +22,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.device import pick_device, pick_dtype, seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
-from rr.modeling.parallel import rank
+from rr.processes import rank
 from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
 from rr_letters.samples import Epoch, Sample

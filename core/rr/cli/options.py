@@ -37,11 +37,11 @@ class RichProgress:
     processes that train together the first one shows them."""
 
     def __init__(self) -> None:
-        import os
-
         from rich.console import Console
 
-        self._console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+        from rr.processes import rank
+
+        self._console = Console(stderr=True, quiet=rank() > 0)
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:

@@ -19,11 +19,11 @@ def train(
 ) -> None:
     """Train a reranker on the train split of a data set, selecting on its dev split. Prints the checkpoint's folder."""
     import json
-    import os
 
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
     from rr.plugins import installed_plugins
+    from rr.processes import rank
     from rr.registry import load_registry
     from rr.resolve import resolve
     from rr.training import RECORD
@@ -33,7 +33,7 @@ def train(
     resolved = resolve(plugins, name, found.reranker(name, profile))
     data = load_dataset(dataset, found.dataset(dataset), progress)
     checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
-    if os.environ.get("RANK", "0") != "0":  # one of several processes; the first one reports
+    if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
     typer.echo(str(checkpoint.folder))

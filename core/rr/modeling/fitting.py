@@ -18,6 +18,7 @@ from transformers import get_scheduler
 from rr.errors import RerankError
 from rr.modeling import parallel
 from rr.modeling.states import newest_state, save_state
+from rr.processes import processes, rank
 from rr.protocols import STATE, OnEvent, Settings, TrainingEvent
 
 Item = TypeVar("Item")
@@ -135,14 +136,14 @@ def _backward(
     items: Sequence[Item], batch: int, loss: Callable[[Sequence[Item]], Tensor], trained: Sequence[Tensor]
 ) -> float:
     """Leaves the gradient of the mean loss over `items` in the weights, and gives that loss."""
-    mine = items[parallel.rank() :: parallel.processes()]
+    mine = items[rank() :: processes()]
     value = torch.zeros((), device=trained[0].device)
     for start in range(0, len(mine), batch):
         part = mine[start : start + batch]
         share = loss(part) * (len(part) / len(items))
         share.backward()  # type: ignore[no-untyped-call]
         value += share.detach()
-    if parallel.processes() > 1:
+    if processes() > 1:
         for weight in trained:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
@@ -155,18 +156,18 @@ def _save(folder: Path, course: _Course, trained: Sequence[Tensor], optimizer: t
     for number, weight in enumerate(trained):
         tensors.update({f"optimizer.{number}.{name}": value for name, value in optimizer.state[weight].items()})
     tensors.update({f"kept.{name}": value for name, value in course.kept.items()})
-    for rank, state in enumerate(parallel.gathered(torch.get_rng_state())):
-        tensors[f"random.{rank}"] = state
+    for process, state in enumerate(parallel.gathered(torch.get_rng_state())):
+        tensors[f"random.{process}"] = state
     if torch.cuda.is_available():
-        for rank, state in enumerate(parallel.gathered(torch.cuda.get_rng_state())):
-            tensors[f"random.cuda.{rank}"] = state
+        for process, state in enumerate(parallel.gathered(torch.cuda.get_rng_state())):
+            tensors[f"random.cuda.{process}"] = state
     facts = {
         "step": course.step,
         "misses": course.misses,
         "best": course.best,
         "events": [asdict(event) for event in course.events],
     }
-    if parallel.rank() == 0:
+    if rank() == 0:
         save_state(folder, course.step, tensors, facts)
 
 
@@ -185,9 +186,9 @@ def _resumed(folder: Path, trained: Sequence[Tensor], optimizer: torch.optim.Opt
             moments = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             optimizer.state[weight] = {name: tensor.to(weight.device) for name, tensor in moments.items()}
     # on more processes or on another device than before, dropout is another; everything else goes on as it was
-    if (state := tensors.get(f"random.{parallel.rank()}")) is not None:
+    if (state := tensors.get(f"random.{rank()}")) is not None:
         torch.set_rng_state(state)
-    if torch.cuda.is_available() and (state := tensors.get(f"random.cuda.{parallel.rank()}")) is not None:
+    if torch.cuda.is_available() and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
         torch.cuda.set_rng_state(state)
     events = [TrainingEvent(**event) for event in facts["events"]]
     kept = {name.removeprefix("kept."): tensor for name, tensor in tensors.items() if name.startswith("kept.")}

@@ -6,21 +6,13 @@ process would make. Without a launcher there is one process, and nothing here do
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import torch
 from accelerate import PartialState
 from torch import Tensor, distributed
 
-
-def processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def rank() -> int:
-    """0 for the one process that writes files."""
-    return int(os.environ.get("RANK", "0"))
+from rr.processes import processes
 
 
 def add_up(tensors: Sequence[Tensor]) -> None:

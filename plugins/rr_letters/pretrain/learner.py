@@ -12,9 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import Qwen3ForCausalLM
 
-from rr import Document, Query, Request
 from rr.modeling.device import seeded
-from rr_letters.labels import label_tokens
 from rr_letters.pretrain.tiny import tiny_config, tiny_tokenizer
 from rr_letters.pretrain.worlds import Composed, Composer, Task, draw, world
 from rr_letters.prompt import Budget, Prompter
@@ -43,8 +41,7 @@ class Learner:
         self.tokenizer: Any = tiny_tokenizer()
         prompter = Prompter(self.tokenizer, Budget(32, 20, 1536), read_templates())
         self.composer = Composer(self.tokenizer, prompter)
-        probe = Request(Query("probe", "?"), (Document("0", "?"),))
-        self.labels = torch.tensor(label_tokens(self.tokenizer, prompter.text(probe, [], ["?"])))
+        self.labels = torch.tensor(prompter.letters())
         with seeded(seed):
             self.model: Any = Qwen3ForCausalLM(tiny_config())
             self.belongs = torch.nn.Linear(tiny_config().hidden_size, 1, bias=False)
