@@ -14,12 +14,11 @@ from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
 from rr.modeling.device import DtypeName, pick_device, pick_dtype, seeded
 from rr.modeling.loading import quiet
+from rr.modeling.packed import pack, packs
 from rr.modeling.source import model_path, weights_fingerprint
+from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
 
 MIN_DOCUMENT_TOKENS = 8
-
-Encoded = dict[str, list[int]]
-"""`input_ids` and whatever else the model takes for one pair, not padded."""
 
 
 class CrossEncoderSettings(Settings):
@@ -27,7 +26,7 @@ class CrossEncoderSettings(Settings):
     """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
     sha256: str | None = None
     """What model.safetensors must hash to; None: not verified."""
-    max_length: int = 256
+    max_seq_length: int = 256
     """Tokens of query, document and special tokens together; only the document is ever cut."""
     token_budget: int = 4096
     """Tokens a forward pass takes, padding included."""
@@ -62,11 +61,14 @@ class PairModel:
             )
         self.untrained = tuple(sorted(loading["missing_keys"]))
         self.model.to(self.device).eval()
+        self.packs = self.device.type == "cpu" and can_pack_pairs(self.model)
+        if self.packs:
+            self._pack()
 
     def _check_config(self, config: Any) -> None:
         """
         Raises:
-            RerankError: the model has several labels, or fewer positions than `max_length`.
+            RerankError: the model has several labels, or fewer positions than `max_seq_length`.
         """
         settings = self.settings
         classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
@@ -75,9 +77,9 @@ class PairModel:
                 f"model {settings.model!r} has {config.num_labels} labels; a cross-encoder needs one logit"
             )
         positions = min(self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
-        if settings.max_length > positions:
+        if settings.max_seq_length > positions:
             raise RerankError(
-                f"max_length {settings.max_length} is more than the {positions} tokens the model can read"
+                f"max_seq_length {settings.max_seq_length} is more than the {positions} tokens the model can read"
             )
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Encoded], list[bool]]:
@@ -86,7 +88,7 @@ class PairModel:
         Raises:
             RerankError: a query leaves no room for a document.
         """
-        limit = self.settings.max_length
+        limit = self.settings.max_seq_length
         encoded = self._tokenize(pairs, truncation=False)
         cut = [len(row["input_ids"]) > limit for row in encoded]
         long = [index for index in range(len(pairs)) if cut[index]]
@@ -94,8 +96,8 @@ class PairModel:
             room = limit - len(self._tokenize([(query, "")], truncation=False)[0]["input_ids"])
             if room < MIN_DOCUMENT_TOKENS:
                 raise RerankError(
-                    f"the query {query[:40]!r}… leaves {max(room, 0)} of max_length {limit} tokens "
-                    "to the document; raise max_length or shorten the query"
+                    f"the query {query[:40]!r}… leaves {max(room, 0)} of max_seq_length {limit} tokens "
+                    "to the document; raise max_seq_length or shorten the query"
                 )
         shortened = self._tokenize([pairs[index] for index in long], truncation="only_second", max_length=limit)
         for index, row in zip(long, shortened, strict=True):
@@ -104,14 +106,30 @@ class PairModel:
 
     def logits(self, batch: Sequence[Encoded]) -> torch.Tensor:
         """Shape (len(batch),), float32 whatever the model's format, so that close scores do not tie."""
+        if self.packs:
+            return packed_logits(self.model, batch)
         padded = self.tokenizer.pad(list(batch), return_tensors="pt").to(self.device)
         return self.model(**padded).logits[:, 0].float()  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def _pack(self) -> None:
+        """Switches to packed attention, unless a probe shows that this architecture reads a packed row differently."""
+        probe, _ = self.encode([("a", "b"), ("a longer query", "and a longer document that answers it")])
+        padded = self.tokenizer.pad(probe, return_tensors="pt")
+        expected = self.model(**padded).logits[:, 0].float()
+        own = self.model.config._attn_implementation
+        pack(self.model)
+        found = packed_logits(self.model, probe)
+        if not torch.allclose(found, expected, atol=1e-4 if self.model.dtype == torch.float32 else 0.1):
+            self.model.set_attn_implementation(own)
+            self.packs = False
 
     @torch.inference_mode()
     def score(self, encoded: Sequence[Encoded]) -> list[float]:
         scores = [0.0] * len(encoded)
         lengths = [len(row["input_ids"]) for row in encoded]
-        for batch in token_batches(lengths, self.settings.token_budget):
+        batches = packs if self.packs else token_batches
+        for batch in batches(lengths, self.settings.token_budget):
             values = self.logits([encoded[index] for index in batch]).tolist()
             for index, value in zip(batch, values, strict=True):
                 scores[index] = value

@@ -62,5 +62,5 @@ def _config(settings: HeadSettings, d_in: int) -> dict[str, Any]:
         "encoder": settings.weights(),
         "d_in": d_in,
         "d_out": settings.dimensions,
-        "max_length": settings.max_length,
+        "max_seq_length": settings.max_seq_length,
     }

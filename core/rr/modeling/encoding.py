@@ -25,7 +25,7 @@ class EncoderSettings(Settings):
     """A sentence-transformers folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
     sha256: str | None = None
     """What model.safetensors must hash to; None: not verified."""
-    max_length: int = Field(256, gt=0)
+    max_seq_length: int = Field(256, gt=0)
     """Tokens a text is cut to."""
     batch_size: int = Field(64, gt=0)
     trust_remote_code: bool = False
@@ -46,7 +46,7 @@ class FrozenEncoder:
                 model_kwargs={"use_safetensors": True},
             )
         self._check_weights(settings)
-        self.module.max_seq_length = settings.max_length
+        self.module.max_seq_length = settings.max_seq_length
         self.module.requires_grad_(False)
         self.module.eval()
         self.dimensions = int(self.module.get_embedding_dimension())

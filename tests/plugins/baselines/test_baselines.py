@@ -129,7 +129,7 @@ def test_bi_encoder_equals_the_cosine_by_hand(learnable: Dataset, sentence_encod
     requests = [*learnable.requests("test"), request("", "", "x", "the falcon " * 400)]
     plain = SentenceTransformer(str(sentence_encoder), device="cpu")
     plain.max_seq_length = 64
-    scorer = BiEncoderScorer(EncoderSettings(model=str(sentence_encoder), max_length=64))
+    scorer = BiEncoderScorer(EncoderSettings(model=str(sentence_encoder), max_seq_length=64))
     for asked, scores in zip(requests, scorer.score(requests), strict=True):
         query = plain.encode(asked.query.text)
         for document, score in zip(asked.candidates, scores, strict=True):

@@ -32,7 +32,7 @@ LONG = ("the falcon offer is recommended by the guide, " * 2200)[:100_000]
 
 
 def settings(folder: Path, **options: object) -> CrossEncoderSettings:
-    return CrossEncoderSettings.model_validate({"model": str(folder), "max_length": 64, **options})
+    return CrossEncoderSettings.model_validate({"model": str(folder), "max_seq_length": 64, **options})
 
 
 @functools.cache
@@ -128,7 +128,7 @@ def test_an_empty_document_is_the_pairs_second_text_too(bert: Bert) -> None:
 @pytest.mark.parametrize("room", [-100, -1, 0, MIN_DOCUMENT_TOKENS - 2])
 def test_a_query_that_leaves_no_room_is_an_error(bert: Bert, room: int) -> None:
     request = Request(Query("q", "lamp " * (64 - 3 - room)), (Document("d", LONG),))
-    with pytest.raises(RerankError, match=r"leaves \d+ of max_length 64 tokens to the document; raise max_length"):
+    with pytest.raises(RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"):
         CrossEncoderScorer(settings(bert(1))).score([request])
 
 
@@ -150,7 +150,7 @@ def test_the_tokenizer_files_own_padding_and_truncation_do_not_leak() -> None:
     assert folder is not None
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert own.truncation["max_length"] == own.padding["length"] == 128, "MiniLM no longer has what is tested here"
-    pairs = PairModel(CrossEncoderSettings(model=MINILM, max_length=256), None)
+    pairs = PairModel(CrossEncoderSettings(model=MINILM, max_seq_length=256), None)
     texts = [("lamp", "falcon"), ("lamp", "falcon " * 200), ("lamp", LONG), ("lamp", "pepper")]
     encoded, cut = pairs.encode(texts)
     assert [row["input_ids"] for row in encoded] == [plain_ids(folder, *text, 256)[0] for text in texts]
@@ -191,8 +191,8 @@ def test_a_base_with_several_labels_is_refused_clearly(bert: Bert) -> None:
 
 def test_a_max_length_beyond_the_models_positions_is_refused(bert: Bert) -> None:
     request = Request(Query("q", "lamp"), (Document("d", LONG),))
-    with pytest.raises(RerankError, match="max_length"):
-        CrossEncoderScorer(settings(bert(1), max_length=1024)).score([request])
+    with pytest.raises(RerankError, match="max_seq_length"):
+        CrossEncoderScorer(settings(bert(1), max_seq_length=1024)).score([request])
 
 
 TRAINING = CrossEncoderTraining(epochs=3, batch_size=16, lr=5e-3, num_hard_negatives=2, num_random_negatives=1)

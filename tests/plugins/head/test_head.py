@@ -171,7 +171,7 @@ def test_a_tiny_temperature_stays_finite_in_float32() -> None:
 
 
 def settings(folder: Path, **options: object) -> HeadSettings:
-    return HeadSettings.model_validate({"model": str(folder), "max_length": 64, "dimensions": 16, **options})
+    return HeadSettings.model_validate({"model": str(folder), "max_seq_length": 64, "dimensions": 16, **options})
 
 
 def plain_encoder(folder: Path) -> SentenceTransformer:
@@ -375,7 +375,7 @@ def test_training_without_hard_negatives_uses_those_in_the_batch(
     assert observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out").losses
 
 
-@pytest.mark.parametrize("change", [{"dimensions": 8}, {"max_length": 32}])
+@pytest.mark.parametrize("change", [{"dimensions": 8}, {"max_seq_length": 32}])
 def test_a_checkpoint_for_other_settings_is_refused(
     trained: Observed, sentence_encoder: Path, change: dict[str, int]
 ) -> None:
