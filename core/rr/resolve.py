@@ -57,8 +57,13 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
 
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
     """The settings of a component's class, checked; a class without `Settings` takes none."""
+    return validated(settings_model(target), values, where)
+
+
+def settings_model(target: Any) -> type[Settings]:
+    """What a component's class takes as settings."""
     model: type[Settings] = getattr(target, "Settings", Settings)
-    return validated(model, values, where)
+    return model
 
 
 def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:

@@ -114,6 +114,14 @@ class RerankerEntry(Section):
             raise ValueError(f"{min(asked)!r} goes with a 'scorer'; a reranker of its own decides what it shows")
         return self
 
+    def overridden(self, values: dict[str, Any], where: str) -> RerankerEntry:
+        """This entry with other values laid over it; nested keys are merged.
+
+        Raises:
+            RegistryError: the result is no valid entry; `where` says whose values they are.
+        """
+        return validated(RerankerEntry, _merge(self.model_dump(exclude_unset=True), values), where)
+
 
 class Profile(Section):
     """Which suite and which rerankers `rr bench` runs, and what changes for some of them."""
@@ -137,13 +145,12 @@ class Registry(Section):
         return _pick(self.suites, name, "suite")
 
     def reranker(self, name: str, profile: str | None = None) -> RerankerEntry:
-        """The entry called `name`, with the profile's overrides laid over it (nested keys are merged)."""
+        """The entry called `name`, with the profile's overrides laid over it."""
         entry = _pick(self.rerankers, name, "reranker")
         overrides = self.profile(profile).overrides.get(name)
         if not overrides:
             return entry
-        merged = _merge(entry.model_dump(exclude_unset=True), overrides)
-        return validated(RerankerEntry, merged, f"profile override of {name!r}")
+        return entry.overridden(overrides, f"profile override of {name!r}")
 
     def dataset(self, name: str) -> DatasetEntry:
         return _pick(

@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
-app.command("train")(training.train)
+app.command("train", context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)
 app.command("bias")(bias.bias)

@@ -9,19 +9,30 @@ import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
 
+SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Of the command: `rr.cli.flags` reads what it does not know itself."""
+
 
 def train(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
     out: Annotated[Path | None, typer.Option("--out", help="New folder for the checkpoint (else in $RR_HOME).")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Train a reranker on the train split of a data set, selecting on its dev split. Prints the checkpoint's folder."""
+    """Train a reranker on the train split of a data set, selecting on its dev split. Prints the checkpoint's folder.
+
+    Every setting of the reranker is a flag too: --batch-size 4 --lr 1e-5 --fp16 --no-gradient-checkpointing --patience
+    null --lora-targets '[q_proj, v_proj]'. 'rr info NAME' lists their names and values. A name that stands under both
+    'training' and 'settings' means the former; --settings.batch-size 4 means the latter.
+    """
     import json
 
+    from rr.cli.flags import with_flags
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
+    from rr.errors import RerankError
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
@@ -30,7 +41,11 @@ def train(
     from rr.training import train as train_checkpoint
 
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
-    resolved = resolve(plugins, name, found.reranker(name, profile))
+    if name.startswith("-"):
+        raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
+    options = [option for parameter in context.command.params for option in parameter.opts]
+    entry = with_flags(plugins, name, found.reranker(name, profile), context.args, options)
+    resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
     checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
     if rank() > 0:  # one of several processes; the first one reports
