@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rr.artefacts import fingerprint
+from rr.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.bench import bench
@@ -16,10 +17,10 @@ from rr.protocols import ModelInfo, Reranker
 from rr.registry import load_registry
 from rr.resolve import Resolved, load_reranker, resolve
 from rr.schema import Registry, RerankerEntry
-from rr.training import Checkpoint, checkpoint_folder, open_checkpoint
-from rr.types import Document, Query, Ranking, Request
+from rr.training import checkpoint_folder
+from rr.types import Dataset, Document, Query, Ranking, Request
 
-__all__ = ["NamedReranker", "bench", "find_entry", "load"]
+__all__ = ["NamedReranker", "bench", "find_entry", "load", "with_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def load(
 ) -> NamedReranker:
     """The reranker that the registry calls `name`.
 
-    Its weights: `checkpoint`, a folder that `rr train` wrote; or the checkpoint that was trained on `dataset`; or
-    what the entry itself says.
+    Its weights: `checkpoint`, a folder that `rr train` wrote, or `latest`, `best` or `none` as in the registry; or the
+    checkpoint that was trained on `dataset`; or what the entry itself says.
 
     Raises:
         RerankError: the name is unknown, the checkpoint missing, or the model would answer from random weights
@@ -81,8 +82,13 @@ def load(
     """
     registry = registry if isinstance(registry, Registry) else load_registry(registry)
     plugins = plugins or installed_plugins()
-    resolved = resolve(plugins, name, find_entry(registry, plugins, name, profile))
-    trained = _checkpoint(resolved, registry, plugins, Path(checkpoint) if checkpoint else None, dataset)
+    entry = with_checkpoint(find_entry(registry, plugins, name, profile), checkpoint)
+    resolved = resolve(plugins, name, entry)
+    data = load_dataset(dataset, registry.dataset(dataset)) if dataset else None
+    if data is None or checkpoint is not None or entry.checkpoint == "best":
+        trained = chosen_checkpoint(plugins, resolved, data).checkpoint
+    else:
+        trained = _trained_on(data, resolved, plugins)
     reranker = load_reranker(resolved, trained.folder if trained else None)
     if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
         raise RerankError(
@@ -103,19 +109,19 @@ def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | N
     return registry.reranker(name, profile)
 
 
-def _checkpoint(
-    resolved: Resolved, registry: Registry, plugins: Plugins, given: Path | None, dataset: str | None
-) -> Checkpoint | None:
-    if given is not None:
-        return open_checkpoint(given)
-    if dataset is not None:
-        folder = checkpoint_folder(plugins, resolved, load_dataset(dataset, registry.dataset(dataset)))
-        if not folder.is_dir():
-            raise RerankError(
-                f"{resolved.name!r} was not trained on {dataset!r} yet; "
-                f"run 'rr train {resolved.name} --dataset {dataset}' first"
-            )
-        return open_checkpoint(folder)
-    if resolved.entry.checkpoint in ("train", "none"):
-        return None
-    return open_checkpoint(Path(resolved.entry.checkpoint))
+def with_checkpoint(entry: RerankerEntry, checkpoint: Path | str | None) -> RerankerEntry:
+    """The entry with another `checkpoint:`, where one is given; a `Path` is always a folder."""
+    if checkpoint is None:
+        return entry
+    named = checkpoint.absolute() if isinstance(checkpoint, Path) else checkpoint
+    return entry.model_copy(update={"checkpoint": str(named)})
+
+
+def _trained_on(data: Dataset, resolved: Resolved, plugins: Plugins) -> Checkpoint:
+    folder = checkpoint_folder(plugins, resolved, data)
+    if not folder.is_dir():
+        raise RerankError(
+            f"{resolved.name!r} was not trained on {data.name!r} yet; "
+            f"run 'rr train {resolved.name} --dataset {data.name}' first"
+        )
+    return open_checkpoint(folder)

@@ -74,7 +74,8 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
-    """One optimiser step of `total`: its training loss, or the dev metric measured after it."""
+    """One optimiser step of `total`: its training loss, or the dev metric measured after it, higher is better
+    (`rr.evaluate.quality.ranking_quality`)."""
 
     step: int
     total: int

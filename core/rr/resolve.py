@@ -31,7 +31,7 @@ class Resolved:
         """A hash of the entry, of the weights that it names and of the code behind it."""
         return fingerprint(
             {
-                "component": f"{self.target.__module__}:{self.target.__qualname__}",
+                "component": target_name(self.target),
                 "settings": self.settings.model_dump(mode="json"),
                 "weights": self.settings.weights(),
                 "window": [self.entry.beyond, self.entry.window, self.entry.stride],
@@ -58,6 +58,22 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
     """The settings of a component's class, checked; a class without `Settings` takes none."""
     return validated(settings_model(target), values, where)
+
+
+def load_trainer(plugins: Plugins, resolved: Resolved) -> Any:
+    """The class of the entry's trainer.
+
+    Raises:
+        RerankError: the entry has none, or it cannot be imported.
+    """
+    if resolved.entry.trainer is None:
+        raise RerankError(f"reranker {resolved.name!r} has no trainer; add 'trainer:' to its registry entry")
+    return plugins.load("trainer", resolved.entry.trainer)
+
+
+def target_name(target: Any) -> str:
+    """A component's class as its registration spells it: `module:Class`."""
+    return f"{target.__module__}:{target.__qualname__}"
 
 
 def settings_model(target: Any) -> type[Settings]:

@@ -6,52 +6,34 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint, folder_fingerprint, home
+from rr.artefacts import code_fingerprint, fingerprint, home
+from rr.checkpoints import (
+    LOSSES,
+    RECORD,
+    Checkpoint,
+    Choice,
+    chosen_checkpoint,
+    identity,
+    open_checkpoint,
+    written_files,
+)
 from rr.errors import PluginError, RerankError
+from rr.evaluate.quality import DEV_METRIC
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, checked_settings
+from rr.resolve import Resolved, checked_settings, load_trainer, target_name
 from rr.types import Dataset
-from rr.workplace import NOTES, workplace
+from rr.workplace import workplace
 
-RECORD = "training.json"
-LOSSES = "loss.jsonl"
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained checkpoint and what its record says."""
-
-    folder: Path
-    seconds: float
-    notes: tuple[str, ...]
-
-    def fingerprint(self) -> str:
-        """SHA-256 over the weights and configuration in the folder, leaving out the record and its timings."""
-        return folder_fingerprint(self.folder, exclude=(RECORD, LOSSES, NOTES))
-
-
-def open_checkpoint(folder: Path) -> Checkpoint:
-    """A checkpoint folder that `train` wrote.
-
-    Raises:
-        RerankError: the folder is missing, or holds no record of a training.
-    """
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RerankError(
-            f"{folder}: no checkpoint ({RECORD} cannot be read: {summary(error)}); make one with 'rr train'"
-        ) from error
-    return Checkpoint(folder, record["seconds"], tuple(record["notes"]))
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
@@ -59,20 +41,16 @@ def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) ->
     return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{_key(plugins, resolved, dataset)[:16]}"
 
 
-def entry_checkpoint(
-    plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT
-) -> Checkpoint | None:
-    """What the entry is scored with on this data set: the folder that its `checkpoint:` names; else, where it has a
-    trainer and does not say `none`, what `train` makes; else None, the component as it is.
+def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT) -> Choice:
+    """What the entry is scored with on this data set: where it has a trainer and says `checkpoint: train`, what `train`
+    makes; else what `rr.checkpoints.chosen_checkpoint` finds.
 
     Raises:
-        RerankError: the folder holds no checkpoint, or the training broke.
+        RerankError: a folder that is named holds no whole checkpoint, or the training broke.
     """
-    if resolved.entry.checkpoint not in ("train", "none"):
-        return open_checkpoint(Path(resolved.entry.checkpoint))
     if resolved.entry.checkpoint == "train" and resolved.entry.trainer is not None:
-        return train(plugins, resolved, dataset, progress=progress)
-    return None
+        return Choice(train(plugins, resolved, dataset, progress=progress))
+    return chosen_checkpoint(plugins, resolved, dataset)
 
 
 def train(
@@ -95,7 +73,7 @@ def train(
         raise RerankError(f"{out} exists already; name a new folder with --out")
     if folder.is_dir():
         return open_checkpoint(folder)
-    target = _trainer(plugins, resolved)
+    target = load_trainer(plugins, resolved)
     settings = _training_settings(target, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
@@ -110,22 +88,22 @@ def train(
                 raise
             except Exception as error:
                 raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+        if not work.writes:
+            return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
         record = {
             "reranker": resolved.name,
-            "trainer": resolved.entry.trainer,
-            "settings": resolved.settings.model_dump(mode="json"),
+            **identity(plugins, resolved),
             "training": settings.model_dump(mode="json"),
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
-            "weights": resolved.settings.weights(),
             "versions": installed_versions(),
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": round(elapsed(), 3),
             **log.summary(),
+            "files": written_files(work.folder),
         }
         work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
         work.publish()
-        if not work.writes:
-            return Checkpoint(folder, elapsed(), ())
     return open_checkpoint(folder)
 
 
@@ -159,6 +137,7 @@ class _Log:
             "first_loss": means[0],
             "lowest_loss": min(means),
             "last_loss": means[-1],
+            "dev_metric": DEV_METRIC,
             "best_dev": max(devs, default=None),
             "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
         }
@@ -166,22 +145,16 @@ class _Log:
 
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
-    trainer = _trainer(plugins, resolved)
+    trainer = load_trainer(plugins, resolved)
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
-            "trainer": f"{trainer.__module__}:{trainer.__qualname__}",
+            "trainer": target_name(trainer),
             "code": code_fingerprint(trainer.__module__.partition(".")[0]),
             "training": _training_settings(trainer, resolved).model_dump(mode="json"),
             "data": dataset.fingerprint,
         }
     )
-
-
-def _trainer(plugins: Plugins, resolved: Resolved) -> Any:
-    if resolved.entry.trainer is None:
-        raise RerankError(f"reranker {resolved.name!r} has no trainer; add 'trainer:' to its registry entry")
-    return plugins.load("trainer", resolved.entry.trainer)
 
 
 def _training_settings(trainer: Any, resolved: Resolved) -> Any:

@@ -237,7 +237,7 @@ def test_a_killed_training_leaves_no_checkpoint_and_is_done_again(
     assert ended.returncode == 0, ended.stderr
     (whole,) = [folder for folder in checkpoints.iterdir() if not folder.name.startswith(".")]
     assert (whole / "weights.txt").read_text() == "whole"
-    assert json.loads((whole / "training.json").read_text(encoding="utf-8"))["steps"] == 3
+    assert json.loads((whole / "training_info.json").read_text(encoding="utf-8"))["steps"] == 3
 
 
 def test_a_loss_that_does_not_fall_is_noted(installed: Install, rr_command: Rr, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_train_then_rerank(rr_command: Rr, small_registry: Path, tmp_path: Path)
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout.strip() == str(out)
     assert "loss" in trained.stderr
-    record = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((out / "training_info.json").read_text(encoding="utf-8"))
     assert record["training"]["epochs"] == 2
     assert record["data"]["name"] == "rooms"
     assert len((out / "loss.jsonl").read_text(encoding="utf-8").splitlines()) == record["steps"] + 2

@@ -142,7 +142,7 @@ def test_train_with_flags_is_another_checkpoint(
 
     flags = ("--epochs", "1", "--lr=1e-3", "--dimensions", "8", "--patience", "null", "--num-hard-negatives", "0")
     folder = train(*flags)
-    record = json.loads(next(folder.glob("training*.json")).read_text(encoding="utf-8"))
+    record = json.loads((folder / "training_info.json").read_text(encoding="utf-8"))
     asked = {"epochs": 1, "lr": 1e-3, "patience": None, "num_hard_negatives": 0, "batch_size": 4}
     assert {key: record["training"][key] for key in asked} == asked
     assert record["settings"]["dimensions"] == 8
@@ -166,7 +166,7 @@ def test_flags_lie_over_the_profile_and_mistakes_are_one_line(
     common = ("train", "head", "-d", "rooms", "--registry", trainable_registry, "--profile", "tall")
     ended = rr_command(*common, "--lr", "0.25")
     assert ended.returncode == 0, ended.stderr
-    record = json.loads(next(Path(ended.stdout.strip()).glob("training*.json")).read_text(encoding="utf-8"))
+    record = json.loads((Path(ended.stdout.strip()) / "training_info.json").read_text(encoding="utf-8"))
     assert (record["training"]["epochs"], record["training"]["lr"]) == (1, 0.25)
     failed(rr_command(*common, "--lrr", "0.25"), "has no setting --lrr", "did you mean 'lr'?")
     failed(rr_command(*common, "--lr", "fast"), "reranker 'head': training: lr: ")

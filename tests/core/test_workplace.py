@@ -16,13 +16,14 @@ import pytest
 
 from rr import Component, Dataset, OnEvent, RerankError, Settings, TrainingEvent
 from rr.artefacts import code_fingerprint, write_atomic
+from rr.checkpoints import open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import PluginError
 from rr.plugins import Plugins, Registered
 from rr.registry import load_registry
 from rr.resolve import Resolved, resolve
 from rr.schema import RerankerEntry
-from rr.training import checkpoint_folder, open_checkpoint, train
+from rr.training import checkpoint_folder, train
 from rr.workplace import workplace
 
 
@@ -351,10 +352,10 @@ def test_an_interrupted_training_goes_on(
     assert Trainer.found == [["workplace.json"], ["state", *(["state/steps"] if step > 1 else []), "workplace.json"]]
     assert listing(folder.parent) == [
         folder.name,
-        *(f"{folder.name}/{name}" for name in ("loss.jsonl", "training.json", "weights")),
+        *(f"{folder.name}/{name}" for name in ("loss.jsonl", "training_info.json", "weights")),
     ]
     assert checkpoint == open_checkpoint(folder)
-    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / "training_info.json").read_text(encoding="utf-8"))
     assert record["steps"] == 3
     losses = [json.loads(line)["loss"] for line in (folder / "loss.jsonl").read_text().splitlines()]
     assert losses == [1.0, 0.5, 1 / 3, None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
 
 if TYPE_CHECKING:
     from rr.evaluate.position import PositionBias
@@ -18,7 +18,7 @@ def bias(
     name: Annotated[str, typer.Argument(help="A listwise scorer's name that 'rr list' shows.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote.")] = None,
+    checkpoint: CheckpointOption = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures as JSON.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -31,7 +31,7 @@ def bias(
     import json
     from dataclasses import asdict
 
-    from rr.api import find_entry
+    from rr.api import find_entry, with_checkpoint
     from rr.artefacts import write_atomic
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
@@ -40,16 +40,15 @@ def bias(
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.resolve import load_component, resolve
-    from rr.training import entry_checkpoint, open_checkpoint
+    from rr.training import entry_checkpoint
 
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
     if entry.scorer is None:
         raise RerankError(f"{name!r} is a reranker of its own; position bias is measured on a scorer")
-    resolved = resolve(plugins, name, entry)
+    resolved = resolve(plugins, name, with_checkpoint(entry, checkpoint))
     data = load_dataset(dataset, found.dataset(dataset), progress)
-    trained = open_checkpoint(checkpoint) if checkpoint else entry_checkpoint(plugins, resolved, data, progress)
-    scorer = load_component(resolved, trained.folder if trained else None)
+    scorer = load_component(resolved, entry_checkpoint(plugins, resolved, data, progress).folder)
     with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
         measured = position_bias(scorer, data, shuffles, advance=advance)
     typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")

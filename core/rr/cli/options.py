@@ -19,6 +19,10 @@ RegistryOption = Annotated[
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", help="Profile of the registry (its default if not given).")
 ]
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option("--checkpoint", help="Folder that 'rr train' wrote; or latest, best or none, as in the registry."),
+]
 
 PLAIN_WIDTH = 240
 """Of output that goes into a file or a pipe, where nothing needs to fold."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
 
 
 def rerank(
@@ -36,7 +36,7 @@ def rerank(
     out: Annotated[
         Path | None, typer.Option("--out", help="File for the JSON lines (else stdout), or for the reranked run.")
     ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote.")] = None,
+    checkpoint: CheckpointOption = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,

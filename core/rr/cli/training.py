@@ -29,6 +29,7 @@ def train(
     """
     import json
 
+    from rr.checkpoints import RECORD
     from rr.cli.flags import with_flags
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
@@ -37,7 +38,6 @@ def train(
     from rr.processes import rank
     from rr.registry import load_registry
     from rr.resolve import resolve
-    from rr.training import RECORD
     from rr.training import train as train_checkpoint
 
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()

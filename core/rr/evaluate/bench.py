@@ -126,16 +126,16 @@ def _measured(
 ) -> Row:
     """`measures`: each metric with the test queries that it is a mean over."""
     resolved = resolve(plugins, label, entry)
-    checkpoint = entry_checkpoint(plugins, resolved, dataset, progress)
+    choice = entry_checkpoint(plugins, resolved, dataset, progress)
 
     @functools.cache
     def loaded() -> Reranker:
-        return load_reranker(resolved, checkpoint.folder if checkpoint else None)
+        return load_reranker(resolved, choice.folder)
 
     requests = dataset.requests("test")
     key = [
         resolved.fingerprint(),
-        checkpoint.fingerprint() if checkpoint else "",
+        choice.fingerprint(),
         dataset.fingerprint,
         "test",
     ]
@@ -147,10 +147,10 @@ def _measured(
     return Row(
         reranker=label,
         state=scored.info.state,
-        notes=(*scored.info.notes, *(checkpoint.notes if checkpoint else ())),
+        notes=(*scored.info.notes, *choice.notes),
         metrics={name: interval(one) for name, one in values.items()},
         diagnostics=_diagnostics(scored),
-        train_seconds=checkpoint.seconds if checkpoint else None,
+        train_seconds=choice.checkpoint.seconds if choice.checkpoint else None,
         ms_per_query=1000 * scored.seconds / len(requests),
         pairs_per_second=pairs / scored.seconds if scored.seconds else 0.0,
         parameters=scored.info.parameters,

@@ -8,8 +8,10 @@ from rr.protocols import Scorer
 from rr.rerank.compose import compose
 from rr.types import Dataset
 
+DEV_METRIC = "nDCG@10"
 
-def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = "nDCG@10") -> float:
+
+def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = DEV_METRIC) -> float:
     """The mean of the metric over the split's queries, those of its population if it names one."""
     measure = metric(name)
     rankings = compose(scorer).rerank(dataset.requests(split))

@@ -92,7 +92,7 @@ def test_the_folder_is_all_that_is_needed(folder: Path, tmp_path: Path, small_re
     registry = ("--registry", small_registry)
     trained = rr_command("train", "letters", "--dataset", "rooms", "--out", tmp_path / "out", *registry)
     assert trained.returncode == 0, trained.stderr
-    record = json.loads((tmp_path / "out" / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "out" / "training_info.json").read_text(encoding="utf-8"))
     assert record["steps"] == 1
 
     own = LetterSettings(model=str(folder))

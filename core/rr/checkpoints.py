@@ -1,0 +1,193 @@
+"""Checkpoints: folders that a training wrote, what their record says of them, and which of them an entry is given."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rr.artefacts import file_sha256, fingerprint, home
+from rr.errors import RerankError
+from rr.plugins import Plugins, summary
+from rr.protocols import STATE
+from rr.resolve import Resolved, load_trainer, target_name
+from rr.types import Dataset
+from rr.workplace import NOTES
+
+RECORD = "training_info.json"
+LOSSES = "loss.jsonl"
+REQUIRED = ("files", "finished", "seconds", "notes", "data")
+"""The keys of a record that this module reads."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that a training wrote, and its record."""
+
+    folder: Path
+    record: Mapping[str, Any]
+
+    @property
+    def seconds(self) -> float:
+        return float(self.record["seconds"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self.record["notes"])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and contents of the files that the trainer wrote, without the record's timings."""
+        return fingerprint(self.record["files"])
+
+    def damage(self) -> str:
+        """What is wrong with the first file that is not as the record says; nothing if all are. Reads all of them,
+        which takes under a second for 500 MB."""
+        for name, sha256 in self.record["files"].items():
+            if not (self.folder / name).is_file():
+                return f"{name} is missing"
+            if file_sha256(self.folder / name) != sha256:
+                return f"{name} is not the file that was written"
+        return ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The checkpoint that an entry is given, None for its component as it is; and what to say about the choice."""
+
+    checkpoint: Checkpoint | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path | None:
+        return self.checkpoint.folder if self.checkpoint else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (*self.remarks, *(self.checkpoint.notes if self.checkpoint else ()))
+
+    def fingerprint(self) -> str:
+        return self.checkpoint.fingerprint() if self.checkpoint else ""
+
+
+def written_files(folder: Path) -> dict[str, str]:
+    """Name → SHA-256 of what a trainer has put into a folder: all but the core's own files and the trainer's state."""
+    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    ours = (RECORD, LOSSES, NOTES, STATE)
+    return {str(name): file_sha256(folder / name) for name in sorted(names) if name.parts[0] not in ours}
+
+
+def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
+    """What a checkpoint's record has in common with the entries that can load it, whatever they are called."""
+    return {
+        "scorer": target_name(resolved.target),
+        "trainer": target_name(load_trainer(plugins, resolved)),
+        "settings": resolved.settings.model_dump(mode="json"),
+        "weights": resolved.settings.weights(),
+    }
+
+
+def open_checkpoint(folder: Path) -> Checkpoint:
+    """A checkpoint folder that `train` wrote.
+
+    Raises:
+        RerankError: the folder is missing or holds no record of a training, or its files are not those of the record.
+    """
+    checkpoint = _recorded(folder)
+    damage = checkpoint.damage()
+    if damage:
+        raise RerankError(f"{folder}: damaged checkpoint, {damage}; delete the folder and train again")
+    return checkpoint
+
+
+def chosen_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Choice:
+    """What the entry's `checkpoint:` names, without training anything (`train` gives the component as it is). `latest`
+    and `best` look among the checkpoints in `$RR_HOME`, and log which one they took. `dataset`: what is ranked.
+
+    Raises:
+        RerankError: a folder that is named holds no whole checkpoint, or there is no data set to be `best` on.
+    """
+    which = resolved.entry.checkpoint
+    if which in ("train", "none"):
+        return Choice()
+    if which not in ("latest", "best"):
+        named = open_checkpoint(Path(which))
+        choice = Choice(named, _other_settings(named, resolved))
+    else:
+        if which == "best" and dataset is None:
+            raise RerankError(f"{resolved.name!r} asks for the best checkpoint of a data set; name it with --dataset")
+        choice = _found(plugins, resolved, dataset)
+    for remark in choice.remarks:
+        logging.getLogger("rr").warning("%s: %s", resolved.name, remark)
+    return choice
+
+
+def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Choice:
+    which, wanted = resolved.entry.checkpoint, identity(plugins, resolved)
+    found, remarks = [], []
+    for folder in sorted((home() / "checkpoints").glob("[!.]*")):
+        try:
+            checkpoint = _recorded(folder)
+        except RerankError:
+            remarks.append(f"checkpoint {which}: skipped {folder.name}, {RECORD} cannot be read")
+            continue
+        if all(checkpoint.record.get(key) == value for key, value in wanted.items()):
+            found.append(checkpoint)
+    if which == "best" and dataset is not None:
+        found = [
+            one
+            for one in found
+            if one.record["data"]["fingerprint"] == dataset.fingerprint and one.record.get("best_dev") is not None
+        ]
+        found.sort(key=lambda one: (one.record["best_dev"], one.record["finished"]), reverse=True)
+    else:
+        found.sort(key=lambda one: one.record["finished"], reverse=True)
+    for checkpoint in found:
+        damage = checkpoint.damage()
+        if not damage:
+            return Choice(checkpoint, (f"checkpoint {which}: {_described(checkpoint, which, dataset)}", *remarks))
+        remarks.append(f"checkpoint {which}: skipped {checkpoint.folder.name}, {damage}")
+    return Choice(None, (f"checkpoint {which}: none found, pretrained weights", *remarks))
+
+
+def _described(checkpoint: Checkpoint, which: str, dataset: Dataset | None) -> str:
+    record = checkpoint.record
+    data, finished = record["data"], record["finished"]
+    quality = f"dev {record['dev_metric']} {record['best_dev']:.4f}, " if which == "best" else ""
+    told = f"{checkpoint.folder.name} ({quality}trained on {data['name']}, {finished[:10]} {finished[11:16]} UTC)"
+    if dataset is None or data["fingerprint"] == dataset.fingerprint:
+        return told
+    if data["name"] != dataset.name:
+        return f"{told}, not on this data set"
+    return f"{told}, of other content or splits (data {data['fingerprint'][:12]}): it may have seen these test queries"
+
+
+def _other_settings(checkpoint: Checkpoint, resolved: Resolved) -> tuple[str, ...]:
+    """A remark where the checkpoint was trained with other settings of the scorer than it is used with."""
+    ours, theirs = resolved.settings.model_dump(mode="json"), checkpoint.record.get("settings", {})
+    other = [
+        f"{name} {theirs[name]}, here {ours[name]}" for name in ours if name in theirs and theirs[name] != ours[name]
+    ]
+    return (f"checkpoint {checkpoint.folder.name} was trained with {'; '.join(other)}",) if other else ()
+
+
+def _recorded(folder: Path) -> Checkpoint:
+    """The checkpoint by its record alone; its files are not looked at.
+
+    Raises:
+        RerankError: there is no record that can be read.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        missing = [key for key in REQUIRED if key not in record]
+    except (OSError, ValueError, TypeError) as error:
+        raise _no_checkpoint(folder, summary(error)) from error
+    if missing:
+        raise _no_checkpoint(folder, f"{missing[0]!r} is missing")
+    return Checkpoint(folder, record)
+
+
+def _no_checkpoint(folder: Path, reason: str) -> RerankError:
+    return RerankError(f"{folder}: no checkpoint ({RECORD} cannot be read: {reason}); make one with 'rr train'")
