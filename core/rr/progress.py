@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -11,6 +12,17 @@ class Progress(Protocol):
     def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
         """A piece of work of `total` units (None: unknown); the function given back counts units done."""
         ...
+
+
+@dataclass(frozen=True)
+class Prefixed:
+    """Says before every description what larger piece of work it is part of."""
+
+    progress: Progress
+    prefix: str
+
+    def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        return self.progress.task(f"{self.prefix}{description}", total)
 
 
 class Silent:

@@ -21,6 +21,9 @@ def bench(
     baseline: Annotated[
         str | None, typer.Option(help="Take the differences from this one.", show_default=False)
     ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate by query, in so many folds.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -39,6 +42,7 @@ def bench(
         profile=profile,
         datasets=dataset or (),
         baseline=baseline,
+        folds=folds,
         registry=registry,
         progress=RichProgress(),
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from rr.artefacts import code_fingerprint, file_sha256, fingerprint, folder_fingerprint, home
+from rr.data.collection import Collection
 from rr.data.generators import load_generator
-from rr.data.prepare import prepare
+from rr.data.prepare import prepare, prepare_folds
 from rr.data.readers import load_reader
 from rr.data.store import read_dataset, write_dataset
 from rr.errors import DataError
@@ -26,6 +28,36 @@ def load_dataset(name: str, entry: DatasetEntry, progress: Progress = SILENT) ->
         DataError: a source is missing or malformed.
         RegistryError: the entry's options are not those of its reader.
     """
+
+    def prepared(collection: Collection) -> list[Dataset]:
+        return [prepare(name, collection, entry.split, entry.candidates, progress)]
+
+    (dataset,) = _stored(name, entry, [""], prepared, progress)
+    return dataset
+
+
+def load_folds(name: str, entry: DatasetEntry, folds: int, progress: Progress = SILENT) -> list[Dataset]:
+    """The data set as the folds of a cross-validation by query, each a data set of its own; kept likewise.
+
+    Raises:
+        DataError: a source is missing or malformed, or the data set cannot be dealt out into so many folds.
+        RegistryError: the entry's options are not those of its reader.
+    """
+
+    def prepared(collection: Collection) -> list[Dataset]:
+        return prepare_folds(name, collection, entry.split, entry.candidates, folds, progress)
+
+    return _stored(name, entry, [f"-fold{number}of{folds}" for number in range(1, folds + 1)], prepared, progress)
+
+
+def _stored(
+    name: str,
+    entry: DatasetEntry,
+    parts: Sequence[str],
+    prepared: Callable[[Collection], list[Dataset]],
+    progress: Progress,
+) -> list[Dataset]:
+    """One data set a part, from `$RR_HOME/data` if all are there. `parts`: what the names of their folders end with."""
     module = load_reader(entry.reader) if entry.reader else load_generator(str(entry.generator))
     options = validated(module.Options, entry.options, f"data set {name!r}: options")
     key = fingerprint(
@@ -36,17 +68,17 @@ def load_dataset(name: str, entry: DatasetEntry, progress: Progress = SILENT) ->
             "code": code_fingerprint("rr"),
         }
     )
-    folder = home() / "data" / f"{name}-{key[:16]}"
-    if folder.is_dir():
-        return read_dataset(folder)
+    folders = [home() / "data" / f"{name}-{key[:16]}{part}" for part in parts]
+    if all(folder.is_dir() for folder in folders):
+        return [read_dataset(folder) for folder in folders]
     with progress.task(f"{name}: reading", None):
         try:
-            collection = module.read(options) if entry.reader else module.generate(options)
-            dataset = prepare(name, collection, entry.split, entry.candidates, progress)
+            datasets = prepared(module.read(options) if entry.reader else module.generate(options))
         except DataError as error:
             raise DataError(f"data set {name!r}: {error}") from error
-    write_dataset(dataset, folder)
-    return dataset
+    for dataset, folder in zip(datasets, folders, strict=True):
+        write_dataset(dataset, folder)
+    return datasets
 
 
 def _paths(options: BaseModel) -> list[str]:

@@ -10,7 +10,7 @@ from rr.artefacts import fingerprint
 from rr.data.collection import Collection
 from rr.data.retrieve import Bm25, GivenRun, Retriever, top
 from rr.data.sequences import ItemKnn, Markov, Popularity
-from rr.data.splits import draw_splits, limit_splits
+from rr.data.splits import draw_folds, draw_splits, limit_splits
 from rr.errors import DataError
 from rr.progress import SILENT, Progress
 from rr.schema import CandidatePlan, SplitPlan
@@ -27,8 +27,47 @@ def prepare(
     """The data set that every reranker is compared on."""
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
+    return _frozen(name, collection, splits, whole["train"], candidates, (*left_out, *drawn), progress)
+
+
+def prepare_folds(
+    name: str,
+    collection: Collection,
+    split: SplitPlan,
+    candidates: CandidatePlan,
+    folds: int,
+    progress: Progress = SILENT,
+) -> list[Dataset]:
+    """One data set a fold of a cross-validation by query: the same documents, queries and candidates, other splits.
+
+    Raises:
+        DataError: the data are sequential, or the first stage would have to be fitted anew for each fold.
+    """
+    if candidates.retriever not in ("bm25", "run"):
+        raise DataError(
+            f"folds need a first stage that does not learn from the train split, and {candidates.retriever} does; "
+            "set candidates.retriever: bm25"
+        )
+    if any(query.history for query in collection.queries.values()):
+        raise DataError("folds by query are not for sequential data, whose splits are in the order of time")
+    splits, notes = draw_folds(collection, split, folds)
+    first = _frozen(name, collection, splits[0], (), candidates, notes, progress)
+    datasets = [replace(first, splits=of_fold) for of_fold in splits]
+    return [replace(dataset, fingerprint=dataset_fingerprint(dataset)) for dataset in datasets]
+
+
+def _frozen(
+    name: str,
+    collection: Collection,
+    splits: Mapping[str, tuple[str, ...]],
+    train: Sequence[str],
+    candidates: CandidatePlan,
+    notes: Sequence[str],
+    progress: Progress,
+) -> Dataset:
+    """`train`: the queries that a first stage may learn from."""
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
-    retriever = _retriever(collection, candidates, whole["train"])
+    retriever = _retriever(collection, candidates, train)
     lists: dict[str, tuple[str, ...]] = {}
     first_stage: dict[str, tuple[float, ...]] = {}
     with progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance:
@@ -51,7 +90,7 @@ def prepare(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *left_out, *drawn),
+        notes=(*collection.notes, *notes),
         fingerprint="",
     )
     return replace(dataset, fingerprint=dataset_fingerprint(dataset))

@@ -16,11 +16,7 @@ def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tupl
     A split that the source gives is kept; where it gives train but no dev, dev is drawn from train. Queries without
     a relevant document cannot be evaluated and are left out, loudly.
     """
-    judged = [q for q in collection.queries if any(g > 0 for g in collection.qrels.get(q, {}).values())]
-    notes = []
-    without = [query_id for query_id in collection.queries if query_id not in set(judged)]
-    if without:
-        notes.append(f"{len(without)} queries without a relevant document left out: {_some(without)}")
+    judged, notes = _judged(collection)
     if collection.splits:
         splits = {name: [q for q in collection.splits.get(name, ()) if q in set(judged)] for name in SPLITS}
         if splits["train"] and not splits["dev"]:
@@ -31,6 +27,43 @@ def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tupl
     if not splits["test"]:
         raise DataError("the test split is empty: there is no query with a relevant document to evaluate on")
     return {name: tuple(splits[name]) for name in SPLITS}, notes
+
+
+def draw_folds(
+    collection: Collection, plan: SplitPlan, folds: int
+) -> tuple[list[dict[str, tuple[str, ...]]], list[str]]:
+    """For each fold: split name → query ids; and notes. Whole groups are dealt to the folds, in a seeded order and the
+    largest first, each to the smallest fold, so that folds differ by no more than a group; a fold's queries are its
+    test split. Of the others `plan.dev` are dev, drawn as ever. The splits of the source are not kept.
+
+    Raises:
+        DataError: there are fewer groups than folds, or so few that nothing is left for dev or train.
+    """
+    judged, notes = _judged(collection)
+    given = {query_id for query_ids in collection.splits.values() for query_id in query_ids}
+    query_ids = [query_id for query_id in judged if not given or query_id in given]
+    members = _members(query_ids, collection.groups)
+    if len(members) < folds:
+        raise DataError(f"{folds} folds need as many groups of queries, and there are {len(members)}; ask for fewer")
+    order = sorted(members)
+    random.Random(plan.seed).shuffle(order)
+    dealt: list[set[str]] = [set() for _ in range(folds)]
+    for group in sorted(order, key=lambda group: -len(members[group])):
+        min(dealt, key=len).update(members[group])
+    splits = []
+    for tested in dealt:
+        others = [query_id for query_id in query_ids if query_id not in tested]
+        split = {**_deal(others, collection.groups, {"dev": plan.dev}, plan.seed), "test": list(tested)}
+        if not split["train"] or not split["dev"]:
+            raise DataError(f"{folds} folds of {len(query_ids)} queries leave none to train on, or none for dev")
+        place = {query_id: name for name in SPLITS for query_id in split[name]}
+        splits.append({name: tuple(q for q in query_ids if place[q] == name) for name in SPLITS})
+    limits = [name for name in ("max_train", "max_dev", "max_test") if getattr(plan, name) is not None]
+    if limits:
+        notes.append(f"every query is tested once, so {', '.join(limits)} of the split do not apply")
+    if collection.splits:
+        notes.append("the splits of the source are not kept: their queries are dealt out anew")
+    return splits, notes
 
 
 def limit_splits(splits: Mapping[str, Sequence[str]], plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:
@@ -49,9 +82,7 @@ def _deal(
     query_ids: Sequence[str], groups: Mapping[str, str], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[str]]:
     """Deals whole groups out, in a seeded order, until each share is filled; the rest is train."""
-    members: dict[str, list[str]] = {}
-    for query_id in query_ids:
-        members.setdefault(groups.get(query_id, f"query {query_id}"), []).append(query_id)
+    members = _members(query_ids, groups)
     order = sorted(members)
     random.Random(seed).shuffle(order)
     dealt: dict[str, list[str]] = {name: [] for name in ("train", *shares)}
@@ -59,6 +90,22 @@ def _deal(
         open_shares = [name for name, share in shares.items() if len(dealt[name]) < share * len(query_ids)]
         dealt[open_shares[0] if open_shares else "train"] += members[group]
     return dealt
+
+
+def _members(query_ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """Group → its queries; a query without a group is one of its own."""
+    members: dict[str, list[str]] = {}
+    for query_id in query_ids:
+        members.setdefault(groups.get(query_id, f"query {query_id}"), []).append(query_id)
+    return members
+
+
+def _judged(collection: Collection) -> tuple[list[str], list[str]]:
+    """The queries that can be evaluated, and a note on the others."""
+    judged = {q: any(grade > 0 for grade in collection.qrels.get(q, {}).values()) for q in collection.queries}
+    without = [query_id for query_id, has_relevant in judged.items() if not has_relevant]
+    notes = [f"{len(without)} queries without a relevant document left out: {_some(without)}"] if without else []
+    return [query_id for query_id, has_relevant in judged.items() if has_relevant], notes
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rr.data.load import load_dataset
-from rr.errors import PluginError, RerankError, nearest
+from rr.data.load import load_dataset, load_folds
+from rr.errors import DataError, PluginError, RerankError, nearest
 from rr.evaluate.entries import chosen_entries
+from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
 from rr.evaluate.population import population
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
 from rr.plugins import Plugins, installed_plugins, summary
-from rr.progress import SILENT, Progress
+from rr.progress import SILENT, Prefixed, Progress
 from rr.protocols import Reranker
 from rr.registry import load_registry
 from rr.resolve import load_reranker, resolve
@@ -34,19 +35,23 @@ def bench(
     profile: str | None = None,
     datasets: Sequence[str] = (),
     baseline: str | None = None,
+    folds: int | None = None,
     registry: Path | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
 ) -> BenchResult:
     """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
     the named data sets (all of the profile's suite if none is given). `baseline`: the one that the others' differences
-    are taken from, the suite's own if none is given.
+    are taken from, the suite's own if none is given. `folds`: cross-validates by query instead of using the data sets'
+    own splits (`rr.evaluate.folds`).
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
     """
+    if folds is not None and folds < 2:
+        raise RerankError(f"a cross-validation has at least 2 folds, not {folds}")
     registry = registry if isinstance(registry, Registry) else load_registry(registry)
     plugins = plugins or installed_plugins()
     chosen = registry.profile(profile)
@@ -60,7 +65,8 @@ def bench(
             raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
         suite = suite.model_copy(update={"baseline": baseline})
     results = [
-        _bench_dataset(name, suite, registry, plugins, entries, progress) for name in datasets or list(suite.datasets)
+        _bench_dataset(name, suite, registry, plugins, entries, folds, progress)
+        for name in datasets or list(suite.datasets)
     ]
     return BenchResult(
         profile or registry.default_profile, suite.baseline, suite.metrics, tuple(results), _environment()
@@ -72,19 +78,54 @@ def _bench_dataset(
     suite: Suite,
     registry: Registry,
     plugins: Plugins,
-    entries: dict[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | str],
+    folds: int | None,
     progress: Progress,
 ) -> DatasetResult:
     try:
-        dataset = load_dataset(name, registry.dataset(name), progress)
-        measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
+        if folds is None:
+            dataset = load_dataset(name, registry.dataset(name), progress)
+            result = _dataset_result(dataset, suite, plugins, entries, progress)
+        else:
+            datasets = load_folds(name, registry.dataset(name), folds, progress)
+            result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    rows = [_row(label, entry, dataset, measures, plugins, progress) for label, entry in entries.items()]
+    return replace(result, rows=tuple(_compared(result.rows, suite)))
+
+
+def _fold_results(
+    datasets: Sequence[Dataset],
+    suite: Suite,
+    plugins: Plugins,
+    entries: Mapping[str, RerankerEntry | str],
+    progress: Progress,
+) -> list[DatasetResult]:
+    results, left = [], dict(entries)
+    for number, dataset in enumerate(datasets, 1):
+        fold = f"fold {number} of {len(datasets)}"
+        try:
+            results.append(_dataset_result(dataset, suite, plugins, left, Prefixed(progress, f"{fold}, ")))
+        except DataError as error:
+            raise DataError(f"{fold}: {error}") from error
+        # what failed in one fold is FAILED in all: nothing more is spent on it
+        left |= {row.reranker: row.failure for row in results[-1].rows if row.failure}
+    return results
+
+
+def _dataset_result(
+    dataset: Dataset,
+    suite: Suite,
+    plugins: Plugins,
+    entries: Mapping[str, RerankerEntry | str],
+    progress: Progress,
+) -> DatasetResult:
+    """All rerankers on one data set, not compared yet."""
+    measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test = dataset.splits["test"]
     return DatasetResult(
-        name=name,
+        name=dataset.name,
         fingerprint=dataset.fingerprint,
         documents=len(dataset.documents),
         queries={split: len(query_ids) for split, query_ids in dataset.splits.items()},
@@ -95,7 +136,7 @@ def _bench_dataset(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(_compared(rows, suite)),
+        rows=tuple(_row(label, entry, dataset, measures, plugins, progress) for label, entry in entries.items()),
     )
 
 

@@ -30,8 +30,19 @@ class Row:
     """The times are those of the run that computed the scores."""
     per_query: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
+    folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of a cross-validation: metric → the mean of each fold."""
     failure: str = ""
     traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The data set that one fold of a cross-validation is."""
+
+    fingerprint: str
+    queries: Mapping[str, int]
+    """Split → count."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class DatasetResult:
     query_ids: tuple[str, ...] = ()
     populations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Each population that a metric names → its queries."""
+    folds: tuple[Fold, ...] = ()
+    """Empty where there was no cross-validation."""
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""

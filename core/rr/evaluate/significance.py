@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,15 @@ def interval(values: Sequence[float]) -> Interval:
     """The bootstrap interval of the mean of one value a query."""
     low, high = _percentiles(_means(values))
     return Interval(float(np.mean(values)), low, high)
+
+
+def t_interval(means: Sequence[float]) -> Interval:
+    """The mean of at least two folds' means and its 95 % Student t interval: m ± t(0.975, k - 1) · s / √k. Folds share
+    training data, so it is approximate: their variance has no unbiased estimate (Bengio & Grandvalet 2004)."""
+    from scipy.special import stdtrit
+
+    reach = float(stdtrit(len(means) - 1, (1 + LEVEL) / 2)) * stdev(means) / len(means) ** 0.5
+    return Interval(fmean(means), fmean(means) - reach, fmean(means) + reach)
 
 
 def difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:

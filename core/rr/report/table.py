@@ -62,6 +62,8 @@ def cells(row: Row, result: BenchResult) -> list[str]:
 def title(dataset: DatasetResult) -> str:
     """One line on what was compared on."""
     sizes = ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
+    if dataset.folds:
+        sizes = f"{len(dataset.query_ids)} in {len(dataset.folds)} folds"
     populations = "".join(
         f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}; "
         for name, ids in dataset.populations.items()
@@ -76,11 +78,16 @@ def title(dataset: DatasetResult) -> str:
 def explanation(result: BenchResult) -> str:
     """What the columns mean, in one line under the tables."""
     named = ", or those of the population that a metric names" if any(":" in name for name in result.metrics) else ""
+    means = f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired"
+    if any(dataset.folds for dataset in result.datasets):
+        means = (
+            f"Means over a fold's test queries{named}, then over the folds. Intervals: 95 % Student t over the folds' "
+            "means; Δ: percentile bootstrap over the queries of all folds, paired"
+        )
     return (
-        f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired, against "
-        f"{result.baseline}, p two-sided. Times are of one machine ({result.environment['machine']}); a query's time "
-        "is its share of batched scoring. Notes: shares and means over the queries; tied = equal scores among the "
-        "candidates."
+        f"{means}, against {result.baseline}, p two-sided. "
+        f"Times are of one machine ({result.environment['machine']}); a query's time is its share of batched scoring. "
+        "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 
 
