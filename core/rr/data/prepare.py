@@ -51,8 +51,11 @@ def prepare_folds(
     if any(query.history for query in collection.queries.values()):
         raise DataError("folds by query are not for sequential data, whose splits are in the order of time")
     splits, notes = draw_folds(collection, split, folds)
-    first = _frozen(name, collection, splits[0], (), candidates, notes, progress)
-    datasets = [replace(first, splits=of_fold) for of_fold in splits]
+    tested = {query_id for of_fold in splits for query_id in of_fold["test"]}
+    # in one order for all folds, which is that of their splits too
+    every = tuple(query_id for query_id in collection.queries if query_id in tested)
+    whole = _frozen(name, collection, {"test": every}, (), candidates, notes, progress)
+    datasets = [replace(whole, splits=of_fold) for of_fold in splits]
     return [replace(dataset, fingerprint=dataset_fingerprint(dataset)) for dataset in datasets]
 
 
