@@ -21,6 +21,9 @@ from rr.workplace import NOTES, workplace
 
 RECORD = "training.json"
 LOSSES = "loss.jsonl"
+DEV_METRICS = "dev_metrics.json"
+"""What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
+"notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")

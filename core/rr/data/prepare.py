@@ -53,6 +53,7 @@ def prepare(
         protocol=candidates.protocol,
         notes=(*collection.notes, *left_out, *drawn),
         fingerprint="",
+        groups={query_id: collection.groups[query_id] for query_id in used if query_id in collection.groups},
     )
     return replace(dataset, fingerprint=dataset_fingerprint(dataset))
 
