@@ -39,7 +39,7 @@ class CrossEncoderTrainer:
         precision = mixed_precision(settings.fp16, settings.bf16, pick_device())
         if settings.dev_ratio is not None:
             dataset = with_dev_share(dataset, settings.dev_ratio, settings.seed)
-        labelled_requests(dataset)
+        labelled_requests(dataset)  # it is an error now rather than after hours
         mined = mine(dataset, settings)
         samples = pair_samples if settings.loss == "bce" else list_samples
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
@@ -87,7 +87,8 @@ def checkpoint_gradients(pairs: PairModel) -> None:
         raise RerankError(
             f"{type(pairs.model).__name__} cannot checkpoint gradients; set gradient_checkpointing: false"
         )
-    pairs.model.gradient_checkpointing_enable({"use_reentrant": False})
+    with quiet():
+        pairs.model.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def tokenised(pairs: PairModel, samples: Sequence[Sample]) -> list[Tokenised]:

@@ -57,7 +57,7 @@ def test_float16_scales_its_gradients_and_skips_what_overflows(tmp_path: Path) -
     _, facts, _ = newest_state(tmp_path / "state") or pytest.fail("no state")
     assert 1 < facts["scaler"]["scale"] < 2.0**26
     losses = [event.loss for event in done.events if event.loss is not None]
-    assert sum(losses[-6:]) < 0.5 * sum(losses[:6])
+    assert sum(losses[-6:]) < 0.8 * sum(losses[:6])
     with torch.no_grad():  # what is told is not scaled
         first = mean_loss(Net(0.0), shuffled(items(24), 2)[0][:4]).item()
     assert losses[0] == pytest.approx(first, rel=0.01)

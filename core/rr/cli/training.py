@@ -43,12 +43,12 @@ def train(
     if record.get("best_dev") is not None:
         told.append(f"best dev {record['training'].get('dev_metric', 'nDCG@10')} {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
-    _tell_dev_metrics(checkpoint.folder / DEV_METRICS)
+    tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)
 
 
-def _tell_dev_metrics(file: Path) -> None:
+def tell_dev_metrics(file: Path) -> None:
     """The targets, met or missed, and the notes of a trainer that left such a file."""
     import json
 
