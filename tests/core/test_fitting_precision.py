@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rr import RerankError
 from rr.modeling.fitting import FitSettings
@@ -51,6 +54,13 @@ class Overflowing(Precision):
         return torch.amp.GradScaler("cpu", init_scale=2.0**26, growth_interval=4)
 
 
+class Scaled(Precision):
+    """float16 on a CPU, with a scale that suffices."""
+
+    def scaler(self) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler("cpu", init_scale=2.0**8)
+
+
 def test_float16_scales_its_gradients_and_skips_what_overflows(tmp_path: Path) -> None:
     done = run(tmp_path, Overflowing(torch.float16), Net(0.0), epochs=10)
     done()
@@ -61,6 +71,29 @@ def test_float16_scales_its_gradients_and_skips_what_overflows(tmp_path: Path) -
     with torch.no_grad():  # what is told is not scaled
         first = mean_loss(Net(0.0), shuffled(items(24), 2)[0][:4]).item()
     assert losses[0] == pytest.approx(first, rel=0.01)
+
+
+@pytest.mark.parametrize("norm", [1e9, 0.1])
+def test_float16_gradients_are_clipped_at_their_own_size(tmp_path: Path, norm: float) -> None:
+    """And not at the scaled one."""
+    found: list[list[Tensor]] = []
+    for number, precision in enumerate((Precision(), Scaled(torch.float16))):
+        net = Net(0.0)
+        seen: list[Tensor] = []
+        found.append(seen)
+
+        def note(*_: Any, net: Net = net, seen: list[Tensor] = seen) -> None:
+            seen.extend(weight.grad.clone() for weight in net.layers.parameters() if weight.grad is not None)
+
+        hook = register_optimizer_step_pre_hook(note)
+        try:
+            settings = FitSettings(batch_size=24, epochs=1, max_grad_norm=norm)
+            Run(tmp_path / str(number), settings, [items(24)], net, options={"precision": precision})()
+        finally:
+            hook.remove()
+    for exact, scaled in zip(*found, strict=True):
+        torch.testing.assert_close(scaled, exact, rtol=0.02, atol=1e-3)
+    assert any(gradient.abs().max() > 0.02 for gradient in found[0])
 
 
 @pytest.mark.parametrize("event", [6, 10, 13])
