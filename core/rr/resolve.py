@@ -71,6 +71,12 @@ def load_trainer(plugins: Plugins, resolved: Resolved) -> Any:
     return plugins.load("trainer", resolved.entry.trainer)
 
 
+def training_settings(plugins: Plugins, resolved: Resolved) -> Settings:
+    """The entry's `training:`, checked by its trainer."""
+    where = f"reranker {resolved.name!r}: training"
+    return checked_settings(load_trainer(plugins, resolved), resolved.entry.training, where)
+
+
 def target_name(target: Any) -> str:
     """A component's class as its registration spells it: `module:Class`."""
     return f"{target.__module__}:{target.__qualname__}"

@@ -23,14 +23,17 @@ from rr.checkpoints import (
     written_files,
 )
 from rr.errors import PluginError, RerankError
-from rr.evaluate.quality import DEV_METRIC
+from rr.evaluate.quality import dev_metric
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, checked_settings, load_trainer, target_name
+from rr.resolve import Resolved, load_trainer, target_name, training_settings
 from rr.types import Dataset
 from rr.workplace import workplace
 
+DEV_METRICS = "dev_metrics.json"
+"""What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
+"notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
@@ -74,7 +77,7 @@ def train(
     if folder.is_dir():
         return open_checkpoint(folder)
     target = load_trainer(plugins, resolved)
-    settings = _training_settings(target, resolved)
+    settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, _key(plugins, resolved, dataset)) as work:
@@ -98,6 +101,7 @@ def train(
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": round(elapsed(), 3),
+            "dev_metric": dev_metric(settings),
             **log.summary(),
             "files": written_files(work.folder),
         }
@@ -137,7 +141,6 @@ class _Log:
             "first_loss": means[0],
             "lowest_loss": min(means),
             "last_loss": means[-1],
-            "dev_metric": DEV_METRIC,
             "best_dev": max(devs, default=None),
             "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
         }
@@ -151,14 +154,10 @@ def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
             "scorer": resolved.fingerprint(),
             "trainer": target_name(trainer),
             "code": code_fingerprint(trainer.__module__.partition(".")[0]),
-            "training": _training_settings(trainer, resolved).model_dump(mode="json"),
+            "training": training_settings(plugins, resolved).model_dump(mode="json"),
             "data": dataset.fingerprint,
         }
     )
-
-
-def _training_settings(trainer: Any, resolved: Resolved) -> Any:
-    return checked_settings(trainer, resolved.entry.training, f"reranker {resolved.name!r}: training")
 
 
 def installed_versions() -> dict[str, str]:

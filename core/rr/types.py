@@ -222,7 +222,8 @@ class Dataset:
     """Documents, queries, judgements, splits and the frozen candidate list of every query.
 
     `candidates[q]` is in a seeded random order, the same for every reranker; `first_stage[q]` is parallel to it.
-    `fingerprint` is a SHA-256 over all of it: equal fingerprints mean the very same evaluation.
+    `groups`: query id → group that must not straddle two splits (a query without one is its own group).
+    `fingerprint` is a SHA-256 over all that is ranked and judged: equal fingerprints mean the very same evaluation.
     """
 
     name: str
@@ -237,6 +238,7 @@ class Dataset:
     protocol: Protocol
     notes: tuple[str, ...]
     fingerprint: str
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def requests(self, split: str) -> list[Request]:
         """One request for every query of the split, in the split's order."""

@@ -25,7 +25,7 @@ def rr_register_trainers() -> list[Component]:
         Component(
             "cross_encoder",
             "rr_cross_encoder.trainer:CrossEncoderTrainer",
-            "Binary cross-entropy with hard and random negatives, all weights",
-            REQUIRES,
+            "Binary cross-entropy or a listwise loss with hard and random negatives, all weights",
+            (*REQUIRES, "sentence-transformers"),
         )
     ]

@@ -71,6 +71,7 @@ class HeadTrainer:
                 snapshot=lambda: copied(head.state_dict()),
                 on_event=on_event,
                 out=out,
+                divisible=False,  # the rows of a batch are each other's negatives
             )
         head.load_state_dict(best)
         if rank() == 0:

@@ -81,6 +81,8 @@ class Run:
     stop_at_quality: int | None = None
     qualities: dict[int, float] | None = None
     """By step, in place of the truth."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of `fit`, beside those that every training has."""
     events: list[TrainingEvent] = field(default_factory=list)
     measured: int = 0
     states: list[list[str]] = field(default_factory=list)
@@ -93,11 +95,11 @@ class Run:
                 self.net,
                 self.epochs,
                 self.settings,
-                loss=lambda batch: mean_loss(self.net, batch),
                 quality=self._quality,
                 snapshot=lambda: copied(self.net.layers.state_dict()),
                 on_event=self._event,
                 out=self.out,
+                **{"loss": lambda batch: mean_loss(self.net, batch), **self.options},
             )
 
     def _event(self, event: TrainingEvent) -> None:
@@ -239,6 +241,19 @@ def test_weights_that_need_no_gradient_stay_as_they_were(tmp_path: Path) -> None
     assert equal(net.frozen.state_dict(), before)
 
 
+def test_max_steps_ends_it_and_its_schedule(tmp_path: Path) -> None:
+    """As many steps as the first epoch has, and then as if there were no second one."""
+    epochs = shuffled(items(18), 2)
+    options = {"batch_size": 4, "lr": 0.03}
+    cut = Run(tmp_path / "cut", FitSettings(**options, max_steps=5), epochs)
+    one = Run(tmp_path / "one", FitSettings(**options), epochs[:1])
+    assert_same(cut, cut(), one, one())
+    assert [event.total for event in cut.events] == [5] * 6
+    more = Run(tmp_path / "more", FitSettings(**options, max_steps=99), epochs)
+    more()
+    assert more.events[-1].total == 10
+
+
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RerankError, match="there is nothing to train on"):
         Run(tmp_path, FitSettings(), [[], []])()
@@ -275,6 +290,25 @@ def test_the_dev_split_is_asked_after_each_epoch_or_every_so_many_steps_and_at_t
     uneven = Run(tmp_path / "uneven", FitSettings(batch_size=2), [items(3), items(6), items(1)])
     uneven()
     assert steps_of(uneven.events) == [2, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("total", "every", "expected"),
+    [
+        (3, None, [1, 2, 3]),
+        (10, 100, list(range(1, 11))),
+        (19, None, list(range(1, 20))),
+        (65, 100, [*range(6, 66, 6), 65]),
+        (65, 4, [*range(4, 65, 4), 65]),
+        (200, None, list(range(20, 201, 20))),
+    ],
+)
+def test_it_evaluates_at_least_so_often(tmp_path: Path, total: int, every: int | None, expected: list[int]) -> None:
+    settings = FitSettings(batch_size=1, eval_steps=every, evaluations=10)
+    run = Run(tmp_path, settings, [items(total)])
+    run()
+    assert steps_of(run.events) == expected
+    assert len(expected) >= min(total, 10)
 
 
 @pytest.mark.parametrize(

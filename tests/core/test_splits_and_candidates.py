@@ -677,7 +677,7 @@ def test_without_given_ones_hard_negatives_are_mined() -> None:
 def test_random_negatives_are_distinct_and_neither_relevant_nor_met(
     relevant: set[int], met: set[int], without: set[int], count: int, seed: int
 ) -> None:
-    documents = documents_of([""] * 15)
+    documents = documents_of([str(n) for n in range(15)])
     query = Query("q0", "", tuple(documents[f"d{n}"] for n in sorted(met)))
     judged = {f"d{n}": int(n in relevant) for n in range(15)}
     collection = Collection(documents, {"q0": query}, {"q0": judged}, run={"q0": {"d0": 1.0}})

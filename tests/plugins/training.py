@@ -40,13 +40,13 @@ def observe(trainer: Trainer, dataset: Dataset, folder: Path, qualities: Sequenc
     """Trains into `folder`; looks on where the trainer measures the dev split. `qualities`: what it is told there,
     epoch by epoch, in place of the truth."""
     module = importlib.import_module(type(trainer).__module__)
-    measure: Callable[[Scorer, Dataset], float] = module.ranking_quality
+    measure: Callable[..., float] = module.ranking_quality
     observed, told = Observed(folder), iter(qualities)
 
-    def look_on(scorer: Scorer, data: Dataset) -> float:
+    def look_on(scorer: Scorer, data: Dataset, **options: Any) -> float:
         observed.scorer = scorer
         observed.answers.append(values(scorer.score(data.requests("dev"))))
-        return next(told) if qualities else measure(scorer, data)
+        return next(told) if qualities else measure(scorer, data, **options)
 
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:

@@ -38,6 +38,7 @@ def train(
     from rr.processes import rank
     from rr.registry import load_registry
     from rr.resolve import resolve
+    from rr.training import DEV_METRICS
     from rr.training import train as train_checkpoint
 
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
@@ -56,7 +57,25 @@ def train(
     if record["steps"]:
         told.append(f"loss {record['first_loss']:.4f} → {record['last_loss']:.4f}")
     if record.get("best_dev") is not None:
-        told.append(f"best dev nDCG@10 {record['best_dev']:.4f}")
+        told.append(f"best dev {record['dev_metric']} {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
+    tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)
+
+
+def tell_dev_metrics(file: Path) -> None:
+    """The targets, met or missed, and the notes of a trainer that left such a file."""
+    import json
+
+    if not file.is_file():
+        return
+    left = json.loads(file.read_text(encoding="utf-8"))
+    targets = [
+        f"{name} {left['metrics'][name]:.3f} > {target['goal']:.2f} {'met' if target['met'] else 'missed'}"
+        for name, target in left.get("targets", {}).items()
+    ]
+    if targets:
+        typer.echo(f"targets on dev: {', '.join(targets)}", err=True)
+    for note in left.get("notes", ()):
+        typer.echo(note, err=True)

@@ -1,29 +1,48 @@
-"""Negatives to train on. They come from the split that is trained on, and are never judged relevant."""
+"""Negatives to train on. They come from the split that is trained on, and are never judged relevant, nor equal in text
+to what is."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from rr.types import Dataset, HardNegative, trec_order
 
 
-def hard_negatives(dataset: Dataset, query_id: str, top_k: int) -> list[HardNegative]:
+def hard_negatives(
+    dataset: Dataset, query_id: str, top_k: int, scores: Mapping[str, float] | None = None
+) -> list[HardNegative]:
     """The query's hardest non-relevant documents, hardest first: those that the data set names, with their types and
-    weights, then the first stage's best candidates with weight 1, `top_k` in all at the most."""
-    excluded = dataset.relevant(query_id) | {document.id for document in dataset.queries[query_id].history}
-    given = [n for n in dataset.hard_negatives.get(query_id, ()) if n.document_id not in excluded]
-    known = {negative.document_id for negative in given} | excluded
-    scores = dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
-    mined = [HardNegative(id_) for id_ in trec_order(scores) if id_ not in known]
-    return (given + mined)[:top_k]
+    weights, then the best by `scores` (document id → score; None: the first stage's) with weight 1. No text comes
+    twice. `top_k` in all at the most."""
+    if scores is None:
+        scores = first_stage_scores(dataset, query_id)
+    given = {negative.document_id: negative for negative in dataset.hard_negatives.get(query_id, ())}
+    order = [*given, *(id_ for id_ in trec_order(scores) if id_ not in given)]
+    ids = _negatives(dataset, query_id, order)[:top_k]
+    return [given.get(id_) or HardNegative(id_) for id_ in ids]
 
 
 def random_negatives(
     dataset: Dataset, query_id: str, count: int, generator: random.Random, without: Collection[str] = ()
 ) -> list[str]:
     """`count` distinct document ids drawn from the corpus: none relevant, none in the query's history, none of
-    `without`. Fewer only where the corpus has no more."""
-    excluded = dataset.relevant(query_id) | set(without) | {d.id for d in dataset.queries[query_id].history}
-    pool = [id_ for id_ in dataset.documents if id_ not in excluded]
+    `without`, none with the text of one of these or of another one. Fewer only where the corpus has no more."""
+    pool = _negatives(dataset, query_id, dataset.documents, without)
     return generator.sample(pool, min(count, len(pool)))
+
+
+def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
+    """Document id → score, of the query's candidates."""
+    return dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
+
+
+def _negatives(dataset: Dataset, query_id: str, ids: Iterable[str], without: Collection[str] = ()) -> list[str]:
+    """The first of `ids` with each text that is no text of the query's relevant documents, its history or `without`."""
+    history = dataset.queries[query_id].history
+    excluded = {dataset.documents[id_].content for id_ in (*dataset.relevant(query_id), *without)}
+    excluded |= {document.content for document in history}
+    by_text: dict[str, str] = {}
+    for id_ in ids:
+        by_text.setdefault(dataset.documents[id_].content, id_)
+    return [id_ for text, id_ in by_text.items() if text not in excluded]

@@ -95,6 +95,7 @@ def _frozen(
         protocol=candidates.protocol,
         notes=(*collection.notes, *notes),
         fingerprint="",
+        groups={query_id: collection.groups[query_id] for query_id in used if query_id in collection.groups},
     )
     return replace(dataset, fingerprint=dataset_fingerprint(dataset))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -38,6 +40,34 @@ class Bm25:
             return {}
         values = self._index.get_scores(asked)
         return {self._ids[row]: float(values[row]) for row in np.flatnonzero(values > 0)}
+
+
+class TfIdf:
+    """Cosine of TF-IDF vectors: counts times 1 + ln((1 + n) / (1 + document frequency)), as scikit-learn has it."""
+
+    def __init__(self, documents: Sequence[Document], fold_accents: bool = False) -> None:
+        self._fold = fold_accents
+        counts = [Counter(words(document.content, fold_accents)) for document in documents]
+        frequencies = Counter(word for count in counts for word in count)
+        self._idf = {word: 1 + math.log((1 + len(counts)) / (1 + n)) for word, n in frequencies.items()}
+        self._postings: dict[str, list[tuple[str, float]]] = {word: [] for word in frequencies}
+        for document, count in zip(documents, counts, strict=True):
+            for word, value in self._vector(count).items():
+                self._postings[word].append((document.id, value))
+
+    def scores(self, query: Query) -> dict[str, float]:
+        asked = Counter(word for word in words(query.text, self._fold) if word in self._idf)
+        found: dict[str, float] = {}
+        for word, value in self._vector(asked).items():
+            for id_, weight in self._postings[word]:
+                found[id_] = found.get(id_, 0.0) + value * weight
+        return found
+
+    def _vector(self, counts: Mapping[str, int]) -> dict[str, float]:
+        """Word → weight, of length 1."""
+        weights = {word: count * self._idf[word] for word, count in counts.items()}
+        length = math.sqrt(sum(weight * weight for weight in weights.values()))
+        return {word: weight / length for word, weight in weights.items()}
 
 
 class GivenRun:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rr.data.collection import SPLITS, Collection
 from rr.errors import DataError
 from rr.schema import SplitPlan
+from rr.types import Dataset
 
 
 def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:
@@ -76,6 +78,21 @@ def limit_splits(splits: Mapping[str, Sequence[str]], plan: SplitPlan) -> tuple[
             chosen = set(random.Random(f"{plan.seed} {name}").sample(splits[name], limit))
             limited[name] = tuple(query_id for query_id in splits[name] if query_id in chosen)
     return limited, notes
+
+
+def with_dev_share(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """The data set with another dev split: that share of its train and dev queries, whole groups of them. Its test
+    split stays what it is.
+
+    Raises:
+        DataError: one of the two would be empty.
+    """
+    queries = (*dataset.splits["train"], *dataset.splits["dev"])
+    dealt = _deal(queries, dataset.groups, {"dev": share}, seed)
+    for name, query_ids in dealt.items():
+        if not query_ids:
+            raise DataError(f"a dev split of {share:g} of {len(queries)} queries leaves no {name} queries")
+    return replace(dataset, splits={**dataset.splits, **{name: tuple(ids) for name, ids in dealt.items()}})
 
 
 def _deal(

@@ -31,6 +31,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
                 {
                     "id": query.id,
                     "split": split_of[query.id],
+                    "group": dataset.groups.get(query.id),
                     "text": query.text,
                     "history": [document.id for document in query.history],
                     "qrels": dataset.qrels[query.id],
@@ -96,6 +97,7 @@ def _read(folder: Path) -> Dataset:
         protocol=meta["protocol"],
         notes=tuple(meta["notes"]),
         fingerprint=meta["fingerprint"],
+        groups={id_: row["group"] for id_, row in rows.items() if row["group"] is not None},
     )
 
 

@@ -1,11 +1,12 @@
-"""The one optimisation loop of the trainable plugins: steps, schedule, clipping, selection on the dev split, and a
-state on disk from which a killed training goes on bit by bit as it would have."""
+"""The one optimisation loop of the trainable plugins: steps, schedule, clipping, selection on the dev split, batches
+that are halved where memory ends, and a state on disk from which a killed training goes on bit by bit as it would have.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -17,12 +18,14 @@ from transformers import get_scheduler
 
 from rr.errors import RerankError
 from rr.modeling import parallel
-from rr.modeling.states import newest_state, save_state
+from rr.modeling.course import Course, Weights, resumed
+from rr.modeling.feeding import crashes_in_one_line, feed
+from rr.modeling.memory import out_of_memory
+from rr.modeling.precision import Precision
 from rr.processes import processes, rank
 from rr.protocols import STATE, OnEvent, Settings, TrainingEvent
 
 Item = TypeVar("Item")
-Weights = dict[str, Tensor]
 
 
 class FitSettings(Settings):
@@ -45,6 +48,11 @@ class FitSettings(Settings):
     """The norm over all trained weights that a gradient is clipped to."""
     eval_steps: int | None = Field(None, gt=0)
     """Steps between two evaluations on the dev split; null: one after each epoch."""
+    evaluations: int | None = Field(None, gt=0)
+    """At least so many in a training, spread evenly, whatever `eval_steps` says (a short one evaluates after every
+    step); null: as `eval_steps` says."""
+    max_steps: int | None = Field(None, gt=0)
+    """Where the training ends, whatever `epochs` says: the schedule is that of a training of so many steps."""
     patience: int | None = Field(None, gt=0)
     """Evaluations in a row without a better one that end the training; null: it never ends early."""
     save_steps: int = Field(100, gt=0)
@@ -53,52 +61,52 @@ class FitSettings(Settings):
     """Of samples, shuffles, dropout and initialisation."""
 
 
-@dataclass
-class _Course:
-    """How far the training has come."""
-
-    step: int = 0
-    misses: int = 0
-    best: float | None = None
-    events: list[TrainingEvent] = field(default_factory=list)
-    kept: Weights = field(default_factory=dict)
-
-
 def fit(
     module: torch.nn.Module,
     epochs: Sequence[Sequence[Item]],
     settings: FitSettings,
-    loss: Callable[[Sequence[Item]], Tensor],
+    loss: Callable[[Sequence[Any]], Tensor],
     quality: Callable[[], float],
     snapshot: Callable[[], Weights],
     on_event: OnEvent,
     out: Path,
+    *,
+    prepare: Callable[[Sequence[Item]], Sequence[Any]] = list,
+    workers: int = 0,
+    precision: Precision = Precision(),  # noqa: B008 - it is frozen
+    divisible: bool = True,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
     Args:
-        loss: the mean loss of a batch, a scalar with a gradient.
+        loss: the mean loss of a batch of prepared items, a scalar with a gradient.
         quality: the dev metric of the module as it is, higher is better; asked in eval mode.
         snapshot: a copy of what is to be kept.
         out: states are kept in `out / "state"`; where there is one, the training goes on from it.
+        prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
+        divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
+            then halved, from there on, and its step made of twice as many.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals.
 
     Raises:
-        RerankError: there are no items, or all states found are damaged.
+        RerankError: there are no items, all states found are damaged, a worker died, or there is too little memory
+            for a batch that cannot be halved.
     """
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     size = settings.batch_size * settings.gradient_accumulation_steps
-    steps = [(items, start) for items in epochs for start in range(0, len(items), size)]
+    steps = [(items, start) for items in epochs for start in range(0, len(items), size)][: settings.max_steps]
     ends = set(accumulate(-(-len(items) // size) for items in epochs))
     total = len(steps)
     if not total:
         raise RerankError("there is nothing to train on: every epoch is empty")
+    every = evaluation_steps(settings, total)
     optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    scaler = precision.scaler()
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total).lr_lambdas[0]
-    course = _resumed(out / STATE, trained, optimizer)
+    course = resumed(out / STATE, trained, optimizer, scaler) or Course(settings.batch_size)
     for event in course.events:
         on_event(event)
 
@@ -106,93 +114,104 @@ def fit(
         course.events.append(event)
         on_event(event)
 
+    def share(step: int) -> Sequence[Any]:
+        """The items of a step that this one of several processes computes."""
+        items, start = steps[step]
+        return prepare(items[start : start + size][rank() :: processes()])
+
+    def backward(items: Sequence[Any], weight: float) -> Tensor:
+        """Adds to the gradient that of these items' mean loss times `weight`, and gives the latter."""
+        with precision.autocast():
+            value = loss(items) * weight
+        scaler.scale(value).backward()  # type: ignore[no-untyped-call]
+        return value.detach()
+
     module.train()
-    while course.step < total and (settings.patience is None or course.misses < settings.patience):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.lr * factor(course.step)
-        items, start = steps[course.step]
-        value = _backward(items[start : start + size], settings.batch_size, loss, trained)
-        torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        course.step += 1
-        tell(TrainingEvent(course.step, total, loss=value))
-        due = course.step % settings.eval_steps == 0 if settings.eval_steps else course.step in ends
-        if due or course.step == total:
-            module.eval()
-            reached = quality()
-            module.train()
-            tell(TrainingEvent(course.step, total, dev=reached))
-            course.misses += 1
-            if course.best is None or reached > course.best:
-                course.best, course.kept, course.misses = reached, snapshot(), 0
-        if course.step % settings.save_steps == 0 and course.step < total:
-            _save(out / STATE, course, trained, optimizer)
+    with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
+        while course.step < total and (settings.patience is None or course.misses < settings.patience):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.lr * factor(course.step)
+            items, start = steps[course.step]
+            value = _gradient(next(batches), len(items[start : start + size]), course, backward, trained, divisible)
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            course.step += 1
+            tell(TrainingEvent(course.step, total, loss=value))
+            due = course.step % every == 0 if every else course.step in ends
+            if due or course.step == total:
+                module.eval()
+                with precision.autocast():
+                    reached = quality()
+                module.train()
+                tell(TrainingEvent(course.step, total, dev=reached))
+                course.misses += 1
+                if course.best is None or reached > course.best:
+                    course.best, course.kept, course.misses = reached, snapshot(), 0
+            if course.step % settings.save_steps == 0 and course.step < total:
+                course.save(out / STATE, trained, optimizer, scaler)
     module.eval()
     return course.kept
 
 
-def _backward(
-    items: Sequence[Item], batch: int, loss: Callable[[Sequence[Item]], Tensor], trained: Sequence[Tensor]
+def evaluation_steps(settings: FitSettings, total: int) -> int | None:
+    """Steps between two evaluations of a training of `total` steps; None: one after each epoch."""
+    if settings.evaluations is None:
+        return settings.eval_steps
+    return max(min(settings.eval_steps or total, total // settings.evaluations), 1)
+
+
+def _gradient(
+    items: Sequence[Any],
+    size: int,
+    course: Course,
+    backward: Callable[[Sequence[Any], float], Tensor],
+    trained: Sequence[Tensor],
+    divisible: bool,
 ) -> float:
-    """Leaves the gradient of the mean loss over `items` in the weights, and gives that loss."""
-    mine = items[rank() :: processes()]
-    value = torch.zeros((), device=trained[0].device)
-    for start in range(0, len(mine), batch):
-        part = mine[start : start + batch]
-        share = loss(part) * (len(part) / len(items))
-        share.backward()  # type: ignore[no-untyped-call]
-        value += share.detach()
+    """Leaves the gradient of the mean loss over a step's items in the weights, and gives that loss. `items`: those of
+    this process; `size`: how many all of them have.
+
+    Raises:
+        RerankError: there is too little memory.
+    """
+    while True:
+        try:
+            value = torch.zeros((), device=trained[0].device)
+            for start in range(0, len(items), course.batch):
+                part = items[start : start + course.batch]
+                value += backward(part, len(part) / size)
+            break
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            batch = min(course.batch, len(items))
+            if not divisible:
+                raise RerankError(
+                    f"out of memory with a batch of {batch}, which this loss needs whole; set a smaller batch_size"
+                ) from error
+            if batch == 1:
+                raise RerankError(
+                    "out of memory with a batch of 1; lower max_seq_length, or set gradient_checkpointing: true"
+                ) from error
+        # outside of the handler, which keeps alive what the failed attempt had allocated
+        for weight in trained:
+            weight.grad = None
+        torch.cuda.empty_cache()
+        course.batch = batch // 2
+        warnings.warn(
+            f"out of memory at step {course.step + 1} with a batch of {batch}: from here on {course.batch} at a time, "
+            "and more of them for the same step",
+            stacklevel=2,
+        )
     if processes() > 1:
         for weight in trained:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
         parallel.add_up([value, *(weight.grad for weight in trained if weight.grad is not None)])
     return value.item()
-
-
-def _save(folder: Path, course: _Course, trained: Sequence[Tensor], optimizer: torch.optim.Optimizer) -> None:
-    tensors = {f"weight.{number}": weight.detach() for number, weight in enumerate(trained)}
-    for number, weight in enumerate(trained):
-        tensors.update({f"optimizer.{number}.{name}": value for name, value in optimizer.state[weight].items()})
-    tensors.update({f"kept.{name}": value for name, value in course.kept.items()})
-    for process, state in enumerate(parallel.gathered(torch.get_rng_state())):
-        tensors[f"random.{process}"] = state
-    if torch.cuda.is_available():
-        for process, state in enumerate(parallel.gathered(torch.cuda.get_rng_state())):
-            tensors[f"random.cuda.{process}"] = state
-    facts = {
-        "step": course.step,
-        "misses": course.misses,
-        "best": course.best,
-        "events": [asdict(event) for event in course.events],
-    }
-    if rank() == 0:
-        save_state(folder, course.step, tensors, facts)
-
-
-def _resumed(folder: Path, trained: Sequence[Tensor], optimizer: torch.optim.Optimizer) -> _Course:
-    """The course that the newest state tells, with weights, optimiser and randomness set to it."""
-    found = newest_state(folder)
-    if found is None:
-        return _Course()
-    tensors, facts, damaged = found
-    for path in damaged:
-        warnings.warn(f"{path} is damaged; going on from the state before it", stacklevel=2)
-    with torch.no_grad():
-        for number, weight in enumerate(trained):
-            weight.copy_(tensors[f"weight.{number}"])
-            prefix = f"optimizer.{number}."
-            moments = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            optimizer.state[weight] = {name: tensor.to(weight.device) for name, tensor in moments.items()}
-    # on more processes or on another device than before, dropout is another; everything else goes on as it was
-    if (state := tensors.get(f"random.{rank()}")) is not None:
-        torch.set_rng_state(state)
-    if torch.cuda.is_available() and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
-        torch.cuda.set_rng_state(state)
-    events = [TrainingEvent(**event) for event in facts["events"]]
-    kept = {name.removeprefix("kept."): tensor for name, tensor in tensors.items() if name.startswith("kept.")}
-    return _Course(facts["step"], facts["misses"], facts["best"], events, kept)
 
 
 def copied(state: dict[str, Any]) -> Weights:

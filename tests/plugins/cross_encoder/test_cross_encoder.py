@@ -19,10 +19,13 @@ from transformers import AutoModelForSequenceClassification
 from rr import Dataset, Document, Query, Request, RerankError
 from rr.artefacts import file_sha256
 from rr.evaluate.quality import ranking_quality
+from rr.mining import mine
 from rr.modeling.source import local_folder
 from rr_cross_encoder.model import MIN_DOCUMENT_TOKENS, CrossEncoderSettings, PairModel
+from rr_cross_encoder.samples import LabelledPair, labelled_pairs
 from rr_cross_encoder.scorer import CrossEncoderScorer
-from rr_cross_encoder.trainer import CrossEncoderTrainer, CrossEncoderTraining, labelled_pairs
+from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.trainer import CrossEncoderTrainer
 from tests.plugins.conftest import MINILM, equal_tensors
 from tests.plugins.training import Observed, observe, values, without_test_split
 
@@ -128,7 +131,9 @@ def test_an_empty_document_is_the_pairs_second_text_too(bert: Bert) -> None:
 @pytest.mark.parametrize("room", [-100, -1, 0, MIN_DOCUMENT_TOKENS - 2])
 def test_a_query_that_leaves_no_room_is_an_error(bert: Bert, room: int) -> None:
     request = Request(Query("q", "lamp " * (64 - 3 - room)), (Document("d", LONG),))
-    with pytest.raises(RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"):
+    with pytest.raises(
+        RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"
+    ):
         CrossEncoderScorer(settings(bert(1))).score([request])
 
 
@@ -195,7 +200,15 @@ def test_a_max_length_beyond_the_models_positions_is_refused(bert: Bert) -> None
         CrossEncoderScorer(settings(bert(1), max_seq_length=1024)).score([request])
 
 
-TRAINING = CrossEncoderTraining(epochs=3, batch_size=16, lr=5e-3, num_hard_negatives=2, num_random_negatives=1)
+TRAINING = CrossEncoderTraining(
+    epochs=3,
+    batch_size=16,
+    lr=5e-3,
+    num_hard_negatives=2,
+    num_random_negatives=1,
+    eval_steps=None,  # and so after each epoch
+    evaluations=None,
+)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +218,7 @@ def trained(bert: Bert, learnable: Dataset, tmp_path_factory: pytest.TempPathFac
 
 
 def test_training_reports_every_step_and_every_epoch(trained: Observed, learnable: Dataset) -> None:
-    batches = [-(-len(labelled_pairs(learnable, TRAINING, epoch)) // 16) for epoch in range(3)]
+    batches = [-(-len(pairs_of(learnable, TRAINING, epoch)) // 16) for epoch in range(3)]
     assert [event.step for event in trained.events if event.loss is not None] == list(range(1, sum(batches) + 1))
     assert {event.total for event in trained.events} == {sum(batches)}
     assert len(trained.qualities) == 3
@@ -271,7 +284,7 @@ def test_positives_weigh_as_much_as_negatives(bert: Bert, learnable: Dataset, tm
     one_step = CrossEncoderTraining(epochs=1, batch_size=10_000, num_hard_negatives=3, num_random_negatives=2)
     folder = bert(1, dropout=False)
     observed = observe(CrossEncoderTrainer(one_step, settings(folder)), learnable, tmp_path / "out")
-    rows = labelled_pairs(learnable, one_step, 0)
+    rows = pairs_of(learnable, one_step, 0)
     positives = sum(label for _, _, label in rows)
     weight = (len(rows) - positives) / positives
     assert weight == 5
@@ -283,6 +296,10 @@ def test_positives_weigh_as_much_as_negatives(bert: Bert, learnable: Dataset, tm
     assert observed.losses == [pytest.approx(sum(losses) / len(rows), rel=1e-5)]
 
 
+def pairs_of(dataset: Dataset, options: CrossEncoderTraining, epoch: int) -> list[LabelledPair]:
+    return labelled_pairs(dataset, mine(dataset, options).pools, options, epoch)
+
+
 def ids_of(dataset: Dataset, rows: list[tuple[str, str, float]]) -> list[tuple[str, str, float]]:
     queries = {query.text: id_ for id_, query in dataset.queries.items()}
     documents = {document.content: id_ for id_, document in dataset.documents.items()}
@@ -290,7 +307,7 @@ def ids_of(dataset: Dataset, rows: list[tuple[str, str, float]]) -> list[tuple[s
 
 
 def test_labelled_pairs_are_every_positive_with_its_negatives(learnable: Dataset) -> None:
-    rows = ids_of(learnable, labelled_pairs(learnable, CrossEncoderTraining(num_hard_negatives=2), 0))
+    rows = ids_of(learnable, pairs_of(learnable, CrossEncoderTraining(num_hard_negatives=2), 0))
     positives = Counter((q, id_) for q, id_, label in rows if label == 1.0)
     assert positives == Counter((q, id_) for q in learnable.splits["train"] for id_ in learnable.relevant(q))
     negatives = [(q, id_) for q, id_, label in rows if label == 0.0]
@@ -303,29 +320,29 @@ def test_the_negatives_of_one_positive_are_distinct(learnable: Dataset) -> None:
     """With one positive a query, so that the rows of a query are those of the positive."""
     single = replace(learnable, qrels={q: {min(learnable.relevant(q)): 1} for q in learnable.qrels})
     options = CrossEncoderTraining(num_hard_negatives=8, num_random_negatives=30)
-    rows = Counter(ids_of(single, labelled_pairs(single, options, 0)))
+    rows = Counter(ids_of(single, pairs_of(single, options, 0)))
     assert max(rows.values()) == 1
     assert sum(rows.values()) == len(single.splits["train"]) * 39
 
 
 def test_hard_negatives_come_from_the_hardest(learnable: Dataset) -> None:
     options = CrossEncoderTraining(num_hard_negatives=3, hard_neg_top_k=3, num_random_negatives=0)
-    rows = ids_of(learnable, labelled_pairs(learnable, options, 0))
+    rows = ids_of(learnable, pairs_of(learnable, options, 0))
     for query_id in learnable.splits["train"]:
         named = {negative.document_id for negative in learnable.hard_negatives[query_id]}
         assert {id_ for q, id_, label in rows if q == query_id and not label} == named
 
 
 def test_pairs_are_fresh_in_every_epoch_and_the_same_for_the_same_seed(learnable: Dataset) -> None:
-    first = labelled_pairs(learnable, CrossEncoderTraining(), 0)
-    assert labelled_pairs(learnable, CrossEncoderTraining(), 0) == first
-    second = labelled_pairs(learnable, CrossEncoderTraining(), 1)
+    first = pairs_of(learnable, CrossEncoderTraining(), 0)
+    assert pairs_of(learnable, CrossEncoderTraining(), 0) == first
+    second = pairs_of(learnable, CrossEncoderTraining(), 1)
     assert sorted(second) != sorted(first)
     assert sorted(row for row in second if row[2]) == sorted(row for row in first if row[2])
-    assert labelled_pairs(learnable, CrossEncoderTraining(seed=1), 0) != first
+    assert pairs_of(learnable, CrossEncoderTraining(seed=1), 0) != first
 
 
 def test_nothing_but_positives_is_an_error(learnable: Dataset) -> None:
     options = CrossEncoderTraining(num_hard_negatives=0, num_random_negatives=0)
     with pytest.raises(RerankError, match="no negatives to train on"):
-        labelled_pairs(learnable, options, 0)
+        pairs_of(learnable, options, 0)

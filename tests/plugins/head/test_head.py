@@ -368,6 +368,16 @@ def test_a_weight_that_cannot_be_is_an_error(learnable: Dataset, weight: float) 
         training_rows(broken, 3)
 
 
+def test_a_batch_without_room_is_not_halved(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are each other's negatives: half of it would be another loss."""
+    monkeypatch.setattr("rr_head.trainer.batch_loss", lambda *_: torch.empty(10**15))
+    tmp_path.joinpath("out").mkdir()
+    with pytest.raises(RerankError, match="a batch of 32, which this loss needs whole; set a smaller batch_size"):
+        HeadTrainer(TRAINING, settings(sentence_encoder)).train(learnable, tmp_path / "out", lambda _: None)
+
+
 def test_training_without_hard_negatives_uses_those_in_the_batch(
     sentence_encoder: Path, learnable: Dataset, tmp_path: Path
 ) -> None:

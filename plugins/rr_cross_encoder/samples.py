@@ -1,0 +1,70 @@
+"""What the cross-encoder is trained on: pairs of a query and a document, or a query's whole list of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rr import Dataset, RerankError
+from rr.data.negatives import random_negatives
+from rr_cross_encoder.settings import CrossEncoderTraining
+
+Pools = Mapping[str, Sequence[str]]
+"""Train query → ids of its hard negatives."""
+
+LabelledPair = tuple[str, str, float]
+"""Query text, document text, label: 1.0 relevant, 0.0 not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One item of a loss: a pair, or the distinct documents of one query. `weight` multiplies its loss."""
+
+    query: str
+    documents: tuple[str, ...]
+    labels: tuple[float, ...]
+    weight: float = 1.0
+
+
+def pair_samples(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, epoch: int) -> list[Sample]:
+    """The pairs of one epoch, a positive weighing `pos_weight`."""
+    rows = labelled_pairs(dataset, pools, settings, epoch)
+    positives = sum(label for _, _, label in rows)
+    auto = (len(rows) - positives) / positives
+    weight = auto if settings.pos_weight == "auto" else settings.pos_weight
+    return [Sample(query, (document,), (label,), weight if label else 1.0) for query, document, label in rows]
+
+
+def list_samples(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, epoch: int) -> list[Sample]:
+    """The lists of one epoch, those of queries with a negative."""
+    lists: dict[str, dict[str, float]] = {}
+    for query, document, label in labelled_pairs(dataset, pools, settings, epoch):
+        labels = lists.setdefault(query, {})
+        labels[document] = max(label, labels.get(document, 0.0))
+    return [
+        Sample(query, tuple(labels), tuple(labels.values())) for query, labels in lists.items() if 0 in labels.values()
+    ]
+
+
+def labelled_pairs(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, epoch: int) -> list[LabelledPair]:
+    """The pairs of one epoch, shuffled; the same for the same seed and epoch.
+
+    Raises:
+        RerankError: no query of the train split has a negative.
+    """
+    generator = random.Random(f"{settings.seed} {epoch}")
+    easy = epoch < settings.easy_epochs
+    num_hard, num_random = (0, 1) if easy else (settings.num_hard_negatives, settings.num_random_negatives)
+    rows: list[LabelledPair] = []
+    for query_id in dataset.splits["train"]:
+        text, pool = dataset.queries[query_id].text, pools[query_id]
+        for positive in sorted(dataset.relevant(query_id)):
+            hard = generator.sample(pool, min(num_hard, len(pool)))
+            others = random_negatives(dataset, query_id, num_random, generator, hard)
+            rows.append((text, dataset.documents[positive].content, 1.0))
+            rows += [(text, dataset.documents[id_].content, 0.0) for id_ in (*hard, *others)]
+    if all(label for _, _, label in rows):
+        raise RerankError("there are no negatives to train on; raise num_hard_negatives or num_random_negatives")
+    generator.shuffle(rows)
+    return rows

@@ -1,0 +1,75 @@
+"""What the cross-encoder's trainer can be told."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rr import RegistryError
+from rr.evaluate.metrics import metric
+from rr.mining import MiningSettings
+from rr.modeling.fitting import FitSettings
+from rr_cross_encoder.presets import PRESETS, Preset
+
+
+class CrossEncoderTraining(MiningSettings, FitSettings):
+    """A batch is `batch_size` pairs; with a listwise loss as many whole lists as fit into it, at least one."""
+
+    preset: Preset | None = None
+    """Sets options (the README has the table); those given beside it win."""
+    loss: Literal["bce", "listnet", "lambda", "ranknet"] = "bce"
+    """`bce`: binary cross-entropy over pairs. The others: ListNetLoss, LambdaLoss, RankNetLoss of
+    sentence-transformers, over each query's list of positives and negatives."""
+    pos_weight: Literal["auto"] | float = "auto"
+    """Of a positive pair in `bce`. auto: #negatives / #positives, so that both classes weigh the same."""
+    num_hard_negatives: int = Field(3, ge=0)
+    """A positive pair, drawn anew each epoch from the `hard_neg_top_k` hardest."""
+    num_random_negatives: int = Field(1, ge=0)
+    easy_epochs: int = Field(0, ge=0)
+    """So many epochs at the start have one random negative a positive and no hard one: a small training set of hard
+    negatives alone leaves the loss at chance."""
+    fp16: bool = False
+    """Forward passes in float16, on a GPU; weights stay float32."""
+    bf16: bool = False
+    """Likewise in bfloat16, on any device."""
+    gradient_checkpointing: bool = False
+    """Activations are computed twice rather than kept: less memory, more time."""
+    dataloader_num_workers: int = Field(0, ge=0)
+    """Processes that tokenise ahead; 0: the training itself does."""
+    dev_ratio: float | None = Field(None, gt=0, lt=1)
+    """So much of the train and dev queries is the dev split of this training; null: the data set's own dev split."""
+    dev_metric: str = "nDCG@10"
+    """What the kept weights are best at on the dev split."""
+    eval_steps: int | None = Field(100, gt=0)
+    evaluations: int | None = Field(10, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_by_preset(cls, given: Any) -> Any:
+        name = given.get("preset") if isinstance(given, dict) else None
+        return {**PRESETS[name], **given} if name in PRESETS else given
+
+    @field_validator("dev_metric")
+    @classmethod
+    def _metric_exists(cls, name: str) -> str:
+        try:
+            metric(name)
+        except RegistryError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    @field_validator("pos_weight")
+    @classmethod
+    def _positive(cls, weight: float | Literal["auto"]) -> float | Literal["auto"]:
+        if weight != "auto" and not 0 < weight < float("inf"):
+            raise ValueError("must be auto or a number above 0")
+        return weight
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CrossEncoderTraining:
+        if self.fp16 and self.bf16:
+            raise ValueError("'fp16' and 'bf16' exclude each other")
+        if self.loss != "bce" and self.pos_weight != "auto":
+            raise ValueError(f"'pos_weight' goes with loss: bce; {self.loss} compares a query's documents")
+        return self
