@@ -254,6 +254,19 @@ def test_max_steps_ends_it_and_its_schedule(tmp_path: Path) -> None:
     assert more.events[-1].total == 10
 
 
+def test_a_step_asks_for_its_items_once(tmp_path: Path) -> None:
+    """An epoch may make them when it is asked."""
+    asked: list[slice] = []
+
+    class Made(list[Item]):
+        def __getitem__(self, place: Any) -> Any:
+            asked.append(place)
+            return super().__getitem__(place)
+
+    Run(tmp_path, FitSettings(batch_size=4), [Made(items(10))])()
+    assert asked == [slice(0, 4), slice(4, 8), slice(8, 12)]
+
+
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RerankError, match="there is nothing to train on"):
         Run(tmp_path, FitSettings(), [[], []])()

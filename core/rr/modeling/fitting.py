@@ -132,7 +132,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * factor(course.step)
             items, start = steps[course.step]
-            value = _gradient(next(batches), len(items[start : start + size]), course, backward, trained, divisible)
+            value = _gradient(next(batches), min(size, len(items) - start), course, backward, trained, divisible)
             scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
             scaler.step(optimizer)
