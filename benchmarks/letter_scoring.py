@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
 import os
 import random
@@ -22,12 +21,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from figures import MATRIX_OPERATIONS, Line, matrix_product, report
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from rr import Document, Query, Request
@@ -54,25 +53,6 @@ SHAPE = {
 }
 PERMUTATIONS = 8
 WORDS = THEMES.title().split()  # each a token of the embedded tokenizer
-
-
-@dataclass
-class Line:
-    """A figure beside its goal; without a goal it is for information."""
-
-    name: str
-    value: float
-    goal: float | None = None
-    at_least: bool = True
-
-    @property
-    def holds(self) -> bool:
-        return self.goal is None or (self.value >= self.goal if self.at_least else self.value <= self.goal)
-
-    def __str__(self) -> str:
-        sign = "≥" if self.at_least else "≤"
-        goal = "" if self.goal is None else f"goal {sign} {self.goal:.3g}  {'holds' if self.holds else 'MISSED'}"
-        return f"{self.name:<74}{self.value:>8.3f}  {goal}"
 
 
 def title(generator: random.Random, words: int) -> str:
@@ -220,12 +200,6 @@ def operations(letters: LetterModel, asked: list[Request]) -> float:
     return sum(2 * linear * n + attention * n * n for n in lengths)
 
 
-def matrix_rate() -> Callable[[], object]:
-    """A product of the shape that most of the work has; 2 · 1024 · 1024 · 3072 operations."""
-    left, right = torch.randn(1024, 1024), torch.randn(3072, 1024)
-    return lambda: torch.nn.functional.linear(left, right)
-
-
 def measure(folder: Path, rounds: int) -> list[Line]:
     letters = LetterModel(settings(folder), None)
     scorer = LetterScorer.of(letters)
@@ -249,7 +223,7 @@ def measure(folder: Path, rounds: int) -> list[Line]:
     def states(prompts: list[list[int]]) -> None:
         letters.last_hidden(prompts)
 
-    multiply = matrix_rate()
+    multiply = matrix_product()
     seconds = timed(
         {
             "documented": lambda: documented(letters, asked),
@@ -271,7 +245,7 @@ def measure(folder: Path, rounds: int) -> list[Line]:
     letters.base.config.num_hidden_layers = LAYERS
     layer = {name: (seconds[name] - half[name]) / (LAYERS - LAYERS // 2) for name in half}
     whole = {name: seconds[name] + (FULL_LAYERS - LAYERS) * layer[name] for name in half}
-    rate = 20 * 2 * 1024 * 1024 * 3072 / seconds["matrix"]
+    rate = 20 * MATRIX_OPERATIONS / seconds["matrix"]
     lines += [
         Line("scoring: documented way / ours", seconds["documented"] / seconds["short"], 2.8),
         Line(f"  the same, extrapolated to {FULL_LAYERS} layers", whole["documented"] / whole["short"]),
@@ -314,12 +288,7 @@ def main() -> int:
             long, short = peak("documented" + kind, folder), peak("short" + kind, folder)
             print(f"{name}: peak memory {long / 2**20:.0f} MiB the documented way, {short / 2**20:.0f} MiB ours")
             lines.append(Line(f"{name}: peak memory, ours / documented way", short / long, goal, at_least=False))
-    for line in lines:
-        print(line)
-    if options.json:
-        rows = [{"name": x.name.strip(), "value": x.value, "goal": x.goal, "holds": x.holds} for x in lines]
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(line.holds for line in lines) else 1
+    return report(lines, options.json)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ from rr.modeling.loading import quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.source import model_path, weights_fingerprint
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
+from rr_cross_encoder.short import ShortEncoder, has_short_way
 
 MIN_DOCUMENT_TOKENS = 8
+PACK = 1024
+"""Tokens of a pack at most: more do not stay in a CPU's cache from one layer's step to the next."""
+SHORT_FROM = 512
+"""Tokens from which the short way is worth laying out the weights for."""
 
 
 class CrossEncoderSettings(Settings):
@@ -61,7 +67,7 @@ class PairModel:
             )
         self.untrained = tuple(sorted(loading["missing_keys"]))
         self.model.to(self.device).eval()
-        self.packs = self.device.type == "cpu" and can_pack_pairs(self.model)
+        self.packs, self.shortens = self.device.type == "cpu" and can_pack_pairs(self.model), False
         if self.packs:
             self._pack()
 
@@ -106,34 +112,46 @@ class PairModel:
 
     def logits(self, batch: Sequence[Encoded]) -> torch.Tensor:
         """Shape (len(batch),), float32 whatever the model's format, so that close scores do not tie."""
-        if self.packs:
-            return packed_logits(self.model, batch)
+        return packed_logits(self.model, batch) if self.packs else self._padded(batch)
+
+    def _padded(self, batch: Sequence[Encoded]) -> torch.Tensor:
         padded = self.tokenizer.pad(list(batch), return_tensors="pt").to(self.device)
         return self.model(**padded).logits[:, 0].float()  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def _pack(self) -> None:
-        """Switches to packed attention, unless a probe shows that this architecture reads a packed row differently."""
+        """Switches to packed attention and to the short way, each unless a probe shows that this architecture reads
+        otherwise."""
         probe, _ = self.encode([("a", "b"), ("a longer query", "and a longer document that answers it")])
-        padded = self.tokenizer.pad(probe, return_tensors="pt")
-        expected = self.model(**padded).logits[:, 0].float()
+        expected = self._padded(probe)
+        rounding = 1e-4 if self.model.dtype == torch.float32 else 0.1
         own = self.model.config._attn_implementation
         pack(self.model)
-        found = packed_logits(self.model, probe)
-        if not torch.allclose(found, expected, atol=1e-4 if self.model.dtype == torch.float32 else 0.1):
+        self.packs = torch.allclose(packed_logits(self.model, probe), expected, atol=rounding)
+        if not self.packs:
             self.model.set_attn_implementation(own)
-            self.packs = False
+        elif has_short_way(self.model):
+            short = ShortEncoder(self.model.base_model.encoder)
+            self.shortens = torch.allclose(packed_logits(self.model, probe, short), expected, atol=rounding)
 
     @torch.inference_mode()
     def score(self, encoded: Sequence[Encoded]) -> list[float]:
         scores = [0.0] * len(encoded)
         lengths = [len(row["input_ids"]) for row in encoded]
-        batches = packs if self.packs else token_batches
-        for batch in batches(lengths, self.settings.token_budget):
-            values = self.logits([encoded[index] for index in batch]).tolist()
+        budget = self.settings.token_budget
+        batches = packs(lengths, min(budget, PACK)) if self.packs else token_batches(lengths, budget)
+        logits = self._fastest(sum(lengths))
+        for batch in batches:
+            values = logits([encoded[index] for index in batch]).tolist()
             for index, value in zip(batch, values, strict=True):
                 scores[index] = value
         return scores
+
+    def _fastest(self, tokens: int) -> Callable[[Sequence[Encoded]], torch.Tensor]:
+        """As `logits`, for inference, with so many tokens to read in all."""
+        if self.shortens and tokens >= SHORT_FROM and has_short_way(self.model):
+            return partial(packed_logits, self.model, short=ShortEncoder(self.model.base_model.encoder))
+        return self.logits
 
     def _tokenize(self, pairs: Sequence[tuple[str, str]], **options: Any) -> list[Encoded]:
         # padding and truncation are given at every call: a tokenizer file may carry fixed ones (MiniLM's does)

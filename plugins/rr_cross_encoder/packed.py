@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 from rr.modeling.packed import Packed, can_pack, positions
+from rr_cross_encoder.short import ShortEncoder
 
 Encoded = dict[str, list[int]]
 """`input_ids` and whatever else the model takes for one pair, not padded."""
@@ -19,8 +21,9 @@ def can_pack_pairs(model: Any) -> bool:
     return can_pack(model) and hasattr(model.base_model, "encoder") and hasattr(model.base_model, "embeddings")
 
 
-def packed_logits(model: Any, rows: Sequence[Encoded]) -> Tensor:
-    """Shape (rows,), float32. The model must expect packed rows (`rr.modeling.packed.pack`).
+def packed_logits(model: Any, rows: Sequence[Encoded], short: ShortEncoder | None = None) -> Tensor:
+    """Shape (rows,), float32. The model must expect packed rows (`rr.modeling.packed.pack`). `short`: read the layers
+    by this, without gradients and dropout.
 
     Poolers and classifiers read `states[:, 0]`; so the first token of each pair is handed to them as a batch of its
     own, (rows, 1, width), in place of the packed row, (1, tokens, width).
@@ -31,16 +34,21 @@ def packed_logits(model: Any, rows: Sequence[Encoded]) -> Tensor:
     # RoBERTa counts positions from behind its padding's
     first = getattr(model.base_model.embeddings, "padding_idx", None)
     offset = 0 if first is None else first + 1
+    places = positions(lengths, [offset] * len(lengths))[None]
     starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+    encoder = model.base_model.encoder
+    layers = encoder.forward
 
-    def hand_over(module: torch.nn.Module, arguments: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state[0, starts][:, None]
-        return output
+    def first_tokens(states: Tensor, *arguments: Any, **options: Any) -> BaseModelOutputWithPastAndCrossAttentions:
+        if short is not None:
+            read = short(states[0], lengths, starts)
+        else:
+            read = layers(states, *arguments, **options).last_hidden_state[0, starts]
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=read[:, None])
 
-    hook = model.base_model.encoder.register_forward_hook(hand_over)
+    encoder.forward = first_tokens
     try:
-        places = positions(lengths, [offset] * len(lengths))[None]
         logits = model(**inputs, position_ids=places, packed=Packed(lengths)).logits
     finally:
-        hook.remove()
+        del encoder.forward
     return logits[:, 0].float()  # type: ignore[no-any-return]

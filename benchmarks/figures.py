@@ -1,0 +1,49 @@
+"""What the benchmarks print: figures beside their goals, and the machine's own speed to hold them against."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+MATRIX_OPERATIONS = 2 * 1024 * 1024 * 3072
+"""Of one call of `matrix_product`."""
+
+
+@dataclass
+class Line:
+    """A figure beside its goal; without a goal it is for information."""
+
+    name: str
+    value: float
+    goal: float | None = None
+    at_least: bool = True
+
+    @property
+    def holds(self) -> bool:
+        return self.goal is None or (self.value >= self.goal if self.at_least else self.value <= self.goal)
+
+    def __str__(self) -> str:
+        sign = "≥" if self.at_least else "≤"
+        goal = "" if self.goal is None else f"goal {sign} {self.goal:.3g}  {'holds' if self.holds else 'MISSED'}"
+        return f"{self.name:<74}{self.value:>8.3f}  {goal}"
+
+
+def matrix_product() -> Callable[[], object]:
+    """torch's own fp32 product of two large matrices."""
+    left, right = torch.randn(1024, 1024), torch.randn(3072, 1024)
+    return lambda: torch.nn.functional.linear(left, right)
+
+
+def report(lines: Sequence[Line], file: Path | None) -> int:
+    """Prints the figures, writes them as JSON where a file is named, and returns the exit status: 0 if all goals
+    hold."""
+    for line in lines:
+        print(line)
+    if file:
+        rows = [{"name": x.name.strip(), "value": x.value, "goal": x.goal, "holds": x.holds} for x in lines]
+        file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 0 if all(line.holds for line in lines) else 1
