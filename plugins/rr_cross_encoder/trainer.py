@@ -49,7 +49,7 @@ class CrossEncoderTrainer:
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         settings = self._settings
-        pairs = PairModel(self._scorer_settings.model_copy(update={"dtype": "float32"}), None)
+        pairs = PairModel(self._scorer_settings.reference(), None)
         epochs = [weighted_pairs(dataset, settings, epoch) for epoch in range(settings.epochs)]
         scorer = CrossEncoderScorer.of(pairs)
         with seeded(settings.seed + rank()):
