@@ -59,7 +59,9 @@ class Exported:
         return SequenceClassifierOutput(logits=torch.from_numpy(self._run(arrays)))
 
 
-def exported(model: Any, backend: Backend, quantized: bool, key: Sequence[object], probes: Sequence[Inputs]) -> Exported:
+def exported(
+    model: Any, backend: Backend, quantized: bool, key: Sequence[object], probes: Sequence[Inputs]
+) -> Exported:
     """The model's export, from `$RR_HOME/exports` where it is there, else made now.
 
     Args:

@@ -164,7 +164,9 @@ class PairModel:
             self.model = int8(self.model)
             return
         pairs = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
-        probes = [self.tokenizer.pad(self.encode(some)[0], return_tensors="pt") for some in (pairs[:2], pairs[:0:-1] * 2)]
+        probes = [
+            self.tokenizer.pad(self.encode(some)[0], return_tensors="pt") for some in (pairs[:2], pairs[:0:-1] * 2)
+        ]
         key = (weights_fingerprint(source), settings.seed)
         self.model = exported(self.model, settings.backend, settings.quantization == "int8", key, probes)
 

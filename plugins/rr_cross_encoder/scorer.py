@@ -12,7 +12,7 @@ from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 
 
 class CrossEncoderScorer:
-    """Scores are logits, or their sigmoids. Diagnostics: `truncated`, the share of a query's documents that were cut."""
+    """Scores are logits or their sigmoids. Diagnostics: `truncated`, the share of a query's documents that were cut."""
 
     Settings = CrossEncoderSettings
 
