@@ -77,7 +77,8 @@ class PairModel:
         self.device = pick_device() if settings.plain else torch.device("cpu")
         remote = settings.trust_remote_code
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        self._check_config(AutoConfig.from_pretrained(source, trust_remote_code=remote))
+        config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
+        check_config(config, self.tokenizer, settings.model, settings.max_seq_length)
         with quiet(), seeded(settings.seed):
             self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source,
@@ -95,23 +96,6 @@ class PairModel:
             self._pack()
         if not settings.plain:
             self._replace(source)
-
-    def _check_config(self, config: Any) -> None:
-        """
-        Raises:
-            RerankError: the model has several labels, or fewer positions than `max_seq_length`.
-        """
-        settings = self.settings
-        classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
-        if classifies and config.num_labels != 1:
-            raise RerankError(
-                f"model {settings.model!r} has {config.num_labels} labels; a cross-encoder needs one logit"
-            )
-        positions = min(self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
-        if settings.max_seq_length > positions:
-            raise RerankError(
-                f"max_seq_length {settings.max_seq_length} is more than the {positions} tokens the model can read"
-            )
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Encoded], list[bool]]:
         """The token ids of each (query, document) pair, and whether its document was cut.
@@ -188,3 +172,16 @@ class PairModel:
         queries, documents = zip(*pairs, strict=True)
         rows = self.tokenizer(list(queries), list(documents), padding=False, verbose=False, **options)
         return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]
+
+
+def check_config(config: Any, tokenizer: Any, model: str, max_seq_length: int) -> None:
+    """
+    Raises:
+        RerankError: the model has several labels, or fewer positions than `max_seq_length`.
+    """
+    classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
+    if classifies and config.num_labels != 1:
+        raise RerankError(f"model {model!r} has {config.num_labels} labels; a cross-encoder needs one logit")
+    positions = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
+    if max_seq_length > positions:
+        raise RerankError(f"max_seq_length {max_seq_length} is more than the {positions} tokens the model can read")
