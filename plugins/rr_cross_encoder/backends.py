@@ -45,7 +45,7 @@ def int8(model: torch.nn.Module) -> torch.nn.Module:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch means to move this to torchao one day
-        return quantize_dynamic(model, {torch.nn.Linear: per_channel_dynamic_qconfig}, inplace=True)  # type: ignore[no-any-return]
+        return quantize_dynamic(model, {torch.nn.Linear: per_channel_dynamic_qconfig}, inplace=True)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class Exported:
@@ -145,7 +145,7 @@ def _onnxruntime(file: Path) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda arrays: session.run(["logits"], arrays)[0]  # type: ignore[no-any-return]
+    return lambda arrays: session.run(["logits"], arrays)[0]
 
 
 def _openvino(file: Path) -> Run:
@@ -154,7 +154,7 @@ def _openvino(file: Path) -> Run:
     # left to itself it computes in bfloat16 on CPUs that can
     asked = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = openvino.Core().compile_model(str(file), "CPU", asked)
-    return lambda arrays: compiled(dict(arrays))[0].copy()  # type: ignore[no-any-return]
+    return lambda arrays: compiled(dict(arrays))[0].copy()
 
 
 @contextmanager
