@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from rr.errors import RerankError
 from rr.types import Dataset, Ranking, Request, Scale, Scores, State
 
 
@@ -25,6 +26,15 @@ class Settings(BaseModel):
         """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so
         a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
         return ""
+
+    def reference(self) -> Settings:
+        """The settings that these approximate by fewer bits or another engine, with the same weights and scale; itself
+        where they are exact. `rr info NAME --verify` compares the two.
+
+        Raises:
+            RerankError: the component has nothing to be compared with.
+        """
+        raise RerankError("its settings name no reference to verify it against; leave out --verify")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import model_validator
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
-from rr.modeling.device import DtypeName, pick_device, pick_dtype, seeded
+from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
 from rr.modeling.loading import quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.source import model_path, weights_fingerprint
+from rr_cross_encoder.backends import Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
 from rr_cross_encoder.short import ShortEncoder, has_short_way
 
@@ -37,12 +39,38 @@ class CrossEncoderSettings(Settings):
     token_budget: int = 4096
     """Tokens a forward pass takes, padding included."""
     dtype: DtypeName = "auto"
+    scale: Literal["logit", "probability"] = "logit"
+    """What scores are; a probability is the logit's sigmoid."""
+    backend: Backend = "torch"
+    """What computes: onnx and openvino run, on the CPU and in float32, an export that is kept in $RR_HOME."""
+    quantization: Literal["none", "int8"] = "none"
+    """int8: the linear layers' weights and activations, on the CPU. `rr info NAME --verify` shows what that costs."""
     seed: int = 0
     """Of the random head, where the base model has none."""
     trust_remote_code: bool = False
 
+    @model_validator(mode="after")
+    def _go_together(self) -> CrossEncoderSettings:
+        if self.backend != "torch" and self.trust_remote_code:
+            raise ValueError(f"backend {self.backend!r} exports transformers' own models only; set backend: torch")
+        if (self.backend != "torch" or self.quantization == "int8") and self.dtype not in ("auto", "float32"):
+            what = f"backend {self.backend!r}" if self.backend != "torch" else "quantization 'int8'"
+            raise ValueError(f"{what} starts from float32 weights; set dtype: float32, or leave it out")
+        if self.backend == "openvino" and self.quantization == "int8":
+            raise ValueError("quantization 'int8' goes with backend torch or onnx")
+        return self
+
     def weights(self) -> str:
         return weights_fingerprint(self.model)
+
+    def reference(self) -> CrossEncoderSettings:
+        """The torch model in float32, which the others approximate."""
+        return self.model_copy(update={"backend": "torch", "dtype": "float32", "quantization": "none"})
+
+    @property
+    def plain(self) -> bool:
+        """Whether torch computes with its own layers."""
+        return self.backend == "torch" and self.quantization == "none"
 
 
 class PairModel:
@@ -52,10 +80,11 @@ class PairModel:
     def __init__(self, settings: CrossEncoderSettings, checkpoint: Path | None) -> None:
         source = str(checkpoint) if checkpoint else model_path(settings.model, settings.sha256)
         self.settings = settings
-        self.device = pick_device()
+        self.device = pick_device() if settings.plain else torch.device("cpu")
         remote = settings.trust_remote_code
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        self._check_config(AutoConfig.from_pretrained(source, trust_remote_code=remote))
+        config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
+        check_config(config, self.tokenizer, settings.model, settings.max_seq_length)
         with quiet(), seeded(settings.seed):
             self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source,
@@ -67,26 +96,13 @@ class PairModel:
             )
         self.untrained = tuple(sorted(loading["missing_keys"]))
         self.model.to(self.device).eval()
-        self.packs, self.shortens = self.device.type == "cpu" and can_pack_pairs(self.model), False
+        self.parameters, self.trainable = parameter_counts(self.model)
+        self.packs = settings.plain and self.device.type == "cpu" and can_pack_pairs(self.model)
+        self.shortens = False
         if self.packs:
             self._pack()
-
-    def _check_config(self, config: Any) -> None:
-        """
-        Raises:
-            RerankError: the model has several labels, or fewer positions than `max_seq_length`.
-        """
-        settings = self.settings
-        classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
-        if classifies and config.num_labels != 1:
-            raise RerankError(
-                f"model {settings.model!r} has {config.num_labels} labels; a cross-encoder needs one logit"
-            )
-        positions = min(self.tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
-        if settings.max_seq_length > positions:
-            raise RerankError(
-                f"max_seq_length {settings.max_seq_length} is more than the {positions} tokens the model can read"
-            )
+        if not settings.plain:
+            self._replace(source)
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Encoded], list[bool]]:
         """The token ids of each (query, document) pair, and whether its document was cut.
@@ -134,6 +150,21 @@ class PairModel:
             short = ShortEncoder(self.model.base_model.encoder)
             self.shortens = torch.allclose(packed_logits(self.model, probe, short), expected, atol=rounding)
 
+    def _replace(self, source: str) -> None:
+        """Lets the settings' backend and number format compute in place of the model."""
+        settings = self.settings
+        if settings.quantization == "int8":  # activations have one scale a batch: company would change a score
+            self.settings = settings.model_copy(update={"token_budget": 1})
+        if settings.backend == "torch":
+            self.model = int8(self.model)
+            return
+        pairs = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
+        probes = [
+            self.tokenizer.pad(self.encode(some)[0], return_tensors="pt") for some in (pairs[:2], pairs[:0:-1] * 2)
+        ]
+        key = (weights_fingerprint(source), settings.seed)
+        self.model = exported(self.model, settings.backend, settings.quantization == "int8", key, probes)
+
     @torch.inference_mode()
     def score(self, encoded: Sequence[Encoded]) -> list[float]:
         scores = [0.0] * len(encoded)
@@ -160,3 +191,16 @@ class PairModel:
         queries, documents = zip(*pairs, strict=True)
         rows = self.tokenizer(list(queries), list(documents), padding=False, verbose=False, **options)
         return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]
+
+
+def check_config(config: Any, tokenizer: Any, model: str, max_seq_length: int) -> None:
+    """
+    Raises:
+        RerankError: the model has several labels, or fewer positions than `max_seq_length`.
+    """
+    classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
+    if classifies and config.num_labels != 1:
+        raise RerankError(f"model {model!r} has {config.num_labels} labels; a cross-encoder needs one logit")
+    positions = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
+    if max_seq_length > positions:
+        raise RerankError(f"max_seq_length {max_seq_length} is more than the {positions} tokens the model can read")

@@ -1,4 +1,4 @@
-"""Registers the cross-encoder's scorer and trainer."""
+"""Registers the cross-encoder's scorers and trainer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ def rr_register_scorers() -> list[Component]:
             "rr_cross_encoder.scorer:CrossEncoderScorer",
             "Sequence-classification model with one logit over query and document together",
             REQUIRES,
-        )
+        ),
+        Component(
+            "flag_reranker",
+            "rr_cross_encoder.flag:FlagScorer",
+            "FlagEmbedding's FlagReranker on the same checkpoints",
+            (*REQUIRES, "FlagEmbedding"),
+        ),
     ]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from rr import ModelInfo, Request, Scores
-from rr.modeling.device import parameter_counts
 from rr.types import State
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 
 
 class CrossEncoderScorer:
-    """Scores are logits. Diagnostics: `truncated`, the share of a query's documents that were cut."""
+    """Scores are logits or their sigmoids. Diagnostics: `truncated`, the share of a query's documents that were cut."""
 
     Settings = CrossEncoderSettings
 
@@ -29,18 +29,32 @@ class CrossEncoderScorer:
 
     @property
     def info(self) -> ModelInfo:
-        total, trainable = parameter_counts(self._pairs.model)
-        parts = sorted({name.rpartition(".")[0] for name in self._pairs.untrained})
-        notes = (f"random {', '.join(parts)}",) if parts else ()
-        return ModelInfo("logit", state=self._state, parameters=total, trainable=trainable, notes=notes)
+        pairs, settings = self._pairs, self._pairs.settings
+        parts = sorted({name.rpartition(".")[0] for name in pairs.untrained})
+        notes = [f"random {', '.join(parts)}"] if parts else []
+        notes += [name for name in (settings.backend, settings.quantization) if name not in ("torch", "none")]
+        return ModelInfo(
+            settings.scale,
+            state=self._state,
+            parameters=pairs.parameters,
+            trainable=pairs.trainable,
+            notes=tuple(notes),
+        )
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         encoded, cut = self._pairs.encode(pairs)
         values = self._pairs.score(encoded)
+        if self._pairs.settings.scale == "probability":
+            values = [sigmoid(value) for value in values]
         answers, start = [], 0
         for request in requests:
             span = slice(start, start := start + len(request.candidates))
             truncated = sum(cut[span]) / len(request.candidates)
             answers.append(Scores(tuple(values[span]), {"truncated": truncated}))
         return answers
+
+
+def sigmoid(logit: float) -> float:
+    """In 64 bits, so that logits below 20 that differ as 32-bit numbers stay different."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

@@ -43,7 +43,7 @@ class CrossEncoderTrainer:
         mined = mine(dataset, settings)
         samples = pair_samples if settings.loss == "bce" else list_samples
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
-        pairs = PairModel(self._scorer_settings.model_copy(update={"dtype": "float32"}), None)
+        pairs = PairModel(self._scorer_settings.reference(), None)
         if settings.gradient_checkpointing:
             checkpoint_gradients(pairs)
         scorer = CrossEncoderScorer.of(pairs)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
+
+if TYPE_CHECKING:
+    from rr.protocols import Settings
+    from rr.verify import Agreement
 
 
 def list_rerankers(
@@ -45,19 +50,35 @@ def list_rerankers(
 
 def info(
     name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also score a dev split with it and with what its settings approximate.")
+    ] = False,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Data set to verify on (else the first of the suite).")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote, to verify with its weights.")
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Show what a name stands for: component, distribution, settings with their defaults, checkpoint."""
+    """Show what a name stands for: component, distribution, settings with their defaults, checkpoint.
+
+    With --verify: how far its scores are from those of the same weights in full precision, and whether the order
+    changes. Without --checkpoint the weights are those trained on the data set, where the entry has a trainer.
+    """
     import yaml
 
     from rr.api import find_entry
+    from rr.errors import RerankError
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.resolve import checked_settings, resolve
 
-    plugins = installed_plugins()
-    entry = find_entry(load_registry(registry), plugins, name, profile)
+    if not verify and (dataset is not None or checkpoint is not None):
+        raise RerankError("--dataset and --checkpoint go with --verify")
+    found, plugins = load_registry(registry), installed_plugins()
+    entry = find_entry(found, plugins, name, profile)
     resolved = resolve(plugins, name, entry)
     registered = plugins.get("scorer" if entry.scorer else "reranker", str(entry.scorer or entry.reranker))
     shown = {
@@ -77,3 +98,39 @@ def info(
             "checkpoint": entry.checkpoint,
         }
     typer.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())
+    if verify:
+        from rr.api import load
+        from rr.cli.options import RichProgress
+        from rr.data.load import load_dataset
+        from rr.verify import verify as compare
+
+        source = dataset or next(iter(found.suite(found.profile(profile).suite).datasets))
+        data, progress = load_dataset(source, found.dataset(source)), RichProgress()
+        trained = entry.checkpoint == "train" and entry.trainer is not None and checkpoint is None
+        with progress.task(f"{source}: {name} and its reference", None):
+            loaded = load(
+                name,
+                checkpoint=checkpoint,
+                dataset=source if trained else None,
+                profile=profile,
+                registry=found,
+                plugins=plugins,
+            )
+            agreement = compare(loaded, data.requests("dev"))
+        _print(agreement, source, resolved.settings, resolved.settings.reference())
+
+
+def _print(agreement: Agreement, source: str, settings: Settings, reference: Settings) -> None:
+    exact = reference.model_dump(mode="json")
+    other = {key for key, value in settings.model_dump(mode="json").items() if value != exact[key]}
+    named = ", ".join(f"{key} {value}" for key, value in exact.items() if key in other) or "itself"
+    typer.echo(f"verified on {source}, dev split: {agreement.queries} queries, {agreement.pairs} pairs")
+    typer.echo(f"reference: {named}")
+    typer.echo(f"largest score difference: {agreement.largest:.3g} ({agreement.scale})")
+    for where, correlation in (("all pairs", agreement.overall), ("mean within a query", agreement.within)):
+        if correlation is not None:
+            typer.echo(
+                f"rank correlation, {where}: Spearman {correlation.spearman:.4f}, Kendall {correlation.kendall:.4f}"
+            )
+    typer.echo(f"changed top-1: {agreement.changed_top} of {agreement.queries}")
+    typer.echo(f"time: {agreement.seconds:.2f} s, reference {agreement.reference_seconds:.2f} s")

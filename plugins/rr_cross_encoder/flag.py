@@ -1,0 +1,139 @@
+"""FlagEmbedding's FlagReranker as a Scorer, on the checkpoints of the cross-encoder.
+
+Its own rule is to cut a query to three quarters of max_seq_length, in silence, and the document to what is left. Here
+a query that it would cut is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from FlagEmbedding import FlagReranker
+from pydantic import Field
+from transformers import AutoConfig, AutoTokenizer
+
+from rr import ModelInfo, Request, RerankError, Scores, Settings
+from rr.modeling.batching import token_batches
+from rr.modeling.device import parameter_counts, pick_device
+from rr.modeling.loading import quiet, weights_not_in
+from rr.modeling.source import model_path, weights_fingerprint, weights_folder
+from rr_cross_encoder.model import check_config
+
+
+class FlagRerankerSettings(Settings):
+    model: str
+    """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
+    sha256: str | None = None
+    """What model.safetensors must hash to; None: not verified."""
+    max_seq_length: int = Field(512, ge=16)
+    """FlagReranker's max_length: tokens of query, document and special tokens together."""
+    token_budget: int = Field(4096, gt=0)
+    """Tokens a forward pass takes, padding included."""
+    scale: Literal["logit", "probability"] = "logit"
+    """What scores are; probability is FlagReranker's normalize."""
+    use_fp16: bool = False
+    """Half precision, on a GPU."""
+    trust_remote_code: bool = False
+
+    def weights(self) -> str:
+        return weights_fingerprint(self.model)
+
+    def reference(self) -> FlagRerankerSettings:
+        return self.model_copy(update={"use_fp16": False})
+
+
+class FlagScorer:
+    """Scores are logits or their sigmoids. Diagnostics: `truncated`, the share of a query's documents that were cut."""
+
+    Settings = FlagRerankerSettings
+
+    def __init__(self, settings: FlagRerankerSettings, checkpoint: Path | None = None) -> None:
+        source = str(checkpoint) if checkpoint else model_path(settings.model, settings.sha256)
+        self._settings, self._trained, device = settings, checkpoint is not None, pick_device()
+        if settings.use_fp16 and device.type == "cpu":
+            raise RerankError("use_fp16: FlagReranker has half precision on a GPU only; set use_fp16: false")
+        remote = settings.trust_remote_code
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
+        check_config(config, self._tokenizer, settings.model, settings.max_seq_length)
+        with quiet():
+            self._reranker: Any = FlagReranker(
+                source,
+                use_fp16=settings.use_fp16,
+                max_length=settings.max_seq_length,
+                query_max_length=self._query_limit,
+                normalize=settings.scale == "probability",
+                trust_remote_code=remote,
+                devices=str(device),
+            )
+        self._check_weights(source)
+        self._reranker.model.float()  # transformers loads the format that was saved; use_fp16 halves it again
+
+    @property
+    def info(self) -> ModelInfo:
+        total, _ = parameter_counts(self._reranker.model)
+        return ModelInfo(self._settings.scale, state="trained" if self._trained else "pretrained", parameters=total)
+
+    def score(self, requests: Sequence[Request]) -> list[Scores]:
+        """
+        Raises:
+            RerankError: FlagReranker would cut a query.
+        """
+        pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
+        lengths = self._lengths(requests)
+        values = [0.0] * len(pairs)
+        for batch in token_batches(
+            [min(n, self._settings.max_seq_length) for n in lengths], self._settings.token_budget
+        ):
+            # one more than there are: from as many pairs as batch_size on it draws progress bars
+            found = self._reranker.compute_score([pairs[index] for index in batch], batch_size=len(batch) + 1)
+            for index, value in zip(batch, found, strict=True):
+                values[index] = value
+        answers, start = [], 0
+        for request in requests:
+            span = slice(start, start := start + len(request.candidates))
+            cut = sum(length > self._settings.max_seq_length for length in lengths[span])
+            answers.append(Scores(tuple(values[span]), {"truncated": cut / len(request.candidates)}))
+        return answers
+
+    @property
+    def _query_limit(self) -> int:
+        """FlagReranker's own default."""
+        return self._settings.max_seq_length * 3 // 4
+
+    def _lengths(self, requests: Sequence[Request]) -> list[int]:
+        """Tokens of each pair before anything is cut."""
+        special = self._tokenizer.num_special_tokens_to_add(pair=True)
+        queries = self._tokens([request.query.text for request in requests])
+        for request, tokens in zip(requests, queries, strict=True):
+            if tokens > self._query_limit:
+                raise RerankError(
+                    f"the query {request.query.text[:40]!r}… has {tokens} tokens, and FlagReranker cuts queries to "
+                    f"{self._query_limit}; raise max_seq_length or shorten the query"
+                )
+        documents = iter(self._tokens([document.content for request in requests for document in request.candidates]))
+        return [
+            tokens + next(documents) + special
+            for request, tokens in zip(requests, queries, strict=True)
+            for _ in request.candidates
+        ]
+
+    def _tokens(self, texts: list[str]) -> list[int]:
+        # padding and truncation are given at every call: a tokenizer file may carry fixed ones
+        rows = self._tokenizer(texts, add_special_tokens=False, padding=False, truncation=False, verbose=False)
+        return [len(row) for row in rows["input_ids"]]
+
+    def _check_weights(self, source: str) -> None:
+        """FlagReranker itself scores with a random head and says nothing.
+
+        Raises:
+            RerankError: some weights are not in the model's files.
+        """
+        folder = weights_folder(source)
+        if folder is None:
+            raise RerankError(f"model {source!r}: its files cannot be found to check that they are whole")
+        missing = weights_not_in(folder, self._reranker.model)
+        if missing:
+            raise RerankError(f"model {source!r} lacks weights of a reranker, {missing[-1]} among them; train it first")
