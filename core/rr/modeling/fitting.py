@@ -73,6 +73,7 @@ def fit(
     snapshot: Callable[[], Weights],
     on_event: OnEvent,
     out: Path,
+    lr_of: Callable[[str], float] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
@@ -81,6 +82,7 @@ def fit(
         quality: the dev metric of the module as it is, higher is better; asked in eval mode.
         snapshot: a copy of what is to be kept.
         out: states are kept in `out / "state"`; where there is one, the training goes on from it.
+        lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals.
@@ -88,14 +90,19 @@ def fit(
     Raises:
         RerankError: there are no items, or all states found are damaged.
     """
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    trained = [parameter for _, parameter in named]
+    rates: dict[float, list[Tensor]] = {}
+    for name, parameter in named:
+        rates.setdefault(lr_of(name) if lr_of else settings.lr, []).append(parameter)
     size = settings.batch_size * settings.gradient_accumulation_steps
     steps = [(items, start) for items in epochs for start in range(0, len(items), size)]
     ends = set(accumulate(-(-len(items) // size) for items in epochs))
     total = len(steps)
     if not total:
         raise RerankError("there is nothing to train on: every epoch is empty")
-    optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    groups = [{"params": parameters, "peak": rate} for rate, parameters in rates.items()]
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total).lr_lambdas[0]
     course = _resumed(out / STATE, trained, optimizer)
@@ -109,7 +116,7 @@ def fit(
     module.train()
     while course.step < total and (settings.patience is None or course.misses < settings.patience):
         for group in optimizer.param_groups:
-            group["lr"] = settings.lr * factor(course.step)
+            group["lr"] = group["peak"] * factor(course.step)
         items, start = steps[course.step]
         value = _backward(items[start : start + size], settings.batch_size, loss, trained)
         torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
