@@ -98,7 +98,7 @@ def list_loss(pairs: PairModel, lists: Sequence[Sequence[LabelledPair]]) -> Tens
     """The mean over lists of -log softmax at the positive, which stands first in each (ListNet with one relevant
     document; Cao et al. 2007)."""
     encoded, _ = pairs.encode([(query, document) for rows in lists for query, document, _ in rows])
-    logits = torch.split(pairs.logits(encoded), [len(rows) for rows in lists])  # type: ignore[no-untyped-call]
+    logits = torch.split(pairs.logits(encoded), [len(rows) for rows in lists])
     return torch.stack([torch.logsumexp(values, 0) - values[0] for values in logits]).mean()
 
 

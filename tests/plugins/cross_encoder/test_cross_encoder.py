@@ -22,7 +22,7 @@ from rr.evaluate.quality import ranking_quality
 from rr.modeling.source import local_folder
 from rr_cross_encoder.model import MIN_DOCUMENT_TOKENS, CrossEncoderSettings, PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
-from rr_cross_encoder.trainer import CrossEncoderTrainer, CrossEncoderTraining, labelled_pairs
+from rr_cross_encoder.trainer import CrossEncoderTrainer, CrossEncoderTraining, labelled_lists, labelled_pairs
 from tests.plugins.conftest import MINILM, equal_tensors
 from tests.plugins.training import Observed, observe, values, without_test_split
 
@@ -128,7 +128,9 @@ def test_an_empty_document_is_the_pairs_second_text_too(bert: Bert) -> None:
 @pytest.mark.parametrize("room", [-100, -1, 0, MIN_DOCUMENT_TOKENS - 2])
 def test_a_query_that_leaves_no_room_is_an_error(bert: Bert, room: int) -> None:
     request = Request(Query("q", "lamp " * (64 - 3 - room)), (Document("d", LONG),))
-    with pytest.raises(RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"):
+    with pytest.raises(
+        RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"
+    ):
         CrossEncoderScorer(settings(bert(1))).score([request])
 
 
@@ -281,6 +283,44 @@ def test_positives_weigh_as_much_as_negatives(bert: Bert, learnable: Dataset, tm
         for (_, _, label), logit in zip(rows, logits, strict=True)
     ]
     assert observed.losses == [pytest.approx(sum(losses) / len(rows), rel=1e-5)]
+
+
+def test_the_listwise_loss_is_that_of_the_positive_among_its_negatives(
+    bert: Bert, learnable: Dataset, tmp_path: Path
+) -> None:
+    one_step = CrossEncoderTraining(loss="listwise", epochs=1, batch_size=10_000, dropout=0.0)
+    folder = bert(1)
+    observed = observe(CrossEncoderTrainer(one_step, settings(folder)), learnable, tmp_path / "out")
+    losses = []
+    for rows in labelled_lists(learnable, one_step, 0):
+        assert [label for _, _, label in rows] == [1.0] + 4 * [0.0]
+        logits = plain_logits(folder, [(query, text) for query, text, _ in rows], 64)
+        losses.append(math.log(sum(math.exp(logit) for logit in logits)) - logits[0])
+    assert observed.losses == [pytest.approx(sum(losses) / len(losses), rel=1e-5)]
+
+
+@pytest.mark.parametrize(("frozen_layers", "moves"), [(0, 1e-5), (1, 0.0)])
+def test_frozen_layers_stay_and_the_head_moves_at_its_own_rate(
+    frozen_layers: int, moves: float, bert: Bert, learnable: Dataset, tmp_path: Path
+) -> None:
+    """The first step of AdamW moves a weight by its learning rate, whatever the gradient."""
+    folder = bert(1)
+    one_step = CrossEncoderTraining(
+        epochs=1, batch_size=10_000, lr=1e-5, head_lr=1e-3, frozen_layers=frozen_layers, warmup=0.0, weight_decay=0.0
+    )
+    observed = observe(CrossEncoderTrainer(one_step, settings(folder)), learnable, tmp_path / "out")
+    before, after = load_file(folder / "model.safetensors"), load_file(observed.folder / "model.safetensors")
+    moved = {name: (after[name] - before[name]).abs().max().item() for name in before}
+    assert not any(value for name, value in moved.items() if "embeddings" in name)
+    assert moved["bert.encoder.layer.0.output.dense.weight"] == pytest.approx(moves, rel=0.1)
+    assert moved["bert.pooler.dense.weight"] == pytest.approx(1e-3, rel=0.1)
+    assert moved["classifier.weight"] == pytest.approx(1e-3, rel=0.1)
+
+
+def test_more_layers_than_there_are_cannot_be_frozen(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
+    trainer = CrossEncoderTrainer(CrossEncoderTraining(frozen_layers=99), settings(bert(1)))
+    with pytest.raises(RerankError, match="cannot freeze 99 layers"):
+        observe(trainer, learnable, tmp_path / "out")
 
 
 def ids_of(dataset: Dataset, rows: list[tuple[str, str, float]]) -> list[tuple[str, str, float]]:
