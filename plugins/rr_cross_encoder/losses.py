@@ -1,4 +1,4 @@
-"""The losses by name: binary cross-entropy over pairs, and sentence-transformers' losses over a query's list."""
+"""The losses by name: binary cross-entropy over pairs, and losses over a query's list."""
 
 from __future__ import annotations
 
@@ -37,10 +37,21 @@ def loss_of(name: str, logits: Tensor, samples: Sequence[Tokenised]) -> Tensor:
 
 
 def _listwise(name: str, logits: Tensor, labels: Tensor) -> Tensor:
+    if name == "lce":
+        return localized_contrastive(logits, labels)
     from sentence_transformers.cross_encoder import losses  # takes seconds
 
     loss = getattr(losses, LISTWISE[name])(_Answered(logits), mini_batch_size=-1)
     return loss([[""], [[""] * len(logits)]], [labels])  # type: ignore[no-any-return]
+
+
+def localized_contrastive(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean over a list's positives p of -log( e^s(p) / ( e^s(p) + Σ_n e^s(n) ) ), n its negatives.
+
+    Source: Gao, Dai and Callan 2021, "Rethink Training of BERT Rerankers in Multi-Stage Retrieval Pipeline".
+    """
+    positives = logits[labels > 0]
+    return (torch.logaddexp(positives, logits[labels == 0].logsumexp(0)) - positives).mean()
 
 
 class _Answered:

@@ -19,7 +19,7 @@ LabelledPair = tuple[str, str, float]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item of a loss: a pair, or the distinct documents of one query. `weight` multiplies its loss."""
+    """One item of a loss: a pair, or distinct documents of one query. `weight` multiplies its loss."""
 
     query: str
     documents: tuple[str, ...]
@@ -47,6 +47,17 @@ def list_samples(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining,
     ]
 
 
+def group_samples(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, epoch: int) -> list[Sample]:
+    """A list for each positive of one epoch that has negatives: itself and these, the lists shuffled."""
+    generator = random.Random(f"{settings.seed} {epoch}")
+    groups = [group for group in _groups(dataset, pools, settings, generator) if len(group) > 1]
+    generator.shuffle(groups)
+    return [
+        Sample(group[0][0], tuple(text for _, text, _ in group), tuple(label for _, _, label in group))
+        for group in groups
+    ]
+
+
 def labelled_pairs(dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, epoch: int) -> list[LabelledPair]:
     """The pairs of one epoch, shuffled; the same for the same seed and epoch.
 
@@ -54,17 +65,23 @@ def labelled_pairs(dataset: Dataset, pools: Pools, settings: CrossEncoderTrainin
         RerankError: no query of the train split has a negative.
     """
     generator = random.Random(f"{settings.seed} {epoch}")
-    easy = epoch < settings.easy_epochs
-    num_hard, num_random = (0, 1) if easy else (settings.num_hard_negatives, settings.num_random_negatives)
-    rows: list[LabelledPair] = []
+    rows = [pair for group in _groups(dataset, pools, settings, generator) for pair in group]
+    generator.shuffle(rows)
+    return rows
+
+
+def _groups(
+    dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, generator: random.Random
+) -> list[list[LabelledPair]]:
+    """Each positive of the train split, with the negatives drawn for it behind it."""
+    groups = []
     for query_id in dataset.splits["train"]:
         text, pool = dataset.queries[query_id].text, pools[query_id]
         for positive in sorted(dataset.relevant(query_id)):
-            hard = generator.sample(pool, min(num_hard, len(pool)))
-            others = random_negatives(dataset, query_id, num_random, generator, hard)
-            rows.append((text, dataset.documents[positive].content, 1.0))
-            rows += [(text, dataset.documents[id_].content, 0.0) for id_ in (*hard, *others)]
-    if all(label for _, _, label in rows):
+            hard = generator.sample(pool, min(settings.num_hard_negatives, len(pool)))
+            others = random_negatives(dataset, query_id, settings.num_random_negatives, generator, hard)
+            labelled = [(positive, 1.0), *((id_, 0.0) for id_ in (*hard, *others))]
+            groups.append([(text, dataset.documents[id_].content, label) for id_, label in labelled])
+    if all(len(group) == 1 for group in groups):
         raise RerankError("there are no negatives to train on; raise num_hard_negatives or num_random_negatives")
-    generator.shuffle(rows)
-    return rows
+    return groups

@@ -18,17 +18,20 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
 
     preset: Preset | None = None
     """Sets options (the README has the table); those given beside it win."""
-    loss: Literal["bce", "listnet", "lambda", "ranknet"] = "bce"
-    """`bce`: binary cross-entropy over pairs. The others: ListNetLoss, LambdaLoss, RankNetLoss of
-    sentence-transformers, over each query's list of positives and negatives."""
+    loss: Literal["bce", "lce", "listnet", "lambda", "ranknet"] = "bce"
+    """`bce`: binary cross-entropy over pairs; `lce`: cross-entropy of each positive among its negatives; the others:
+    ListNetLoss, LambdaLoss, RankNetLoss of sentence-transformers, over a query's list of positives and negatives."""
+    head_lr: float | None = Field(None, gt=0)
+    """Of pooler and classifier, in place of `lr`: a random classifier needs more than the layers below it."""
+    frozen_layers: int | None = Field(None, ge=0)
+    """So many of the lowest layers, and the embeddings, stay as they are; null: all is trained."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """In training; null: as the base model's configuration says."""
     pos_weight: Literal["auto"] | float = "auto"
     """Of a positive pair in `bce`. auto: #negatives / #positives, so that both classes weigh the same."""
     num_hard_negatives: int = Field(3, ge=0)
     """A positive pair, drawn anew each epoch from the `hard_neg_top_k` hardest."""
     num_random_negatives: int = Field(1, ge=0)
-    easy_epochs: int = Field(0, ge=0)
-    """So many epochs at the start have one random negative a positive and no hard one: a small training set of hard
-    negatives alone leaves the loss at chance."""
     fp16: bool = False
     """Forward passes in float16, on a GPU; weights stay float32."""
     bf16: bool = False

@@ -1,11 +1,13 @@
-"""Trains all weights of a cross-encoder."""
+"""Trains a cross-encoder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
@@ -21,7 +23,7 @@ from rr.training import DEV_METRICS
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
-from rr_cross_encoder.samples import Sample, list_samples, pair_samples
+from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_samples
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import CrossEncoderTraining
 
@@ -41,12 +43,11 @@ class CrossEncoderTrainer:
             dataset = with_dev_share(dataset, settings.dev_ratio, settings.seed)
         labelled_requests(dataset)  # it is an error now rather than after hours
         mined = mine(dataset, settings)
-        samples = pair_samples if settings.loss == "bce" else list_samples
+        samples = {"bce": pair_samples, "lce": group_samples}.get(settings.loss, list_samples)
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
         pairs = PairModel(self._scorer_settings.reference(), None)
-        if settings.gradient_checkpointing:
-            checkpoint_gradients(pairs)
-        scorer = CrossEncoderScorer.of(pairs)
+        prepare_model(pairs.model, settings)
+        scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -60,6 +61,7 @@ class CrossEncoderTrainer:
                 prepare=lambda batch: tokenised(pairs, batch),
                 workers=settings.dataloader_num_workers,
                 precision=precision,
+                lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
@@ -78,17 +80,36 @@ def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]])
     return settings.model_copy(update={"batch_size": max(settings.batch_size // longest, 1)})
 
 
-def checkpoint_gradients(pairs: PairModel) -> None:
-    """
+def prepare_model(model: Any, settings: CrossEncoderTraining) -> None:
+    """Freezes what is not to be trained, sets the dropout, and has gradients checkpointed.
+
     Raises:
-        RerankError: the architecture has no gradient checkpointing.
+        RerankError: the architecture cannot do what is asked of it.
     """
-    if not pairs.model.supports_gradient_checkpointing:
-        raise RerankError(
-            f"{type(pairs.model).__name__} cannot checkpoint gradients; set gradient_checkpointing: false"
-        )
-    with quiet():
-        pairs.model.gradient_checkpointing_enable({"use_reentrant": False})
+    kind = type(model).__name__
+    if settings.frozen_layers is not None:
+        layers = getattr(getattr(model.base_model, "encoder", None), "layer", ())
+        if settings.frozen_layers > len(layers):
+            raise RerankError(
+                f"cannot freeze {settings.frozen_layers} layers of {kind}, which has {len(layers)} encoder layers; "
+                "lower frozen_layers, or set it to null"
+            )
+        for part in (model.base_model.embeddings, *layers[: settings.frozen_layers]):
+            part.requires_grad_(False)
+    if settings.dropout is not None:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = settings.dropout
+    if settings.gradient_checkpointing:
+        if not model.supports_gradient_checkpointing:
+            raise RerankError(f"{kind} cannot checkpoint gradients; set gradient_checkpointing: false")
+        with quiet():
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def in_head(model: Any, name: str) -> bool:
+    """Whether the weight of this name belongs to pooler or classifier."""
+    return not name.startswith(f"{model.base_model_prefix}.") or ".pooler." in name
 
 
 def tokenised(pairs: PairModel, samples: Sequence[Sample]) -> list[Tokenised]:

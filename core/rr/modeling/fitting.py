@@ -75,6 +75,7 @@ def fit(
     workers: int = 0,
     precision: Precision = Precision(),  # noqa: B008 - it is frozen
     divisible: bool = True,
+    lr_of: Callable[[str], float] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
@@ -86,6 +87,7 @@ def fit(
         prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
         divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
             then halved, from there on, and its step made of twice as many.
+        lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals.
@@ -94,7 +96,11 @@ def fit(
         RerankError: there are no items, all states found are damaged, a worker died, or there is too little memory
             for a batch that cannot be halved.
     """
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    trained = [parameter for _, parameter in named]
+    rates: dict[float, list[Tensor]] = {}
+    for name, parameter in named:
+        rates.setdefault(lr_of(name) if lr_of else settings.lr, []).append(parameter)
     size = settings.batch_size * settings.gradient_accumulation_steps
     steps = [(items, start) for items in epochs for start in range(0, len(items), size)][: settings.max_steps]
     ends = set(accumulate(-(-len(items) // size) for items in epochs))
@@ -102,7 +108,8 @@ def fit(
     if not total:
         raise RerankError("there is nothing to train on: every epoch is empty")
     every = evaluation_steps(settings, total)
-    optimizer = torch.optim.AdamW(trained, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    groups = [{"params": parameters, "peak": rate} for rate, parameters in rates.items()]
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     scaler = precision.scaler()
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total).lr_lambdas[0]
@@ -130,7 +137,7 @@ def fit(
     with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
         while course.step < total and (settings.patience is None or course.misses < settings.patience):
             for group in optimizer.param_groups:
-                group["lr"] = settings.lr * factor(course.step)
+                group["lr"] = group["peak"] * factor(course.step)
             items, start = steps[course.step]
             value = _gradient(next(batches), min(size, len(items) - start), course, backward, trained, divisible)
             scaler.unscale_(optimizer)

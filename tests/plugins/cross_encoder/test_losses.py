@@ -14,7 +14,7 @@ from rr import Dataset
 from rr.mining import mine
 from rr_cross_encoder.losses import LISTWISE, Tokenised, loss_of
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
-from rr_cross_encoder.samples import Sample, labelled_pairs, list_samples
+from rr_cross_encoder.samples import Sample, group_samples, labelled_pairs, list_samples
 from rr_cross_encoder.settings import CrossEncoderTraining
 from rr_cross_encoder.trainer import batch_loss, in_lists, tokenised
 
@@ -64,7 +64,17 @@ def lambda_(scores: list[float], labels: list[int]) -> float:
     return sum(found) / len(found)
 
 
-@pytest.mark.parametrize(("name", "formula"), [("listnet", listnet), ("ranknet", ranknet), ("lambda", lambda_)])
+def lce(scores: list[float], labels: list[int]) -> float:
+    """-log(e^s+ / (e^s+ + Σ e^s-)), the mean over the positives."""
+    negatives = sum(math.exp(score) for score, y in zip(scores, labels, strict=True) if not y)
+    positives = [math.exp(score) for score, y in zip(scores, labels, strict=True) if y]
+    return -sum(math.log(one / (one + negatives)) for one in positives) / len(positives)
+
+
+FORMULAS = [("listnet", listnet), ("ranknet", ranknet), ("lambda", lambda_), ("lce", lce)]
+
+
+@pytest.mark.parametrize(("name", "formula"), FORMULAS)
 def test_a_loss_is_the_mean_of_its_lists(name: str, formula: Callable[[list[float], list[int]], float]) -> None:
     expected = [formula(scores, labels) for scores, labels in LISTS]
     logits = torch.tensor([score for scores, _ in LISTS for score in scores])
@@ -105,6 +115,16 @@ def test_lists_are_the_pairs_of_each_query(learnable: Dataset) -> None:
     found = [(one.query, *pair) for one in lists for pair in zip(one.documents, one.labels, strict=True)]
     assert set(found) == rows
     assert len(found) == len(rows)
+
+
+def test_groups_are_each_positive_with_its_negatives(learnable: Dataset) -> None:
+    options = CrossEncoderTraining(loss="lce")
+    pools = mine(learnable, options).pools
+    groups = group_samples(learnable, pools, options, 0)
+    assert {one.labels for one in groups} == {(1.0, 0.0, 0.0, 0.0, 0.0)}
+    found = [(one.query, *pair) for one in groups for pair in zip(one.documents, one.labels, strict=True)]
+    assert sorted(found) == sorted(labelled_pairs(learnable, pools, options, 0))
+    assert groups != group_samples(learnable, pools, options, 1)
 
 
 @pytest.mark.parametrize(("batch_size", "lists"), [(64, 4), (15, 1), (14, 1), (1, 1), (31, 2)])

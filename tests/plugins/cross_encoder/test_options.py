@@ -27,7 +27,7 @@ from rr_cross_encoder.presets import PRESETS
 from rr_cross_encoder.samples import Sample
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import CrossEncoderTraining
-from rr_cross_encoder.trainer import CrossEncoderTrainer, batch_loss, checkpoint_gradients, tokenised
+from rr_cross_encoder.trainer import CrossEncoderTrainer, batch_loss, prepare_model, tokenised
 from tests.conftest import ROOT, Rr
 from tests.plugins.training import Observed, observe
 
@@ -122,7 +122,7 @@ def test_checkpointed_gradients_are_the_gradients(bert: Bert, packed: bool) -> N
             pairs.model.set_attn_implementation("sdpa")
             pairs.packs = False
         if checkpoint:
-            checkpoint_gradients(pairs)
+            prepare_model(pairs.model, CrossEncoderTraining(gradient_checkpointing=True))
         pairs.model.train()
         calls: list[None] = []
         layer = pairs.model.bert.encoder.layer[0].attention.self
@@ -182,12 +182,44 @@ def test_less_memory_than_the_batch_needs_is_found_out(
 # losses and selection
 
 
-@pytest.mark.parametrize("loss", ["listnet", "lambda", "ranknet"])
+@pytest.mark.parametrize("loss", ["lce", "listnet", "lambda", "ranknet"])
 def test_listwise_losses_learn(bert: Bert, learnable: Dataset, tmp_path: Path, loss: str) -> None:
     before = ranking_quality(CrossEncoderScorer(scorer_settings(bert(1))), learnable)
     done = trained(bert, learnable, tmp_path / "out", loss=loss, batch_size=32, epochs=8)
     assert sum(done.losses[-5:]) < sum(done.losses[:5])
     assert max(done.qualities) > max(before + 0.2, 0.85)
+
+
+@pytest.mark.parametrize(("frozen_layers", "moves"), [(0, 1e-5), (1, 0.0)])
+def test_frozen_layers_stay_and_the_head_moves_at_its_own_rate(
+    frozen_layers: int, moves: float, bert: Bert, learnable: Dataset, tmp_path: Path
+) -> None:
+    """The first step of AdamW moves a weight by its learning rate, whatever the gradient."""
+    folder = bert(1)
+    one_step = CrossEncoderTraining(
+        max_steps=1, lr=1e-5, head_lr=1e-3, frozen_layers=frozen_layers, warmup=0.0, weight_decay=0.0
+    )
+    observed = observe(CrossEncoderTrainer(one_step, scorer_settings(folder)), learnable, tmp_path / "out")
+    before, after = load_file(folder / WEIGHTS), load_file(observed.folder / WEIGHTS)
+    moved = {name: (after[name] - before[name]).abs().max().item() for name in before}
+    assert not any(value for name, value in moved.items() if "embeddings" in name)
+    assert moved["bert.encoder.layer.0.output.dense.weight"] == pytest.approx(moves, rel=0.1)
+    assert moved["bert.pooler.dense.weight"] == pytest.approx(1e-3, rel=0.1)
+    assert moved["classifier.weight"] == pytest.approx(1e-3, rel=0.1)
+
+
+def test_more_layers_than_there_are_cannot_be_frozen(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(RerankError, match="cannot freeze 99 layers"):
+        trained(bert, learnable, tmp_path / "out", frozen_layers=99)
+
+
+def test_dropout_can_be_left_out(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
+    """Then the loss of a step is the one that the plain model has in eval mode, as often as it is taken."""
+    one = trained(bert, learnable, tmp_path / "one", dropout=0.0, max_steps=1)
+    folder = bert(1, dropout=False)
+    none = CrossEncoderTraining(**{**SHORT, "max_steps": 1})
+    same = observe(CrossEncoderTrainer(none, scorer_settings(folder)), learnable, tmp_path / "same")
+    assert one.losses == pytest.approx(same.losses, abs=1e-6)
 
 
 def test_a_number_weighs_the_positives(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
