@@ -32,6 +32,7 @@ def has_short_way(model: Any) -> bool:
     layers = getattr(model.base_model.encoder, "layer", None)
     return (
         model.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and layers is not None
         and all(
