@@ -21,8 +21,9 @@ from rr.artefacts import atomic_file
 from rr.modeling.packed import packs
 from rr.workplace import alone
 
-SHARD_CHARACTERS = 1 << 18
-"""Text whose vectors are computed between two shards: what a kill can lose, some seconds of a small encoder."""
+SHARD_CHARACTERS, PER_TEXT = 1 << 18, 64
+"""Text whose vectors are computed between two shards: what a kill can lose, some seconds of a small encoder. Each text
+counts for so many characters more than it has, since the shortest one costs something too."""
 SMALL_SHARD, MANY = 1 << 15, 64
 """Shards of fewer rows are merged once there are more than so many of them."""
 
@@ -63,7 +64,7 @@ class EmbeddingStore:
         return [text for key, text in wanted.items() if key not in self._places]
 
     def _add(self, texts: list[str], encode: Encode) -> None:
-        for cut in packs([len(text) for text in texts], SHARD_CHARACTERS):
+        for cut in packs([len(text) + PER_TEXT for text in texts], SHARD_CHARACTERS):
             chunk = [texts[index] for index in cut]
             keys = b"".join(map(_key, chunk))
             vectors = encode(chunk).to("cpu", torch.float32).contiguous()

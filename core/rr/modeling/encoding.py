@@ -65,7 +65,8 @@ class FrozenEncoder:
             )
         folder = self._checked_folder(settings)
         self._set_pooling(settings, folder)
-        self.module.max_seq_length = settings.max_seq_length
+        if isinstance(self.module.max_seq_length, int):  # embeddings of words, without attention, have no limit
+            self.module.max_seq_length = settings.max_seq_length
         self.module.requires_grad_(False)
         self.module.eval()
         self.dimensions = int(self.module.get_embedding_dimension())
