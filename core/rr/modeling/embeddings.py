@@ -126,4 +126,4 @@ def _tensor(path: Path, name: str) -> Tensor:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(text.encode()).digest()
