@@ -48,7 +48,7 @@ def texts(number: int = 40) -> list[str]:
     drawn = [" ".join(generator.choices(WORDS, k=generator.choice([1, 3, 9, 20, 90]))) for _ in range(number)]
     word = "bạn cũ"
     forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
-    return ["", " ", "a\u2028b", "a b", *forms, *dict.fromkeys(drawn)]
+    return list(dict.fromkeys(["", " ", "a\u2028b", "a b", *forms, *drawn]))
 
 
 @pytest.fixture(scope="session")
