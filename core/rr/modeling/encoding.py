@@ -1,21 +1,30 @@
-"""A frozen sentence encoder: texts in, vectors out, each distinct text encoded once."""
+"""A frozen sentence encoder: texts in, vectors out, each distinct text encoded once and kept on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
+from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
 from rr.modeling.device import pick_device
+from rr.modeling.embeddings import EmbeddingStore
 from rr.modeling.loading import quiet, weights_not_in
+from rr.modeling.packed_texts import packed_vectors, reads_packed
 from rr.modeling.source import model_path, weights_fingerprint, weights_folder
 from rr.protocols import Settings
 from rr.types import Request
+
+VERSIONS = ("torch", "transformers", "tokenizers", "sentence-transformers")
+"""What computes vectors besides our own code."""
 
 
 class EncoderSettings(Settings):
@@ -25,9 +34,12 @@ class EncoderSettings(Settings):
     """A sentence-transformers folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
     sha256: str | None = None
     """What model.safetensors must hash to; None: not verified."""
+    pooling: Literal["model", "cls", "mean"] = "model"
+    """What of the tokens' states a text's vector is made from; model: as the sentence-transformers folder says."""
     max_seq_length: int = Field(256, gt=0)
     """Tokens a text is cut to."""
     batch_size: int = Field(64, gt=0)
+    """Texts a forward pass takes where they are padded: on a GPU, and with models that cannot be packed."""
     trust_remote_code: bool = False
 
     def weights(self) -> str:
@@ -35,7 +47,13 @@ class EncoderSettings(Settings):
 
 
 class FrozenEncoder:
-    """No gradient ever reaches it, and it stays in eval mode."""
+    """No gradient ever reaches it, and it stays in eval mode.
+
+    `encoded`: how many texts it has really encoded, those that were kept from an earlier time left out. `in_all`: the
+    same, for all encoders of this process.
+    """
+
+    in_all: ClassVar[int] = 0
 
     def __init__(self, settings: EncoderSettings) -> None:
         with quiet():
@@ -43,42 +61,84 @@ class FrozenEncoder:
                 model_path(settings.model, settings.sha256),
                 device=str(pick_device()),
                 trust_remote_code=settings.trust_remote_code,
-                model_kwargs={"use_safetensors": True},
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )
-        self._check_weights(settings)
-        self.module.max_seq_length = settings.max_seq_length
+        folder = self._checked_folder(settings)
+        self._set_pooling(settings, folder)
+        if isinstance(self.module.max_seq_length, int):  # embeddings of words, without attention, have no limit
+            self.module.max_seq_length = settings.max_seq_length
         self.module.requires_grad_(False)
         self.module.eval()
         self.dimensions = int(self.module.get_embedding_dimension())
+        self.encoded = 0
         self._batch_size = settings.batch_size
-        self._known: dict[str, Tensor] = {}
+        self._packed = self.module.device.type == "cpu" and reads_packed(self.module)
+        self._store = EmbeddingStore(home() / "embeddings" / self._fingerprint(settings)[:32], self.dimensions)
 
-    def _check_weights(self, settings: EncoderSettings) -> None:
-        """
+    def _checked_folder(self, settings: EncoderSettings) -> Path:
+        """The folder with the model's files.
+
         Raises:
-            RerankError: some weights that the vectors depend on are not in the model's files.
+            RerankError: some weights that the vectors depend on are not in them.
         """
         folder = weights_folder(settings.model)
         if folder is None:
             raise RerankError(f"model {settings.model!r}: its files cannot be found to check that they are whole")
+        modules = [getattr(module, "auto_model", module) for module in self.module]
         # a pooler is no part of CLS or mean pooling; models are often published without it
-        missing = [name for name in weights_not_in(folder, self.module[0].auto_model) if "pooler" not in name]
+        missing = [name for module in modules for name in weights_not_in(folder, module) if "pooler" not in name]
         if missing:
             raise RerankError(
-                f"model {settings.model!r} lacks weights: {', '.join(missing[:5])}; get a whole copy of it"
+                f"model {settings.model!r} lacks weights (in safetensors files): {', '.join(missing[:5])}; "
+                "get a whole copy of it"
             )
+        return folder
+
+    def _set_pooling(self, settings: EncoderSettings, folder: Path) -> None:
+        """
+        Raises:
+            RerankError: nothing says how the model pools, or it does not pool at all.
+        """
+        if settings.pooling == "model":
+            if not (folder / "modules.json").is_file():
+                raise RerankError(
+                    f"model {settings.model!r} does not say how its states become a vector (it has no modules.json); "
+                    "set pooling: cls or pooling: mean"
+                )
+            return
+        places = [place for place, module in enumerate(self.module) if isinstance(module, Pooling)]
+        if not places:
+            raise RerankError(f"model {settings.model!r} does not pool; remove pooling: {settings.pooling}")
+        own = self.module[places[0]]
+        self.module[places[0]] = Pooling(own.embedding_dimension, settings.pooling, include_prompt=own.include_prompt)
+
+    def _fingerprint(self, settings: EncoderSettings) -> str:
+        """A hash of everything that determines a text's vector."""
+        return fingerprint(
+            {
+                "weights": settings.weights(),
+                "pooling": settings.pooling,
+                "max_seq_length": settings.max_seq_length,
+                "prompt": self.module.prompts.get(self.module.default_prompt_name),
+                "device": self.module.device.type,
+                "packed": self._packed,
+                "versions": {name: version(name) for name in VERSIONS},
+                "code": folder_fingerprint(Path(__file__).parent, "*.py"),
+            }
+        )
 
     def __call__(self, texts: Iterable[str]) -> Tensor:
         """Shape (texts, dimensions), float32, on the encoder's device."""
-        texts = list(texts)
-        new = sorted({text for text in texts if text not in self._known})
-        if new:
-            vectors = self.module.encode(
-                new, batch_size=self._batch_size, convert_to_tensor=True, show_progress_bar=False
-            )
-            # a copy, since tensors made in inference mode cannot take part in training
-            self._known.update(zip(new, vectors.to(torch.float32, copy=True), strict=True))
-        return torch.stack([self._known[text] for text in texts])
+        return self._store.vectors(list(texts), self._encode).to(self.module.device)
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        self.encoded += len(texts)
+        FrozenEncoder.in_all += len(texts)
+        if self._packed:
+            return packed_vectors(self.module, texts)
+        return self.module.encode(  # type: ignore[no-any-return]
+            texts, batch_size=self._batch_size, convert_to_tensor=True, show_progress_bar=False
+        )
 
 
 @torch.no_grad()
