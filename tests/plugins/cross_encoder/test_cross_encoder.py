@@ -128,7 +128,9 @@ def test_an_empty_document_is_the_pairs_second_text_too(bert: Bert) -> None:
 @pytest.mark.parametrize("room", [-100, -1, 0, MIN_DOCUMENT_TOKENS - 2])
 def test_a_query_that_leaves_no_room_is_an_error(bert: Bert, room: int) -> None:
     request = Request(Query("q", "lamp " * (64 - 3 - room)), (Document("d", LONG),))
-    with pytest.raises(RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"):
+    with pytest.raises(
+        RerankError, match=r"leaves \d+ of max_seq_length 64 tokens to the document; raise max_seq_length"
+    ):
         CrossEncoderScorer(settings(bert(1))).score([request])
 
 
