@@ -55,23 +55,27 @@ class ListingTask:
         }
         return relevant | negatives
 
-    @torch.no_grad()
     def metrics(self, embed: Embed) -> dict[str, float]:
-        """The mean of each measure over the queries; `accuracy`, the share of (positive, named hard negative) pairs
-        in which the positive has the higher cosine; and `accuracy TYPE`, that of the negatives of this type (one of
-        several types counts under each). `embed` gives (texts, d), of any length."""
+        """The means of `values`."""
+        return {name: sum(values) / len(values) for name, values in self.values(embed).items()}
+
+    @torch.no_grad()
+    def values(self, embed: Embed) -> dict[str, list[float]]:
+        """Each measure, one value a query in the split's order; `accuracy`, for each (positive, named hard negative)
+        pair 1 where the positive has the higher cosine and else 0; and `accuracy TYPE`, the same for the negatives of
+        this type (one of several types counts under each). `embed` gives (texts, d), of any length."""
         documents = _unit(embed(self._dataset.documents[id_].content for id_ in self._documents))
-        totals: dict[str, float] = defaultdict(float)
-        pairs: dict[str, list[bool]] = defaultdict(list)
+        found: dict[str, list[float]] = {name: [] for name in MEASURES}
+        pairs: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(self._queries), BLOCK):
             block = self._queries[start : start + BLOCK]
-            cosines = (_unit(embed(self._dataset.queries[query_id].text for query_id in block)) @ documents.T).cpu()
+            queries = _unit(embed(self._dataset.queries[query_id].text for query_id in block))
+            cosines = (queries @ documents.T).cpu()
             for row, query_id in enumerate(block):
                 for name, value in self._ranked(query_id, cosines[row], self._columns[start + row]).items():
-                    totals[name] += value / len(self._queries)
+                    found[name].append(value)
                 self._compare(query_id, cosines[row], self._candidates[start + row], pairs)
-        accuracies = {f"accuracy {type_}".strip(): sum(won) / len(won) for type_, won in sorted(pairs.items())}
-        return {**totals, **accuracies}
+        return {**found, **{f"accuracy {type_}".strip(): pairs[type_] for type_ in sorted(pairs)}}
 
     def _ranked(self, query_id: str, cosines: Tensor, columns: Tensor) -> dict[str, float]:
         order = columns[torch.argsort(cosines[columns], descending=True, stable=True)].tolist()
@@ -80,14 +84,14 @@ class ListingTask:
         judged = [grade for grade in grades.values() if grade > 0]
         return {name: measure.compute(gains, judged, measure.cutoff) for name, measure in MEASURES.items()}
 
-    def _compare(self, query_id: str, cosines: Tensor, candidates: set[str], pairs: dict[str, list[bool]]) -> None:
+    def _compare(self, query_id: str, cosines: Tensor, candidates: set[str], pairs: dict[str, list[float]]) -> None:
         """Adds the query's (positive, named hard negative) pairs, under "" and under each of their types."""
         reached = [cosines[self._column[id_]].item() for id_ in self._dataset.relevant(query_id)]
         for negative in self._dataset.hard_negatives.get(query_id, ()):
             if negative.document_id in candidates - self._dataset.relevant(query_id):
                 against = cosines[self._column[negative.document_id]].item()
                 for type_ in ("", *dict.fromkeys(negative.types)):
-                    pairs[type_] += [own > against for own in reached]
+                    pairs[type_] += [float(own > against) for own in reached]
 
 
 def _unit(vectors: Tensor) -> Tensor:

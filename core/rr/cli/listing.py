@@ -45,6 +45,9 @@ def list_rerankers(
 
 def info(
     name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    load: Annotated[
+        bool, typer.Option("--load", help="Load its pretrained weights too, and show their number.")
+    ] = False,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -54,7 +57,7 @@ def info(
     from rr.api import find_entry
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
-    from rr.resolve import checked_settings, resolve
+    from rr.resolve import checked_settings, load_component, resolve
 
     plugins = installed_plugins()
     entry = find_entry(load_registry(registry), plugins, name, profile)
@@ -76,4 +79,7 @@ def info(
             "training": training.model_dump(mode="json"),
             "checkpoint": entry.checkpoint,
         }
+    if load:
+        loaded = load_component(resolved, None).info
+        shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
     typer.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())

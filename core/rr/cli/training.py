@@ -25,7 +25,7 @@ def train(
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
-    from rr.resolve import resolve
+    from rr.resolve import load_component, resolve
     from rr.training import RECORD
     from rr.training import train as train_checkpoint
 
@@ -43,5 +43,7 @@ def train(
     if record.get("best_dev") is not None:
         told.append(f"best dev nDCG@10 {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
+    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+    typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)
