@@ -24,7 +24,7 @@ import typer
 from scipy import stats
 from torch import Tensor
 
-from rr import Dataset, RerankError, TrainingEvent
+from rr import Dataset, RerankError
 from rr.artefacts import write_atomic
 from rr.data.load import load_dataset
 from rr.evaluate.significance import LEVEL, Difference, difference
@@ -57,6 +57,9 @@ def multiplied_similarity(batch: Batch, temperature: Tensor) -> Tensor:
         terms = [logits.masked_fill(masked, -torch.inf), hard.masked_fill(batch.weights == 0, -torch.inf)]
         losses.append(torch.logsumexp(torch.cat(terms, dim=1), dim=1) - logits[rows, rows])
     return torch.stack(losses).mean()
+
+
+Values = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,6 @@ class Experiment:
         rows = training_rows(self.dataset, training.num_hard_negatives)
         if variant == UNWEIGHTED:
             rows = [_unweighted(row) for row in rows]
-        losses: list[TrainingEvent] = []
         with tempfile.TemporaryDirectory() as folder:
             return train_head(
                 self.encoder,
@@ -103,13 +105,19 @@ class Experiment:
                 self.dataset,
                 training,
                 self.scorer_settings.model_copy(update={"seed": seed}),
-                losses.append,
+                lambda event: None,
                 Path(folder),
                 multiplied_similarity if variant == WRONG else info_nce,
             )
 
-    def dev(self, trained: Trained) -> float:
-        return trained.metrics[self.training.dev_metric]
+    def dev(self, rate: float) -> float:
+        """How well the unweighted and the weighted head do on the dev split, on average, with seed 0."""
+        heads = [self.train(variant, 0, rate) for variant in (UNWEIGHTED, WEIGHTED)]
+        return fmean(head.metrics[self.training.dev_metric] for head in heads)
+
+    def test(self, variant: str, seed: int, rate: float) -> Values:
+        head = self.train(variant, seed, rate).head
+        return ListingTask(self.dataset, "test").values(HeadScorer.of(self.encoder, head).embed)
 
 
 def check_splits(dataset: Dataset) -> str:
@@ -161,19 +169,16 @@ def main(
     checked = check_splits(dataset)
     experiment = Experiment(dataset, FrozenEncoder(resolved.settings), resolved.settings, training)
 
-    chosen: dict[float, float] = {}
+    dev = {}
     for rate in rates or RATES:
-        chosen[rate] = fmean(experiment.dev(experiment.train(variant, 0, rate)) for variant in (UNWEIGHTED, WEIGHTED))
-        typer.echo(f"lr {rate:g}: {training.dev_metric} on dev {chosen[rate]:.4f}", err=True)
-    rate = max(chosen, key=chosen.__getitem__)
-
-    task = ListingTask(dataset, "test")
-    base = task.values(experiment.encoder)
-    reached: dict[str, list[dict[str, list[float]]]] = {variant: [] for variant in VARIANTS}
+        dev[rate] = experiment.dev(rate)
+        typer.echo(f"lr {rate:g}: {training.dev_metric} on dev {dev[rate]:.4f}", err=True)
+    best = max(dev, key=dev.__getitem__)
+    base = ListingTask(dataset, "test").values(experiment.encoder)
+    reached: dict[str, list[Values]] = {variant: [] for variant in VARIANTS}
     for variant in VARIANTS:
         for seed in range(seeds):
-            trained = experiment.train(variant, seed, rate)
-            reached[variant].append(task.values(HeadScorer.of(experiment.encoder, trained.head).embed))
+            reached[variant].append(experiment.test(variant, seed, best))
             typer.echo(f"{variant}, seed {seed}: MRR on test {fmean(reached[variant][-1]['MRR']):.4f}", err=True)
 
     shown = [measure for measure in base if measure not in NOT_SHOWN]
@@ -181,15 +186,9 @@ def main(
         "base encoder": {measure: Mean(fmean(base[measure])) for measure in shown},
         **{v: {m: mean_over_seeds([fmean(one[m]) for one in reached[v]]) for m in shown} for v in VARIANTS},
     }
-    gaps = {
-        m: mean_over_seeds(
-            [fmean(a[m]) - fmean(b[m]) for a, b in zip(reached[WEIGHTED], reached[UNWEIGHTED], strict=True)]
-        )
-        for m in shown
-    }
-    by_query = difference(
-        _mean_of([one["MRR"] for one in reached[WEIGHTED]]), _mean_of([one["MRR"] for one in reached[UNWEIGHTED]])
-    )
+    pairs = list(zip(reached[WEIGHTED], reached[UNWEIGHTED], strict=True))
+    gaps = {m: mean_over_seeds([fmean(ours[m]) - fmean(theirs[m]) for ours, theirs in pairs]) for m in shown}
+    by_query = difference(*(_mean_of([one["MRR"] for one in reached[variant]]) for variant in (WEIGHTED, UNWEIGHTED)))
     facts = {
         "command": shlex.join(["python", "-m", "rr_head.weighting", *sys.argv[1:]]),
         "dataset": {
@@ -199,9 +198,9 @@ def main(
         },
         "leakage": checked,
         "settings": resolved.settings.model_dump(mode="json"),
-        "training": {**training.model_dump(mode="json", exclude={"seed", "lr"}), "lr": rate},
+        "training": {**training.model_dump(mode="json", exclude={"seed", "lr"}), "lr": best},
         "seeds": seeds,
-        "dev by lr": {f"{one:g}": value for one, value in chosen.items()},
+        "dev by lr": {f"{one:g}": value for one, value in dev.items()},
         "test": {v: {m: asdict(value) for m, value in row.items()} for v, row in results.items()},
         "weighted − unweighted, over seeds": {m: asdict(value) for m, value in gaps.items()},
         "weighted − unweighted, MRR over queries": asdict(by_query),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from rr import Dataset, Document, HardNegative, Query, Request, RerankError
+from rr import Dataset, Document, HardNegative, Query, Request, RerankError, TrainingEvent
 from rr.modeling.encoding import FrozenEncoder
 from rr_head.batches import batch_of, training_rows
 from rr_head.listings import ListingTask
-from rr_head.model import HeadSettings, make_head
+from rr_head.model import HeadSettings, initialise, make_head
 from rr_head.scorer import HeadScorer
 from rr_head.trainer import HeadTrainer, HeadTraining, info_nce
 from tests.plugins.conftest import equal_tensors
@@ -293,3 +296,153 @@ def test_a_checkpoint_of_another_encoder_is_refused(trained: Observed, sentence_
     other.save(str(tmp_path / "other"))
     with pytest.raises(RerankError, match=r"trained as .* train again or change the entry"):
         HeadScorer(settings(tmp_path / "other"), trained.folder)
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """SHA-256 over every parameter and every buffer, those that are not saved too."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    content = b"".join(name.encode() + tensor.detach().cpu().numpy().tobytes() for name, tensor in tensors.items())
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_encoder_is_frozen_throughout(
+    bert: Callable[..., Path], learnable: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder with dropout, which in train mode would give other vectors every time; looked at when it is made, at
+    every step, and at the end."""
+    folder = tmp_path / "encoder"
+    SentenceTransformer(str(bert(None, 0.5)), device="cpu").save(str(folder))
+    made: list[FrozenEncoder] = []
+    before: list[str] = []
+
+    def frozen_encoder(settings: HeadSettings) -> FrozenEncoder:
+        made.append(FrozenEncoder(settings))
+        before.append(fingerprint(made[0].module))
+        return made[0]
+
+    def look(event: TrainingEvent) -> None:
+        (encoder,) = made
+        assert not any(module.training for module in encoder.module.modules()), event
+        assert not any(parameter.requires_grad for parameter in encoder.module.parameters()), event
+        assert fingerprint(encoder.module) == before[0], event
+
+    monkeypatch.setattr("rr_head.trainer.FrozenEncoder", frozen_encoder)
+    out = tmp_path / "out"
+    out.mkdir()
+    HeadTrainer(TRAINING.model_copy(update={"epochs": 2}), settings(folder)).train(learnable, out, look)
+    look(TrainingEvent(0, 0))
+    assert before[0] == fingerprint(FrozenEncoder(settings(folder)).module)
+    query = learnable.queries[learnable.splits["train"][0]].text
+    known = made[0]([query])
+    assert torch.equal(known, made[0]([query]))
+    torch.testing.assert_close(known, torch.tensor(plain_encoder(folder).encode([query])), atol=1e-5, rtol=0)
+
+
+def test_best_and_last_are_saved_with_their_figures(sentence_encoder: Path, learnable: Dataset, tmp_path: Path) -> None:
+    options = TRAINING.model_copy(update={"epochs": 3})
+    trainer = HeadTrainer(options, settings(sentence_encoder))
+    observed = observe(trainer, learnable, tmp_path / "out", qualities=(0.1, 0.9, 0.2))
+    weights = {name: load_file(observed.folder / f"{name}.safetensors")["weight"] for name in ("head", "last")}
+    assert not torch.equal(weights["head"], weights["last"])
+    told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))
+    assert told["targets"] == {}
+    task, encoder = ListingTask(learnable, "dev"), FrozenEncoder(settings(sentence_encoder))
+    for name, suffix in (("head", ""), ("last", " (last)")):
+        weight = weights[name]
+        expected = task.metrics(lambda texts, weight=weight: encoder(texts) @ weight.T)  # type: ignore[misc]
+        assert expected.keys() >= {"MRR", "R@1", "nDCG@10", "accuracy", "accuracy price"}
+        for measure, value in expected.items():
+            assert told["metrics"][measure + suffix] == pytest.approx(value, abs=1e-6)
+    assert len(told["metrics"]) == 2 * len(expected)
+
+
+@pytest.mark.parametrize("name", ["MRR", "R@1", "nDCG@10"])
+def test_the_dev_metric_is_the_one_that_is_asked_for(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path, name: str
+) -> None:
+    options = TRAINING.model_copy(update={"epochs": 2, "dev_metric": name})
+    observed = observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out")
+    told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))["metrics"]
+    assert told[name] == pytest.approx(max(observed.qualities))
+    assert told[f"{name} (last)"] == pytest.approx(observed.qualities[-1])
+
+
+def test_a_learned_temperature_is_trained_bounded_saved_and_goes_on_after_a_kill(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path
+) -> None:
+    def temperature(folder: Path) -> float:
+        return float(json.loads((folder / "head.json").read_text(encoding="utf-8"))["temperature"])
+
+    def trained_with(name: str, **options: object) -> Observed:
+        training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, **options})
+        return observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / name)
+
+    assert temperature(trained_with("fixed").folder) == 0.07
+    learned = trained_with("learned", learn_temperature=True)
+    assert temperature(learned.folder) not in (0.07, pytest.approx(0.07, rel=1e-4))
+    assert HeadScorer(settings(sentence_encoder), learned.folder).info.state == "trained"
+    # towards 0 as far as it may, by a rate that overshoots: an easy task wants it sharp
+    sharp = trained_with("sharp", learn_temperature=True, temperature=0.011, lr=0.5, epochs=6)
+    assert temperature(sharp.folder) >= 0.01 - 1e-9
+
+    class KilledError(Exception):
+        pass
+
+    def kill(event: TrainingEvent) -> None:
+        if event.step == 3 and event.loss is not None:
+            raise KilledError
+
+    options = {**TRAINING.model_dump(), "epochs": 2, "learn_temperature": True, "save_steps": 1}
+    trainer = HeadTrainer(HeadTraining.model_validate(options), settings(sentence_encoder))
+    (tmp_path / "killed").mkdir()
+    with pytest.raises(KilledError):
+        trainer.train(learnable, tmp_path / "killed", kill)
+    trainer.train(learnable, tmp_path / "killed", lambda event: None)
+    assert temperature(tmp_path / "killed") == temperature(learned.folder)
+    assert (tmp_path / "killed" / "head.safetensors").read_bytes() == (learned.folder / "head.safetensors").read_bytes()
+
+
+def test_a_learned_temperature_may_not_start_beyond_its_bound() -> None:
+    with pytest.raises(ValidationError, match=r"a learned temperature starts at 0\.01 or above"):
+        HeadTraining(temperature=0.001, learn_temperature=True)
+    HeadTraining(temperature=0.001)
+
+
+def test_an_orthogonal_start_distorts_nothing_within_its_subspace() -> None:
+    for d_out in (16, 32, 40):
+        head = torch.nn.Linear(32, d_out, bias=False)
+        initialise(head, "orthogonal", 1, torch.empty(0, 32))
+        singular = torch.linalg.svdvals(head.weight)
+        assert torch.allclose(singular, singular[0].expand_as(singular), atol=1e-5)
+        again = torch.nn.Linear(32, d_out, bias=False)
+        initialise(again, "orthogonal", 1, torch.empty(0, 32))
+        assert torch.equal(head.weight, again.weight)
+
+
+def test_a_pca_start_keeps_the_encoders_cosines_best(sentence_encoder: Path, learnable: Dataset) -> None:
+    vectors = FrozenEncoder(settings(sentence_encoder))(document.content for document in learnable.documents.values())
+
+    def cosines(projected: Tensor) -> Tensor:
+        unit = torch.nn.functional.normalize(projected, dim=-1)
+        return unit @ unit.T
+
+    lost = {}
+    for how in ("random", "orthogonal", "pca"):
+        head = make_head(settings(sentence_encoder), 32, None)
+        initialise(head, how, 0, vectors)  # type: ignore[arg-type]
+        lost[how] = (cosines(head(vectors)) - cosines(vectors)).abs().mean().item()
+    assert lost["pca"] < 0.1 * min(lost["random"], lost["orthogonal"])
+    with pytest.raises(RerankError, match="the encoder has 32 dimensions, fewer than 64"):
+        initialise(torch.nn.Linear(32, 64, bias=False), "pca", 0, vectors)
+
+
+def test_warmup_steps_take_the_place_of_the_share(sentence_encoder: Path, learnable: Dataset, tmp_path: Path) -> None:
+    rates = []
+    for name, options in (("steps", {"warmup_steps": 3}), ("share", {"warmup": 0.5})):
+        training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, "batch_size": 32, **options})
+        rates.append(observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / name).losses)
+    assert len(rates[0]) == 6, "of six steps a half are three"
+    assert rates[0] == rates[1]
+    training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, "warmup_steps": 6})
+    with pytest.raises(RerankError, match="warmup_steps 6: the training has 6 steps; lower it"):
+        observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / "none")
