@@ -44,6 +44,7 @@ def train(
         told.append(f"best dev nDCG@10 {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
     loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
-    typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
+    if loaded.parameters:
+        typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)
