@@ -311,26 +311,29 @@ def test_the_encoder_is_frozen_throughout(
     """An encoder with dropout, which in train mode would give other vectors every time; looked at when it is made, at
     every step, and at the end."""
     folder = tmp_path / "encoder"
-    SentenceTransformer(str(bert(None, 0.5)), device="cpu").save(str(folder))
+    SentenceTransformer(str(bert(None)), device="cpu").save(str(folder))
     made: list[FrozenEncoder] = []
     before: list[str] = []
+
+    def check(encoder: FrozenEncoder, when: object) -> None:
+        assert not any(module.training for module in encoder.module.modules()), when
+        assert not any(parameter.requires_grad for parameter in encoder.module.parameters()), when
+        assert fingerprint(encoder.module) == before[0], when
 
     def frozen_encoder(settings: HeadSettings) -> FrozenEncoder:
         made.append(FrozenEncoder(settings))
         before.append(fingerprint(made[0].module))
+        check(made[0], "made")
         return made[0]
-
-    def look(event: TrainingEvent) -> None:
-        (encoder,) = made
-        assert not any(module.training for module in encoder.module.modules()), event
-        assert not any(parameter.requires_grad for parameter in encoder.module.parameters()), event
-        assert fingerprint(encoder.module) == before[0], event
 
     monkeypatch.setattr("rr_head.trainer.FrozenEncoder", frozen_encoder)
     out = tmp_path / "out"
     out.mkdir()
-    HeadTrainer(TRAINING.model_copy(update={"epochs": 2}), settings(folder)).train(learnable, out, look)
-    look(TrainingEvent(0, 0))
+    HeadTrainer(TRAINING.model_copy(update={"epochs": 2}), settings(folder)).train(
+        learnable, out, lambda event: check(made[0], event)
+    )
+    check(made[0], "trained")
+    assert len(made) == 1
     assert before[0] == fingerprint(FrozenEncoder(settings(folder)).module)
     query = learnable.queries[learnable.splits["train"][0]].text
     known = made[0]([query])
