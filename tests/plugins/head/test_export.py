@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
+from typer.testing import CliRunner
 
+from rr import RerankError
+from rr.cli.app import app
 from rr_head.model import HeadSettings, make_head, save_head
 from rr_head.scorer import HeadScorer
-from tests.conftest import Rr
 
 TEXTS = ["where is the lamp", "Phòng trọ quận 1, giá 3.5 triệu", "the falcon " * 300, ""]
 
@@ -64,14 +67,30 @@ def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Pa
     torch.testing.assert_close(vectors, ours(settings, tmp_path / "checkpoint"), atol=1e-5, rtol=0)
 
 
-def test_the_command_writes_a_folder_that_needs_nothing_of_ours(
-    settings: HeadSettings, checkpoint: Path, tmp_path: Path, small_registry: Path, rr_command: Rr
-) -> None:
-    entry = {"scorer": "head", "settings": settings.model_dump(mode="json")}
+def rr(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def registry(settings: HeadSettings, small_registry: Path) -> Path:
+    entry = {"scorer": "head", "trainer": "head", "settings": settings.model_dump(mode="json")}
     with small_registry.open("a", encoding="utf-8") as file:
-        file.write(f"  head: {json.dumps(entry)}\n")
-    ended = rr_command("export", "head", checkpoint, "served", "--registry", small_registry)
-    assert (ended.returncode, ended.stdout) == (0, "served\n"), ended.stderr
+        file.write(f"  head: {json.dumps({**entry, 'training': {'epochs': 2}})}\n")
+    return small_registry
+
+
+def test_a_head_is_trained_shown_and_exported_by_the_commands(
+    settings: HeadSettings, registry: Path, tmp_path: Path
+) -> None:
+    checkpoint, served = tmp_path / "trained", tmp_path / "served"
+    total = sum(weight.numel() for weight in SentenceTransformer(settings.model, device="cpu").parameters()) + 32 * 8
+    trained = rr("train", "head", "-d", "rooms", "--out", checkpoint, "--registry", registry)
+    assert f"256 of {total:,} parameters trained" in trained.stderr
+    shown = rr("info", "head", "--load", "--registry", registry)
+    assert f"parameters:\n  total: {total}\n  trainable: 256" in shown.stdout
+    exported = rr("export", "head", checkpoint, served, "--registry", registry)
+    assert exported.stdout == f"{served}\n"
+
     script = (
         "import json, sys; from sentence_transformers import SentenceTransformer as S\n"
         "print(json.dumps(S('served', device='cpu').encode(json.loads(sys.argv[1])).tolist()))\n"
@@ -81,10 +100,13 @@ def test_the_command_writes_a_folder_that_needs_nothing_of_ours(
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
     torch.testing.assert_close(torch.tensor(json.loads(told.stdout)), ours(settings, checkpoint), atol=1e-5, rtol=0)
 
-    again = rr_command("export", "head", checkpoint, "served", "--registry", small_registry)
-    assert (again.returncode, "served exists already" in again.stderr) == (2, True)
-    without = rr_command("export", "bm25", checkpoint, "other", "--registry", small_registry)
-    assert without.returncode == 2
-    assert without.stderr.count("\n") == 1
-    assert "'bm25' cannot be exported: " in without.stderr
+    with pytest.raises(RerankError, match="served exists already; name a new folder"):
+        rr("export", "head", checkpoint, served, "--registry", registry)
+
+
+def test_what_has_no_such_form_is_said_in_one_line(checkpoint: Path, registry: Path, tmp_path: Path) -> None:
+    with pytest.raises(RerankError, match=r"'bm25' cannot be exported: Bm25Scorer has no method 'export\(out\)'"):
+        rr("export", "bm25", checkpoint, tmp_path / "other", "--registry", registry)
+    with pytest.raises(RerankError, match="no checkpoint"):
+        rr("export", "head", tmp_path / "nothing", tmp_path / "other", "--registry", registry)
     assert not (tmp_path / "other").exists()
