@@ -23,6 +23,8 @@ LINEAR = (
     "intermediate.dense",
     "output.dense",
 )
+OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
+"""Of torch, not promised: where they are gone, there is no short way."""
 NORM = ("attention.output.LayerNorm", "output.LayerNorm")
 
 
@@ -34,6 +36,7 @@ def has_short_way(model: Any) -> bool:
         model.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
         and layers is not None
         and all(
             type(_part(layer, name)) is kind

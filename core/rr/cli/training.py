@@ -37,7 +37,7 @@ def train(
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
-    from rr.resolve import resolve
+    from rr.resolve import load_component, resolve
     from rr.training import DEV_METRICS
     from rr.training import train as train_checkpoint
 
@@ -59,6 +59,9 @@ def train(
     if record.get("best_dev") is not None:
         told.append(f"best dev {record['dev_metric']} {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
+    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+    if loaded.parameters:
+        typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)
