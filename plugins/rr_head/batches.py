@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from rr import Dataset, HardNegative, RerankError
 from rr.data.negatives import hard_negatives
 from rr.modeling.encoding import FrozenEncoder
+from rr_head.listings import Embed
 from rr_head.model import project
 
 
@@ -62,6 +63,18 @@ def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
     return rows
 
 
+class Vectors:
+    """The vectors of the rows' texts as one matrix (texts, d_in), encoded at once, for batches to pick from."""
+
+    def __init__(self, encoder: FrozenEncoder, rows: Sequence[Row]) -> None:
+        texts = sorted({text for row in rows for text in row.texts})
+        self._places = {text: place for place, text in enumerate(texts)}
+        self.matrix = encoder(texts)
+
+    def __call__(self, texts: Iterable[str]) -> Tensor:
+        return self.matrix[[self._places[text] for text in texts]]
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What `weighted_info_nce` takes, under the names that it has there."""
@@ -74,22 +87,34 @@ class Batch:
     foreign: Tensor | None
 
 
-def batch_of(encoder: FrozenEncoder, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool) -> Batch:
-    """Rows with fewer hard negatives than the longest are padded with weight 0. `cross_row`: hard negatives of the
-    other rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
-    queries = project(head, encoder(row.query for row in rows))
-    positives = project(head, encoder(row.positive for row in rows))
+def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool) -> Batch:
+    """`embed` gives (texts, d_in), of any length.
+
+    Rows with fewer hard negatives than the longest are padded with weight 0. `cross_row`: hard negatives of the other
+    rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
+    queries = project(head, embed(row.query for row in rows))
+    positives = project(head, embed(row.positive for row in rows))
     width = max(len(row.contents) for row in rows)
-    weights = torch.zeros(len(rows), width, device=queries.device)
+    given = [[negative.weight for negative in row.negatives] for row in rows]
+    weights = torch.tensor([one + [0.0] * (width - len(one)) for one in given], device=queries.device)
     negatives = queries.new_zeros(len(rows), width, queries.shape[1])
     if width:
-        for index, row in enumerate(rows):
-            weights[index, : len(row.contents)] = torch.tensor([negative.weight for negative in row.negatives])
         padded = [text for row in rows for text in row.contents + [row.positive] * (width - len(row.contents))]
-        negatives = project(head, encoder(padded)).view(negatives.shape)
-    same = torch.tensor([[other.positive in row.relevant for other in rows] for row in rows], device=queries.device)
+        negatives = project(head, embed(padded)).view(negatives.shape)
+    same = _same(rows).to(queries.device)
     foreign = _foreign(rows, width).to(queries.device) & (weights > 0) if cross_row and width else None
     return Batch(queries, positives, negatives, weights, same, foreign)
+
+
+def _same(rows: Sequence[Row]) -> Tensor:
+    """Shape (rows, rows); True at (i, j) where row j's positive is relevant to row i."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        places[row.positive].append(place)
+    same = torch.zeros(len(rows), len(rows), dtype=torch.bool)
+    for place, row in enumerate(rows):
+        same[place, [other for text in row.relevant for other in places.get(text, ())]] = True
+    return same
 
 
 def _foreign(rows: Sequence[Row], width: int) -> Tensor:

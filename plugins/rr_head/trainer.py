@@ -19,7 +19,7 @@ from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.processes import rank
 from rr.training import DEV_METRICS
-from rr_head.batches import Batch, Row, batch_of, training_rows
+from rr_head.batches import Batch, Row, Vectors, batch_of, training_rows
 from rr_head.config import read_config
 from rr_head.listings import ListingMetric, ListingTask
 from rr_head.loss import weighted_info_nce
@@ -114,13 +114,13 @@ def train_head(
     epochs = [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)]
     settings = _with_warmup(settings, epochs)
     head = make_head(scorer_settings, encoder.dimensions, None).to(encoder.module.device)
-    vectors = encoder(sorted({text for row in rows for text in row.texts}))  # all at once, in its own batches
-    initialise(head, settings.initialisation, scorer_settings.seed, vectors)
+    vectors = Vectors(encoder, rows)
+    initialise(head, settings.initialisation, scorer_settings.seed, vectors.matrix)
     trainee = Trainee(head, settings.temperature, settings.learn_temperature)
     scorer, task = HeadScorer.of(encoder, head), ListingTask(dataset, "dev")
 
     def batch_loss(batch: Sequence[Row]) -> Tensor:
-        return loss(batch_of(encoder, head, batch, settings.cross_row_negatives), trainee.temperature())
+        return loss(batch_of(vectors, head, batch, settings.cross_row_negatives), trainee.temperature())
 
     with seeded(settings.seed + rank()):
         best = fit(
