@@ -17,10 +17,10 @@ from rr.modeling.batching import token_batches
 from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
 from rr.modeling.loading import quiet
 from rr.modeling.packed import pack, packs
+from rr.modeling.short import ShortEncoder, has_short_way
 from rr.modeling.source import model_path, weights_fingerprint
 from rr_cross_encoder.backends import Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
-from rr_cross_encoder.short import ShortEncoder, has_short_way
 
 MIN_DOCUMENT_TOKENS = 8
 PACK = 1024

@@ -25,6 +25,8 @@ from rr.types import Request
 
 VERSIONS = ("torch", "transformers", "tokenizers", "sentence-transformers")
 """What computes vectors besides our own code."""
+SHORT_FROM = 2000
+"""Characters from which the short way is worth laying out the weights for."""
 
 
 class EncoderSettings(Settings):
@@ -73,6 +75,7 @@ class FrozenEncoder:
         self.encoded = 0
         self._batch_size = settings.batch_size
         self._packed = self.module.device.type == "cpu" and reads_packed(self.module)
+        self._short = self._packed and reads_packed(self.module, short=True)
         self._store = EmbeddingStore(home() / "embeddings" / self._fingerprint(settings)[:32], self.dimensions)
 
     def _checked_folder(self, settings: EncoderSettings) -> Path:
@@ -121,7 +124,7 @@ class FrozenEncoder:
                 "max_seq_length": settings.max_seq_length,
                 "prompt": self.module.prompts.get(self.module.default_prompt_name),
                 "device": self.module.device.type,
-                "packed": self._packed,
+                "packed": [self._packed, self._short],
                 "versions": {name: version(name) for name in VERSIONS},
                 "code": folder_fingerprint(Path(__file__).parent, "*.py"),
             }
@@ -135,7 +138,7 @@ class FrozenEncoder:
         self.encoded += len(texts)
         FrozenEncoder.in_all += len(texts)
         if self._packed:
-            return packed_vectors(self.module, texts)
+            return packed_vectors(self.module, texts, self._short and sum(map(len, texts)) >= SHORT_FROM)
         return self.module.encode(  # type: ignore[no-any-return]
             texts, batch_size=self._batch_size, convert_to_tensor=True, show_progress_bar=False
         )

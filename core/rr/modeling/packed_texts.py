@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
 from rr.modeling.packed import can_pack, pack, packed_inputs, packs
+from rr.modeling.short import ShortEncoder, has_short_way, layers_replaced
 
 TOKENS = 1024
 """Of a row: what its layers compute stays in a core's own cache."""
@@ -21,16 +22,19 @@ TOLERANCE = 1e-5
 
 
 @torch.inference_mode()
-def reads_packed(module: Any) -> bool:
-    """Whether a SentenceTransformer gives the same vectors packed as by its own `encode`, seen on a probe."""
+def reads_packed(module: Any, short: bool = False) -> bool:
+    """Whether a SentenceTransformer gives the same vectors packed as by its own `encode`, seen on a probe; `short`:
+    read the short way, too (`rr.modeling.short`)."""
     pooled = len(module) > 1 and hasattr(module[0], "auto_model") and isinstance(module[1], Pooling)
     if not pooled or not can_pack(module[0].auto_model):
+        return False
+    if short and not has_short_way(module[0].auto_model):
         return False
     if "position_ids" not in inspect.signature(module[0].auto_model.forward).parameters:
         return False
     expected = module.encode(list(PROBE), convert_to_tensor=True, show_progress_bar=False)
     try:
-        found = packed_vectors(module, PROBE)
+        found = packed_vectors(module, PROBE, short)
     except ValueError:  # it asks for an attention that cannot be packed
         return False
     return found.shape == expected.shape and torch.allclose(
@@ -39,7 +43,7 @@ def reads_packed(module: Any) -> bool:
 
 
 @torch.inference_mode()
-def packed_vectors(module: Any, texts: Sequence[str]) -> Tensor:
+def packed_vectors(module: Any, texts: Sequence[str], short: bool = False) -> Tensor:
     """Shape (texts, dimensions), as `module.encode` gives them, on a CPU."""
     prompt = module.prompts.get(module.default_prompt_name) or ""
     # padding and truncation are given at every call: a tokenizer file may carry fixed ones (MiniLM's does)
@@ -50,9 +54,10 @@ def packed_vectors(module: Any, texts: Sequence[str]) -> Tensor:
     order = sorted(range(len(texts)), key=lambda index: (-lengths[index], index))
     vectors = torch.empty(len(texts), module.get_embedding_dimension())
     with _packed(module[0].auto_model) as transformer:
+        reader = ShortEncoder(transformer.encoder) if short else None
         for cut in packs([lengths[index] for index in order], TOKENS):
             row = [order[place] for place in cut]
-            states = transformer(**packed_inputs(transformer, [sequences[index] for index in row])).last_hidden_state
+            states = _states(transformer, [sequences[index] for index in row], reader)
             ends = torch.tensor([0, *(lengths[index] for index in row)]).cumsum(0)
             # under this name sentence-transformers, too, says where the sequences of a row are
             features: dict[str, Any] = {"token_embeddings": states, "cu_seq_lens_q": ends}
@@ -60,6 +65,15 @@ def packed_vectors(module: Any, texts: Sequence[str]) -> Tensor:
                 features = further(features)
             vectors[row] = features["sentence_embedding"][:, : vectors.shape[1]].float()
     return vectors
+
+
+def _states(transformer: Any, sequences: Sequence[Mapping[str, Sequence[int]]], short: ShortEncoder | None) -> Tensor:
+    """Shape (1, tokens, width)."""
+    inputs = packed_inputs(transformer, sequences)
+    if short is None:
+        return transformer(**inputs).last_hidden_state  # type: ignore[no-any-return]
+    with layers_replaced(transformer, lambda _, embedded: short(embedded[0], inputs["packed"].lengths)[None]):
+        return transformer(**inputs).last_hidden_state  # type: ignore[no-any-return]
 
 
 @contextmanager
