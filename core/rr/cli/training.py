@@ -18,6 +18,9 @@ def train(
     name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
     out: Annotated[Path | None, typer.Option("--out", help="New folder for the checkpoint (else in $RR_HOME).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="JSON config of another training script, if the trainer reads it.")
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -30,6 +33,7 @@ def train(
     import json
 
     from rr.checkpoints import RECORD
+    from rr.cli.config import with_config
     from rr.cli.flags import with_flags
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
@@ -45,7 +49,12 @@ def train(
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
     options = [option for parameter in context.command.params for option in parameter.opts]
-    entry = with_flags(plugins, name, found.reranker(name, profile), context.args, options)
+    entry = found.reranker(name, profile)
+    if config is not None:
+        entry, notes = with_config(plugins, name, entry, config)
+        for note in notes:
+            typer.echo(note, err=True)
+    entry = with_flags(plugins, name, entry, context.args, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
     checkpoint = train_checkpoint(plugins, resolved, data, out, progress)

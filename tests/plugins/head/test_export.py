@@ -33,7 +33,8 @@ def checkpoint(settings: HeadSettings, tmp_path: Path) -> Path:
     folder.mkdir()
     head = make_head(settings, 32, None)
     save_head(head, head.weight, settings, 0.07, folder)
-    (folder / "training.json").write_text('{"seconds": 1, "notes": []}', encoding="utf-8")
+    record = {"files": {}, "finished": "", "seconds": 1, "notes": [], "data": {}}
+    (folder / "training_info.json").write_text(json.dumps(record), encoding="utf-8")
     return folder
 
 
@@ -102,6 +103,33 @@ def test_a_head_is_trained_shown_and_exported_by_the_commands(
 
     with pytest.raises(RerankError, match="served exists already; name a new folder"):
         rr("export", "head", checkpoint, served, "--registry", registry)
+
+
+def test_a_config_of_the_recipes_own_script_is_trained_by(registry: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "config.json", tmp_path / "trained"
+    config.write_text(
+        '{"// a": "", "epochs": 3, "learning_rate": 0.001, "d_out": 4, "device": "auto"}', encoding="utf-8"
+    )
+    done = rr("train", "head", "-d", "rooms", "--config", config, "--lr", "2e-3", "--out", out, "--registry", registry)
+    assert "config: 'device' is not read: the GPU is used where there is one" in done.stderr
+    record = json.loads((out / "training_info.json").read_text(encoding="utf-8"))
+    assert (record["training"]["epochs"], record["training"]["lr"], record["settings"]["dimensions"]) == (3, 2e-3, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[]", "must be a JSON object of settings, not list"),
+        ('{"epochs": 0}', "training: epochs: Input should be greater than 0"),
+        ('{"epoch": 1}', "unknown key 'epoch'; did you mean 'epochs'?"),
+    ],
+)
+def test_a_config_that_cannot_be_followed(registry: Path, tmp_path: Path, content: str, problem: str) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(content, encoding="utf-8")
+    with pytest.raises(RerankError) as raised:
+        rr("train", "head", "-d", "rooms", "--config", config, "--registry", registry)
+    assert problem in str(raised.value)
 
 
 def test_what_has_no_such_form_is_said_in_one_line(checkpoint: Path, registry: Path, tmp_path: Path) -> None:
