@@ -148,13 +148,14 @@ class _Log:
 
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
-    trainer = load_trainer(plugins, resolved)
+    trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
             "trainer": target_name(trainer),
             "code": code_fingerprint(trainer.__module__.partition(".")[0]),
-            "training": training_settings(plugins, resolved).model_dump(mode="json"),
+            "training": settings.model_dump(mode="json"),
+            "training weights": settings.weights(),
             "data": dataset.fingerprint,
         }
     )

@@ -193,6 +193,12 @@ def test_base_weights_are_part_of_the_identity(rooms: Dataset, monkeypatch: pyte
     assert latest(rooms)[0] is None
 
 
+def test_weights_that_the_training_names_are_part_of_its_key(rooms: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = trained(rooms)
+    monkeypatch.setattr(Trainer.Settings, "weights", lambda settings: "others", raising=False)
+    assert trained(rooms) != first
+
+
 def test_other_data_are_told(rooms: Dataset) -> None:
     folder = trained(rooms)
     same = f"checkpoint latest: {folder.name} (trained on rooms, {when(folder)})"
