@@ -250,6 +250,12 @@ def test_none_and_train_choose_nothing_and_a_folder_is_itself(rooms: Dataset, tm
         folder,
         ("checkpoint mine was trained with size 1, here 7",),
     )
+    seen = f"of other content or splits (data {rooms.fingerprint[:12]}): it may have seen these test queries"
+    assert latest(replace(rooms, fingerprint="f" * 64), str(folder)) == (
+        folder,
+        (f"checkpoint mine was trained on rooms {seen}",),
+    )
+    assert latest(replace(rooms, name="halls", fingerprint="f" * 64), str(folder)) == (folder, ())
     assert entry_checkpoint(PLUGINS, entry("train"), rooms).folder not in (None, folder)
     with pytest.raises(RerankError, match="lastest: no checkpoint"):
         latest(rooms, "lastest")
