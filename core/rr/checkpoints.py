@@ -11,7 +11,7 @@ from typing import Any
 
 from rr.artefacts import file_sha256, fingerprint, home
 from rr.errors import RerankError
-from rr.evaluate.quality import dev_metric
+from rr.evaluate.quality import measured_on
 from rr.plugins import Plugins, summary
 from rr.protocols import STATE
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
@@ -137,13 +137,13 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
         if all(checkpoint.record.get(key) == value for key, value in wanted.items()):
             found.append(checkpoint)
     if which == "best" and dataset is not None:
-        metric = dev_metric(training_settings(plugins, resolved))
+        measured = measured_on(training_settings(plugins, resolved))
         found = [
             one
             for one in found
             if one.record["data"]["fingerprint"] == dataset.fingerprint
             and one.record.get("best_dev") is not None
-            and one.record["dev_metric"] == metric
+            and all(one.record.get(key) == value for key, value in measured.items())
         ]
         found.sort(key=lambda one: (one.record["best_dev"], one.record["finished"]), reverse=True)
     else:
