@@ -24,5 +24,10 @@ def export_model(encoder: Any, head: torch.nn.Linear, out: Path) -> None:
     dense.linear.load_state_dict({"weight": head.weight.detach().cpu()})
     kept = [module for module in encoder if not isinstance(module, Normalize)]
     with quiet():
-        model = SentenceTransformer(modules=[*kept, dense, Normalize()], device="cpu")
+        model = SentenceTransformer(
+            modules=[*kept, dense, Normalize()],
+            device="cpu",
+            prompts=encoder.prompts,
+            default_prompt_name=encoder.default_prompt_name,
+        )
         model.save(str(out), create_model_card=False, safe_serialization=True)

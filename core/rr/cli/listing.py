@@ -109,7 +109,8 @@ def info(
 
         source = dataset or next(iter(found.suite(found.profile(profile).suite).datasets))
         data, progress = load_dataset(source, found.dataset(source)), RichProgress()
-        trained = entry.checkpoint == "train" and entry.trainer is not None and checkpoint is None
+        wanted = checkpoint or entry.checkpoint
+        trained = wanted == "best" or (wanted == "train" and entry.trainer is not None)
         with progress.task(f"{source}: {name} and its reference", None):
             named = load_named(
                 name,

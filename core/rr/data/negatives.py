@@ -28,6 +28,8 @@ def random_negatives(
 ) -> list[str]:
     """`count` distinct document ids drawn from the corpus: none relevant, none in the query's history, none of
     `without`, none with the text of one of these or of another one. Fewer only where the corpus has no more."""
+    if count == 0:  # the whole corpus is read for every call: a quarter of a second of 100,000 documents
+        return []
     pool = _negatives(dataset, query_id, dataset.documents, without)
     return generator.sample(pool, min(count, len(pool)))
 

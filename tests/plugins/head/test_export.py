@@ -68,6 +68,20 @@ def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Pa
     torch.testing.assert_close(vectors, ours(settings, tmp_path / "checkpoint"), atol=1e-5, rtol=0)
 
 
+def test_an_encoder_with_a_prompt_of_its_own(settings: HeadSettings, tmp_path: Path) -> None:
+    folder = tmp_path / "prompted"
+    SentenceTransformer(settings.model, device="cpu", prompts={"query": "where: "}, default_prompt_name="query").save(
+        str(folder)
+    )
+    settings = settings.model_copy(update={"model": str(folder)})
+    scorer = HeadScorer(settings)
+    scorer.export(tmp_path / "served")
+    vectors = SentenceTransformer(str(tmp_path / "served"), device="cpu").encode(TEXTS, convert_to_tensor=True)
+    with torch.no_grad():
+        own = torch.nn.functional.normalize(scorer.embed(TEXTS), dim=-1)
+    torch.testing.assert_close(vectors, own, atol=1e-5, rtol=0)
+
+
 def rr(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
