@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from rr.modeling.loading import quiet
 
 
-def export_model(encoder: Any, head: torch.nn.Linear, out: Path) -> None:
+def export_model(encoder: Iterable[Any], head: torch.nn.Linear, out: Path) -> None:
     """Writes the encoder's modules, then the head as Dense, then Normalize, into the folder `out`, as safetensors.
     `SentenceTransformer(out).encode(texts)` gives L2-normalised projections, shape (texts, d_out).
 
     Args:
-        encoder: the SentenceTransformer that the head was trained on. A Normalize of its own is left out: a linear
+        encoder: the sentence-transformers modules that the head was trained on. A Normalize of its own is left out: a linear
             map without bias keeps directions, and lengths are set at the end.
     """
     dense = Dense(head.in_features, head.out_features, bias=False, activation_function=torch.nn.Identity())
