@@ -1,4 +1,4 @@
-"""The nearest listings to a query: an exported projection head, and an approximate index over all listings.
+"""The nearest listings to a query: an exported projection head, and an index over all listings.
 
     rr train head -d rentals --out head
     rr export head head served
@@ -20,9 +20,6 @@ from rr import RerankError
 from rr.data.load import load_dataset
 from rr.registry import load_registry
 
-NEIGHBOURS = 32
-"""Links of a node in the HNSW graph (Malkov & Yashunin 2018)."""
-
 
 def main(
     model: Annotated[Path, typer.Argument(help="Folder that 'rr export' wrote.")],
@@ -41,7 +38,7 @@ def main(
         raise RerankError(f"{model}: no such folder; make it with 'rr export NAME CHECKPOINT {model}'")
     encoder = SentenceTransformer(str(model))
     documents = list(load_dataset(dataset, load_registry(registry).dataset(dataset)).documents.values())
-    index = faiss.IndexHNSWFlat(encoder.get_embedding_dimension(), NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexFlatIP(encoder.get_embedding_dimension())
     index.add(encoder.encode([document.content for document in documents]))
     # of normalised vectors the inner product is the cosine
     cosines, places = index.search(encoder.encode([query]), min(top, len(documents)))

@@ -51,7 +51,8 @@ def observe(
 
     def look_on(scorer: Scorer, *how: Any, **options: Any) -> float:
         observed.scorer = scorer
-        observed.answers.append(values(scorer.score(dataset.requests("dev"))))
+        data = next((one for one in how if isinstance(one, Dataset)), dataset)
+        observed.answers.append(values(scorer.score(data.requests("dev"))))
         return next(told) if qualities else measure(scorer, *how, **options)
 
     folder.mkdir()

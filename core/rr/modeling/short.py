@@ -40,8 +40,9 @@ def has_short_way(model: Any) -> bool:
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
         and layers is not None
+        and all(hasattr(_part(layer, "attention.self"), "scaling") for layer in layers)
         and all(
-            type(_part(layer, name)) is kind
+            type(_part(layer, name)) is kind and _part(layer, name).bias is not None
             for layer in layers
             for names, kind in ((LINEAR, nn.Linear), (NORM, nn.LayerNorm))
             for name in names
