@@ -52,6 +52,18 @@ def test_an_exported_model_gives_our_vectors(settings: HeadSettings, checkpoint:
     assert not list((tmp_path / "served").rglob("*.bin"))
 
 
+def test_the_encoders_own_prompt_goes_along(settings: HeadSettings, tmp_path: Path) -> None:
+    prompts = {"query": "where is the ", "document": ""}
+    own = SentenceTransformer(settings.model, device="cpu", prompts=prompts, default_prompt_name="query")
+    own.save(str(tmp_path / "prompting"))
+    scorer = HeadScorer(settings.model_copy(update={"model": str(tmp_path / "prompting")}))
+    scorer.export(tmp_path / "served")
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(scorer.embed(TEXTS), dim=-1).cpu()
+    served = SentenceTransformer(str(tmp_path / "served"), device="cpu")
+    torch.testing.assert_close(served.encode(TEXTS, convert_to_tensor=True), expected, atol=1e-5, rtol=0)
+
+
 def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Path) -> None:
     folder = tmp_path / "normalising"
     plain = SentenceTransformer(settings.model, device="cpu")
