@@ -17,8 +17,8 @@ def export_model(encoder: Any, head: torch.nn.Linear, out: Path) -> None:
     `SentenceTransformer(out).encode(texts)` gives L2-normalised projections, shape (texts, d_out).
 
     Args:
-        encoder: the SentenceTransformer that the head was trained on. A Normalize among them is left out: a
-            linear map without bias keeps directions, and lengths are set at the end.
+        encoder: the SentenceTransformer that the head was trained on. A Normalize of its own is left out: a linear
+            map without bias keeps directions, and lengths are set at the end. Its prompts go along.
     """
     dense = Dense(head.in_features, head.out_features, bias=False, activation_function=torch.nn.Identity())
     dense.linear.load_state_dict({"weight": head.weight.detach().cpu()})

@@ -49,4 +49,4 @@ class HeadScorer:
 
     def export(self, out: Path) -> None:
         """Fills the folder `out` with a sentence-transformers model that embeds as this scorer does."""
-        export_model(self._encoder.sentence_modules(), self._head, out)
+        export_model(self._encoder.as_sentence_transformer(), self._head, out)

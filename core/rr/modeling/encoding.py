@@ -67,7 +67,7 @@ class FrozenEncoder:
             self.module: Any = self._flag.module
             self.dimensions = int(self.module.config.hidden_size)
         else:
-            self.module = sentence_transformer(settings)
+            self.module = _sentence_transformer(settings)
             self.dimensions = int(self.module.get_embedding_dimension())
         self.module.requires_grad_(False)
         self.module.eval()
@@ -106,20 +106,21 @@ class FrozenEncoder:
             texts, batch_size=self._settings.batch_size, convert_to_tensor=True, show_progress_bar=False
         )
 
-    def sentence_modules(self) -> list[Any]:
-        """The encoder as modules of sentence-transformers, which embed alike; lengths of vectors may differ."""
+    def as_sentence_transformer(self) -> Any:
+        """A SentenceTransformer that embeds alike; the lengths of its vectors may differ."""
         if self._flag is None:
-            return list(self.module)
+            return self.module
         with quiet():
             transformer = Transformer(
                 self._flag.flag.model_name_or_path,
                 max_seq_length=self._settings.max_seq_length,
                 model_kwargs={"trust_remote_code": self._settings.trust_remote_code, "dtype": torch.float32},
             )
-        return [transformer, Pooling(self.dimensions, self._settings.flag_pooling)]
+            pooling = Pooling(self.dimensions, self._settings.flag_pooling)
+            return SentenceTransformer(modules=[transformer, pooling], device="cpu")
 
 
-def sentence_transformer(settings: EncoderSettings) -> Any:
+def _sentence_transformer(settings: EncoderSettings) -> Any:
     """A whole SentenceTransformer, pooling and cutting as the settings say."""
     with quiet():
         module: Any = SentenceTransformer(

@@ -53,6 +53,18 @@ def test_an_exported_model_gives_our_vectors(settings: HeadSettings, checkpoint:
     assert not list((tmp_path / "served").rglob("*.bin"))
 
 
+def test_the_encoders_own_prompt_goes_along(settings: HeadSettings, tmp_path: Path) -> None:
+    prompts = {"query": "where is the ", "document": ""}
+    own = SentenceTransformer(settings.model, device="cpu", prompts=prompts, default_prompt_name="query")
+    own.save(str(tmp_path / "prompting"))
+    scorer = HeadScorer(settings.model_copy(update={"model": str(tmp_path / "prompting")}))
+    scorer.export(tmp_path / "served")
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(scorer.embed(TEXTS), dim=-1).cpu()
+    served = SentenceTransformer(str(tmp_path / "served"), device="cpu")
+    torch.testing.assert_close(served.encode(TEXTS, convert_to_tensor=True), expected, atol=1e-5, rtol=0)
+
+
 def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Path) -> None:
     folder = tmp_path / "normalising"
     plain = SentenceTransformer(settings.model, device="cpu")
@@ -66,20 +78,6 @@ def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Pa
     assert [type(module).__name__ for module in loaded].count("Normalize") == 1
     vectors = loaded.encode(TEXTS, convert_to_tensor=True)
     torch.testing.assert_close(vectors, ours(settings, tmp_path / "checkpoint"), atol=1e-5, rtol=0)
-
-
-def test_an_encoder_with_a_prompt_of_its_own(settings: HeadSettings, tmp_path: Path) -> None:
-    folder = tmp_path / "prompted"
-    SentenceTransformer(settings.model, device="cpu", prompts={"query": "where: "}, default_prompt_name="query").save(
-        str(folder)
-    )
-    settings = settings.model_copy(update={"model": str(folder)})
-    scorer = HeadScorer(settings)
-    scorer.export(tmp_path / "served")
-    vectors = SentenceTransformer(str(tmp_path / "served"), device="cpu").encode(TEXTS, convert_to_tensor=True)
-    with torch.no_grad():
-        own = torch.nn.functional.normalize(scorer.embed(TEXTS), dim=-1)
-    torch.testing.assert_close(vectors, own, atol=1e-5, rtol=0)
 
 
 def rr(*arguments: str | Path) -> Result:
