@@ -11,7 +11,7 @@ from typing import Any
 
 from rr.artefacts import file_sha256, fingerprint, home
 from rr.errors import RerankError
-from rr.evaluate.quality import dev_metric
+from rr.evaluate.quality import measured_on
 from rr.plugins import Plugins, summary
 from rr.protocols import STATE
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
@@ -115,7 +115,7 @@ def chosen_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset | N
         return Choice()
     if which not in ("latest", "best"):
         named = open_checkpoint(Path(which))
-        choice = Choice(named, _other_settings(named, resolved))
+        choice = Choice(named, (*_other_settings(named, resolved), *_other_content(named, dataset)))
     else:
         if which == "best" and dataset is None:
             raise RerankError(f"{resolved.name!r} asks for the best checkpoint of a data set; name it with --dataset")
@@ -137,13 +137,13 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
         if all(checkpoint.record.get(key) == value for key, value in wanted.items()):
             found.append(checkpoint)
     if which == "best" and dataset is not None:
-        metric = dev_metric(training_settings(plugins, resolved))
+        measured = measured_on(training_settings(plugins, resolved))
         found = [
             one
             for one in found
             if one.record["data"]["fingerprint"] == dataset.fingerprint
             and one.record.get("best_dev") is not None
-            and one.record["dev_metric"] == metric
+            and all(one.record.get(key) == value for key, value in measured.items())
         ]
         found.sort(key=lambda one: (one.record["best_dev"], one.record["finished"]), reverse=True)
     else:
@@ -165,7 +165,7 @@ def _described(checkpoint: Checkpoint, which: str, dataset: Dataset | None) -> s
         return told
     if data["name"] != dataset.name:
         return f"{told}, not on this data set"
-    return f"{told}, of other content or splits (data {data['fingerprint'][:12]}): it may have seen these test queries"
+    return f"{told}, {_may_have_seen(data)}"
 
 
 def _other_settings(checkpoint: Checkpoint, resolved: Resolved) -> tuple[str, ...]:
@@ -175,6 +175,18 @@ def _other_settings(checkpoint: Checkpoint, resolved: Resolved) -> tuple[str, ..
         f"{name} {theirs[name]}, here {ours[name]}" for name in ours if name in theirs and theirs[name] != ours[name]
     ]
     return (f"checkpoint {checkpoint.folder.name} was trained with {'; '.join(other)}",) if other else ()
+
+
+def _other_content(checkpoint: Checkpoint, dataset: Dataset | None) -> tuple[str, ...]:
+    """A remark where the checkpoint was trained on a data set of this name with other queries or splits."""
+    data = checkpoint.record["data"]
+    if dataset is None or data["name"] != dataset.name or data["fingerprint"] == dataset.fingerprint:
+        return ()
+    return (f"checkpoint {checkpoint.folder.name} was trained on {data['name']} {_may_have_seen(data)}",)
+
+
+def _may_have_seen(data: Mapping[str, Any]) -> str:
+    return f"of other content or splits (data {data['fingerprint'][:12]}): it may have seen these test queries"
 
 
 def _recorded(folder: Path) -> Checkpoint:

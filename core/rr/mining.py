@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import Field
 
+from rr.artefacts import code_fingerprint, fingerprint
 from rr.data.negatives import first_stage_scores, hard_negatives
 from rr.data.retrieve import Bm25, TfIdf
 from rr.errors import PluginError
 from rr.plugins import installed_plugins
 from rr.protocols import Settings
-from rr.resolve import checked_settings
+from rr.resolve import checked_settings, target_name
 from rr.types import Dataset, Query, Request, checked_scores
 from rr.validation import validated
 
@@ -41,6 +42,14 @@ class MiningSettings(Settings):
     relative_margin: float | None = Field(None, ge=0)
     """Likewise, as a share of the positive's score. 0.05 is the "95 % of the positive" of NV-Retriever
     (https://arxiv.org/abs/2407.15831)."""
+
+    def weights(self) -> str:
+        """A hash of the weights and the code of the scorer that mines, if one does."""
+        if self.negatives in (FIRST_STAGE, *RETRIEVERS):
+            return ""
+        component, settings = _scorer(self)
+        package = component.__module__.partition(".")[0]
+        return fingerprint([target_name(component), settings.weights(), code_fingerprint(package)])
 
 
 class RetrieverSettings(Settings):
@@ -101,8 +110,8 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
         options = validated(RetrieverSettings, dict(settings.negatives_settings), where)
         retriever = RETRIEVERS[name](list(dataset.documents.values()), **options.model_dump())
         return {query.id: retriever.scores(query) for query in queries}
-    component = installed_plugins().load("scorer", name)
-    scorer = component(checked_settings(component, dict(settings.negatives_settings), where), None)
+    component, scorer_settings = _scorer(settings)
+    scorer = component(scorer_settings, None)
     if scorer.info.max_candidates is not None:
         raise PluginError(
             f"negatives {name!r} takes only {scorer.info.max_candidates} candidates at once; name another"
@@ -115,6 +124,13 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
         )
         for request, answer in zip(requests, answers, strict=True)
     }
+
+
+def _scorer(settings: MiningSettings) -> tuple[Any, Settings]:
+    """The class of the installed scorer that `negatives` names, and its settings."""
+    component = installed_plugins().load("scorer", settings.negatives)
+    where = f"negatives {settings.negatives!r}: negatives_settings"
+    return component, checked_settings(component, dict(settings.negatives_settings), where)
 
 
 def _request(dataset: Dataset, query: Query) -> Request:

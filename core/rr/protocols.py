@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,12 @@ class Settings(BaseModel):
         """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so
         a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
         return ""
+
+    @classmethod
+    def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is given by name, with what a name in it stands for (a preset); as flags, all of it is laid over the
+        registry's entry."""
+        return given
 
     def reference(self) -> Settings:
         """The settings that these approximate by fewer bits or another engine, with the same weights and scale; itself

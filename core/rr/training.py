@@ -23,7 +23,7 @@ from rr.checkpoints import (
     written_files,
 )
 from rr.errors import PluginError, RerankError
-from rr.evaluate.quality import dev_metric
+from rr.evaluate.quality import measured_on
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
@@ -101,7 +101,7 @@ def train(
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": round(elapsed(), 3),
-            "dev_metric": dev_metric(settings),
+            **measured_on(settings),
             **log.summary(),
             "files": written_files(work.folder),
         }
@@ -148,13 +148,14 @@ class _Log:
 
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
-    trainer = load_trainer(plugins, resolved)
+    trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
             "trainer": target_name(trainer),
             "code": code_fingerprint(trainer.__module__.partition(".")[0]),
-            "training": training_settings(plugins, resolved).model_dump(mode="json"),
+            "training": settings.model_dump(mode="json"),
+            "training weights": settings.weights(),
             "data": dataset.fingerprint,
         }
     )

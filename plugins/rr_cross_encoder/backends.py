@@ -78,7 +78,7 @@ def exported(
             f"backend {backend!r} needs {' and '.join(missing)}; pip install 'rerank-registry[{backend}]'"
         )
     versions = [version(name) for name in ("torch", "transformers", "onnxscript")]
-    name = fingerprint([*key, quantized, versions, code_fingerprint("rr_cross_encoder")])
+    name = fingerprint([*key, backend, quantized, versions, code_fingerprint("rr_cross_encoder")])
     folder = home() / "exports" / name[:16]
     if not folder.is_dir():
         with atomic_folder(folder) as work, _silent():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
 from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
-from rr.modeling.loading import quiet
+from rr.modeling.loading import check_length, quiet
 from rr.modeling.packed import pack, packs
+from rr.modeling.short import ShortEncoder, has_short_way
 from rr.modeling.source import model_path, weights_fingerprint
 from rr_cross_encoder.backends import Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
-from rr_cross_encoder.short import ShortEncoder, has_short_way
 
 MIN_DOCUMENT_TOKENS = 8
 PACK = 1024
@@ -201,6 +200,4 @@ def check_config(config: Any, tokenizer: Any, model: str, max_seq_length: int) -
     classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
     if classifies and config.num_labels != 1:
         raise RerankError(f"model {model!r} has {config.num_labels} labels; a cross-encoder needs one logit")
-    positions = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
-    if max_seq_length > positions:
-        raise RerankError(f"max_seq_length {max_seq_length} is more than the {positions} tokens the model can read")
+    check_length(config, tokenizer, max_seq_length)

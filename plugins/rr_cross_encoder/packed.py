@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
-from rr.modeling.packed import Packed, can_pack, positions
-from rr_cross_encoder.short import ShortEncoder
+from rr.modeling.packed import can_pack, packed_inputs
+from rr.modeling.short import Layers, ShortEncoder, layers_replaced
 
 Encoded = dict[str, list[int]]
 """`input_ids` and whatever else the model takes for one pair, not padded."""
@@ -29,26 +28,12 @@ def packed_logits(model: Any, rows: Sequence[Encoded], short: ShortEncoder | Non
     own, (rows, 1, width), in place of the packed row, (1, tokens, width).
     """
     lengths = [len(row["input_ids"]) for row in rows]
-    inputs = {name: torch.tensor([[id_ for row in rows for id_ in row[name]]]) for name in rows[0]}
-    inputs.pop("attention_mask", None)
-    # RoBERTa counts positions from behind its padding's
-    first = getattr(model.base_model.embeddings, "padding_idx", None)
-    offset = 0 if first is None else first + 1
-    places = positions(lengths, [offset] * len(lengths))[None]
     starts = torch.tensor([0, *lengths[:-1]]).cumsum(0)
-    encoder = model.base_model.encoder
-    layers = encoder.forward
 
-    def first_tokens(states: Tensor, *arguments: Any, **options: Any) -> BaseModelOutputWithPastAndCrossAttentions:
-        if short is not None:
-            read = short(states[0], lengths, starts)
-        else:
-            read = layers(states, *arguments, **options).last_hidden_state[0, starts]
-        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=read[:, None])
+    def first_tokens(layers: Layers, embedded: Tensor) -> Tensor:
+        read = layers(embedded)[0, starts] if short is None else short(embedded[0], lengths, starts)
+        return read[:, None]
 
-    encoder.forward = first_tokens
-    try:
-        logits = model(**inputs, position_ids=places, packed=Packed(lengths)).logits
-    finally:
-        del encoder.forward
+    with layers_replaced(model, first_tokens):
+        logits = model(**packed_inputs(model, rows)).logits
     return logits[:, 0].float()  # type: ignore[no-any-return]

@@ -50,8 +50,12 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
     @model_validator(mode="before")
     @classmethod
     def _filled_by_preset(cls, given: Any) -> Any:
-        name = given.get("preset") if isinstance(given, dict) else None
-        return {**PRESETS[name], **given} if name in PRESETS else given
+        return cls.expanded(given) if isinstance(given, dict) else given
+
+    @classmethod
+    def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
+        name = given.get("preset")
+        return {**PRESETS[name], **given} if isinstance(name, str) and name in PRESETS else given
 
     @field_validator("dev_metric")
     @classmethod

@@ -12,7 +12,8 @@ def weighted_info_nce(
     negatives: Tensor,
     weights: Tensor,
     same: Tensor,
-    temperature: float,
+    temperature: float | Tensor,
+    foreign: Tensor | None = None,
 ) -> Tensor:
     """The mean over rows of both directions' losses, with s = cosine / temperature. For row i, from the query:
 
@@ -28,7 +29,10 @@ def weighted_info_nce(
         weights: (rows, k), ≥ 0; 0 leaves a place out (rows with fewer than k negatives are padded so).
         same: (rows, rows) bool; True at (i, j) where p_j is relevant to q_i too, so that it is no negative of i.
             The diagonal is ignored.
-        temperature: τ > 0 (0.07 in CLIP and in the rental recipe).
+        temperature: τ > 0 (0.07 in CLIP and in the rental recipe); a scalar tensor where it is learned.
+        foreign: (rows, rows, k) bool; True at (i, j, k) where n_jk is a negative of row i too: Σ e^s(q_i,n_jk) over
+            these joins the sum, and Σ e^s(p_i,n_jk) the mirrored one. They weigh 1: a weight says how a listing
+            differs from its own row's. None: there are none.
 
     Source: van den Oord et al. 2018 (InfoNCE); Radford et al. 2021 (symmetric).
     """
@@ -40,6 +44,9 @@ def weighted_info_nce(
     losses = []
     for anchor, logits, masked in ((queries, in_batch, others), (positives, in_batch.T, others.T)):
         hard = torch.einsum("id,ikd->ik", anchor, negatives) / temperature + log_weights
-        everything = torch.cat([logits.masked_fill(masked, float("-inf")), hard], dim=1)
-        losses.append(torch.logsumexp(everything, dim=1) - logits[rows, rows])
+        terms = [logits.masked_fill(masked, float("-inf")), hard]
+        if foreign is not None:
+            theirs = (anchor @ negatives.flatten(0, 1).T / temperature).view(foreign.shape)
+            terms.append(theirs.masked_fill(~foreign, float("-inf")).flatten(1))
+        losses.append(torch.logsumexp(torch.cat(terms, dim=1), dim=1) - logits[rows, rows])
     return torch.stack(losses).mean()

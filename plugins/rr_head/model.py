@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -16,7 +17,14 @@ from rr.modeling.device import seeded
 from rr.modeling.encoding import EncoderSettings
 
 WEIGHTS = "head.safetensors"
+LAST_WEIGHTS = "last.safetensors"
 CONFIG = "head.json"
+
+Initialisation = Literal["random", "orthogonal", "pca"]
+NOT_IN_CONFIG = {"model", "sha256", "batch_size", "trust_remote_code", "seed"}
+"""Settings that a vector does not depend on, or not beyond the weights' fingerprint."""
+SHARPEST = 100.0
+"""1 / τ is never learned beyond this (Radford et al. 2021)."""
 
 
 class HeadSettings(EncoderSettings):
@@ -38,17 +46,61 @@ def make_head(settings: HeadSettings, d_in: int, checkpoint: Path | None) -> tor
         torch.nn.init.normal_(head.weight, std=settings.dimensions**-0.5)
     if checkpoint is None:
         return head
-    trained = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
     loaded = _config(settings, d_in)
+    written = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
+    trained = {name: value for name, value in written.items() if name != "temperature"}
     if trained != loaded:
         raise RerankError(f"{checkpoint}: trained as {trained}, loaded as {loaded}; train again or change the entry")
     head.load_state_dict(load_file(checkpoint / WEIGHTS))
     return head
 
 
-def save_head(head: torch.nn.Linear, settings: HeadSettings, out: Path) -> None:
-    save_file({"weight": head.weight.detach().cpu().contiguous()}, out / WEIGHTS)
-    config = json.dumps(_config(settings, head.in_features), indent=2)
+@torch.no_grad()
+def initialise(head: torch.nn.Linear, how: Initialisation, seed: int, vectors: Tensor) -> None:
+    """Gives a head that was made random another start. `random`: it stays. `orthogonal`: onto a random subspace, with
+    no distortion within it. `pca`: onto the subspace that holds most of `vectors` (texts, d_in), so that the cosines
+    begin near the encoder's own.
+
+    Raises:
+        RerankError: PCA to more dimensions than there are.
+    """
+    d_out, d_in = head.weight.shape
+    if how == "orthogonal":
+        with seeded(seed):
+            # lengths are kept on average
+            torch.nn.init.orthogonal_(head.weight, gain=math.sqrt(max(d_in / d_out, 1)))
+    elif how == "pca":
+        if d_out > d_in:
+            raise RerankError(f"initialisation pca: the encoder has {d_in} dimensions, fewer than {d_out}; lower them")
+        doubles = vectors.double()
+        # not centred: the cosines to be kept are those of the vectors as they are
+        directions = torch.linalg.eigh(doubles.T @ doubles).eigenvectors
+        head.weight.copy_(directions[:, -d_out:].T.flip(0))
+
+
+class Trainee(torch.nn.Module):
+    """The head while it is trained, and the temperature, which may be trained with it."""
+
+    def __init__(self, head: torch.nn.Linear, temperature: float, learned: bool) -> None:
+        super().__init__()
+        self.head = head
+        start = torch.full((), -math.log(temperature), device=head.weight.device)
+        self.log_scale = torch.nn.Parameter(start, requires_grad=learned)
+
+    def temperature(self) -> Tensor:
+        """τ, a scalar. Of a learned one 1/τ is kept at or below `SHARPEST`, by clamping the parameter itself, as CLIP
+        does: a clamped value would have no gradient to come back by."""
+        if self.log_scale.requires_grad:
+            with torch.no_grad():
+                self.log_scale.clamp_(max=math.log(SHARPEST))
+        return torch.exp(-self.log_scale)
+
+
+def save_head(best: torch.nn.Linear, last: Tensor, settings: HeadSettings, temperature: float, out: Path) -> None:
+    """The best head, which is the one that is loaded; the weight of the last one; and what both were trained with."""
+    save_file({"weight": best.weight.detach().cpu().contiguous()}, out / WEIGHTS)
+    save_file({"weight": last.detach().cpu().contiguous()}, out / LAST_WEIGHTS)
+    config = json.dumps({**_config(settings, best.in_features), "temperature": temperature}, indent=2)
     (out / CONFIG).write_text(config + "\n", encoding="utf-8")
 
 
@@ -58,9 +110,5 @@ def project(head: torch.nn.Linear, vectors: Tensor) -> Tensor:
 
 
 def _config(settings: HeadSettings, d_in: int) -> dict[str, Any]:
-    return {
-        "encoder": settings.weights(),
-        "d_in": d_in,
-        "d_out": settings.dimensions,
-        "max_seq_length": settings.max_seq_length,
-    }
+    """All that a projected vector depends on besides the head's own weights."""
+    return {"encoder": settings.weights(), "d_in": d_in, **settings.model_dump(mode="json", exclude=NOT_IN_CONFIG)}

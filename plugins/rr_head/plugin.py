@@ -15,7 +15,19 @@ def rr_register_scorers() -> list[Component]:
             "rr_head.scorer:HeadScorer",
             "Cosine of a linear projection of frozen sentence embeddings",
             REQUIRES,
-        )
+        ),
+        Component(
+            "bge_m3_sparse",
+            "rr_head.bge_m3:SparseScorer",
+            "BGE-M3's lexical weights: the tokens that query and document share",
+            (*REQUIRES, "FlagEmbedding"),
+        ),
+        Component(
+            "bge_m3_colbert",
+            "rr_head.bge_m3:ColbertScorer",
+            "BGE-M3's ColBERT vectors: every query token against its nearest document token",
+            (*REQUIRES, "FlagEmbedding"),
+        ),
     ]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from rr import ModelInfo, Request
 from rr.modeling.device import parameter_counts
 from rr.modeling.encoding import FrozenEncoder, cosine_scores
 from rr.types import State
+from rr_head.export import export_model
 from rr_head.model import HeadSettings, make_head
 
 
@@ -39,4 +41,12 @@ class HeadScorer:
         return ModelInfo("cosine", state=self._state, parameters=frozen + own, trainable=own, notes=notes)
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        return cosine_scores(requests, lambda texts: self._head(self._encoder(texts)))
+        return cosine_scores(requests, self.embed)
+
+    def embed(self, texts: Iterable[str]) -> Tensor:
+        """Projections, shape (texts, dimensions), not normalised."""
+        return self._head(self._encoder(texts))  # type: ignore[no-any-return]
+
+    def export(self, out: Path) -> None:
+        """Fills the folder `out` with a sentence-transformers model that embeds as this scorer does."""
+        export_model(self._encoder.as_sentence_transformer(), self._head, out)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from rr import Dataset, HardNegative, OnEvent, RerankError
-from rr.data.negatives import hard_negatives
-from rr.evaluate.quality import ranking_quality
+from rr import Dataset, OnEvent, RerankError
 from rr.modeling.device import seeded
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.processes import rank
+from rr.training import DEV_METRICS
+from rr_head.batches import Batch, Row, Vectors, batch_of, training_rows
+from rr_head.config import read_config
+from rr_head.listings import ListingMetric, ListingTask
 from rr_head.loss import weighted_info_nce
-from rr_head.model import HeadSettings, make_head, project, save_head
+from rr_head.model import SHARPEST, HeadSettings, Initialisation, Trainee, initialise, make_head, save_head
 from rr_head.scorer import HeadScorer
 
 
@@ -32,96 +36,127 @@ class HeadTraining(FitSettings):
     batch_size: int = Field(128, gt=1)
     lr: float = Field(2e-4, gt=0)
     warmup: float = Field(0.0, ge=0, lt=1)
+    warmup_steps: int | None = Field(None, ge=0)
+    """In place of the share."""
+    initialisation: Initialisation = "random"
+    """What training starts from: random, orthogonal (a random subspace), or pca (near the encoder's own cosines)."""
     temperature: float = Field(0.07, gt=0)
+    learn_temperature: bool = False
+    """It starts at `temperature` and is trained along, down to 0.01; AdamW's decay draws it towards 1."""
     num_hard_negatives: int = Field(3, ge=0)
     """A row; those that the data set names come first."""
+    cross_row_negatives: bool = False
+    """The other rows' hard negatives are negatives of a row too, of weight 1."""
+    dev_metric: ListingMetric = "nDCG@10"
+    """Which epoch is best, on the dev split: its positives among their hard negatives and the other listings."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> HeadTraining:
+        if self.learn_temperature and self.temperature < 1 / SHARPEST:
+            raise ValueError(f"a learned temperature starts at {1 / SHARPEST:g} or above, not at {self.temperature:g}")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    query_id: str
-    positive: str
-    negatives: list[HardNegative]
+BatchLoss = Callable[[Batch, Tensor], Tensor]
+
+
+def info_nce(batch: Batch, temperature: Tensor) -> Tensor:
+    return weighted_info_nce(
+        batch.queries, batch.positives, batch.negatives, batch.weights, batch.same, temperature, batch.foreign
+    )
 
 
 class HeadTrainer:
-    """AdamW on the head; every text is encoded once, by the frozen encoder. The epoch with the best nDCG@10 on the
-    dev split is kept."""
+    """AdamW on the head; every text is encoded once, by the frozen encoder. The epoch that ranks the dev split's
+    listings best is kept, and the last one beside it."""
 
     Settings = HeadTraining
+    read_config = staticmethod(read_config)
 
     def __init__(self, settings: HeadTraining, scorer_settings: HeadSettings) -> None:
         self._settings, self._scorer_settings = settings, scorer_settings
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
-        settings = self._settings
         encoder = FrozenEncoder(self._scorer_settings)
-        head = make_head(self._scorer_settings, encoder.dimensions, None).to(encoder.module.device)
-        rows = training_rows(dataset, settings.num_hard_negatives)
-        encoder([dataset.queries[row.query_id].text for row in rows])  # all at once, in the encoder's own batches
-        encoder([dataset.documents[id_].content for row in rows for id_ in _documents(row)])
-        scorer = HeadScorer.of(encoder, head)
-        with seeded(settings.seed + rank()):
-            best = fit(
-                head,
-                [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)],
-                settings,
-                loss=lambda batch: batch_loss(encoder, head, dataset, batch, settings.temperature),
-                quality=lambda: ranking_quality(scorer, dataset),
-                snapshot=lambda: copied(head.state_dict()),
-                on_event=on_event,
-                out=out,
-                divisible=False,  # the rows of a batch are each other's negatives
-            )
-        head.load_state_dict(best)
+        rows = training_rows(dataset, self._settings.num_hard_negatives)
+        trained = train_head(encoder, rows, dataset, self._settings, self._scorer_settings, on_event, out)
         if rank() == 0:
-            save_head(head, self._scorer_settings, out)
+            save_head(trained.head, trained.last, self._scorer_settings, trained.temperature, out)
+            figures = json.dumps({"metrics": trained.metrics, "targets": {}}, ensure_ascii=False, indent=2)
+            (out / DEV_METRICS).write_text(figures + "\n", encoding="utf-8")
 
 
-def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
-    """One row for every relevant (query, document) pair of the train split.
+@dataclass(frozen=True)
+class Trained:
+    """The best head and the temperature that it was trained with, the last one's weight, and how both rank the dev
+    split (`listings.ListingTask.metrics`; the last one's end with ` (last)`)."""
 
-    Raises:
-        RerankError: a negative weight, which no exponential can be multiplied by.
+    head: torch.nn.Linear
+    temperature: float
+    last: Tensor
+    metrics: Mapping[str, float]
+
+
+def train_head(
+    encoder: FrozenEncoder,
+    rows: Sequence[Row],
+    dataset: Dataset,
+    settings: HeadTraining,
+    scorer_settings: HeadSettings,
+    on_event: OnEvent,
+    out: Path,
+    loss: BatchLoss = info_nce,
+) -> Trained:
     """
-    rows = []
-    for query_id in dataset.splits["train"]:
-        negatives = hard_negatives(dataset, query_id, num_hard_negatives)
-        for negative in negatives:
-            if not 0 <= negative.weight < float("inf"):
-                raise RerankError(
-                    f"query {query_id!r}: hard negative {negative.document_id!r} weighs {negative.weight}"
-                )
-        rows += [Row(query_id, positive, negatives) for positive in sorted(dataset.relevant(query_id))]
-    return rows
+    Raises:
+        RerankError: there is nothing to train on, or the warm-up never ends.
+    """
+    epochs = [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)]
+    settings = _with_warmup(settings, epochs)
+    head = make_head(scorer_settings, encoder.dimensions, None).to(encoder.module.device)
+    vectors = Vectors(encoder, rows)
+    initialise(head, settings.initialisation, scorer_settings.seed, vectors.matrix)
+    trainee = Trainee(head, settings.temperature, settings.learn_temperature)
+    scorer, task = HeadScorer.of(encoder, head), ListingTask(dataset, "dev")
+
+    def batch_loss(batch: Sequence[Row]) -> Tensor:
+        return loss(batch_of(vectors, head, batch, settings.cross_row_negatives), trainee.temperature())
+
+    with seeded(settings.seed + rank()):
+        best = fit(
+            trainee,
+            epochs,
+            settings,
+            loss=batch_loss,
+            quality=lambda: listing_quality(scorer, task, settings.dev_metric),
+            snapshot=lambda: copied(trainee.state_dict()),
+            on_event=on_event,
+            out=out,
+            divisible=False,  # the rows of a batch are each other's negatives
+        )
+    last = copied(trainee.state_dict())
+    metrics = {f"{name} (last)": value for name, value in task.metrics(scorer.embed).items()}
+    trainee.load_state_dict(best)
+    temperature = trainee.temperature().item() if settings.learn_temperature else settings.temperature
+    return Trained(head, temperature, last["head.weight"], {**task.metrics(scorer.embed), **metrics})
 
 
-def batch_loss(
-    encoder: FrozenEncoder, head: torch.nn.Linear, dataset: Dataset, rows: Sequence[Row], temperature: float
-) -> Tensor:
-    """The weighted InfoNCE of one batch; rows with fewer hard negatives than the longest are padded with weight 0."""
-    queries = project(head, encoder(dataset.queries[row.query_id].text for row in rows))
-    positives = project(head, encoder(dataset.documents[row.positive].content for row in rows))
-    width = max(len(row.negatives) for row in rows)
-    weights = torch.zeros(len(rows), width, device=queries.device)
-    ids: list[str] = []
-    for index, row in enumerate(rows):
-        weights[index, : len(row.negatives)] = torch.tensor([negative.weight for negative in row.negatives])
-        padding = [row.positive] * (width - len(row.negatives))
-        ids += [negative.document_id for negative in row.negatives] + padding
-    negatives = queries.new_zeros(0, queries.shape[1])
-    if ids:
-        negatives = project(head, encoder(dataset.documents[id_].content for id_ in ids))
-    relevant = [dataset.relevant(row.query_id) for row in rows]
-    same = torch.tensor([[row.positive in mine for row in rows] for mine in relevant], device=queries.device)
-    return weighted_info_nce(
-        queries, positives, negatives.view(len(rows), width, queries.shape[1]), weights, same, temperature
-    )
+def listing_quality(scorer: HeadScorer, task: ListingTask, name: ListingMetric) -> float:
+    return task.metrics(scorer.embed)[name]
+
+
+def _with_warmup(settings: HeadTraining, epochs: Sequence[Sequence[Any]]) -> HeadTraining:
+    """`warmup_steps` as the share of all steps that `fit` asks for."""
+    if settings.warmup_steps is None:
+        return settings
+    size = settings.batch_size * settings.gradient_accumulation_steps
+    total = sum(-(-len(items) // size) for items in epochs)
+    total = min(total, settings.max_steps or total)
+    if settings.warmup_steps >= total:
+        raise RerankError(f"warmup_steps {settings.warmup_steps}: the training has {total} steps; lower it")
+    # half a step more, which rounding down takes away again
+    return settings.model_copy(update={"warmup": (settings.warmup_steps + 0.5) / total})
 
 
 def _shuffled(rows: Sequence[Row], seed: int, epoch: int) -> list[Row]:
     return random.Random(f"{seed} {epoch}").sample(rows, len(rows))
-
-
-def _documents(row: Row) -> list[str]:
-    return [row.positive, *(negative.document_id for negative in row.negatives)]

@@ -50,6 +50,7 @@ class Trainer:
     class Settings(Settings):
         weight: float = 2.0
         dev: float | None = None
+        dev_ratio: float | None = None
 
     def __init__(self, settings: Any, scorer_settings: Settings) -> None:
         self._settings = settings
@@ -117,7 +118,7 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
     assert before.timestamp() - 1 <= datetime.fromisoformat(record["finished"]).timestamp()
     assert datetime.fromisoformat(record["finished"]) <= datetime.now(UTC)
     assert (record["scorer"], record["trainer"]) == (f"{__name__}:Scorer", f"{__name__}:Trainer")
-    assert (record["settings"], record["training"]) == ({"size": 4}, {"weight": 3.0, "dev": 0.5})
+    assert (record["settings"], record["training"]) == ({"size": 4}, {"weight": 3.0, "dev": 0.5, "dev_ratio": None})
     assert record["data"] == {"name": "rooms", "fingerprint": rooms.fingerprint}
     assert (record["dev_metric"], record["best_dev"]) == ("nDCG@10", 0.5)
     assert record["files"] == {
@@ -193,6 +194,12 @@ def test_base_weights_are_part_of_the_identity(rooms: Dataset, monkeypatch: pyte
     assert latest(rooms)[0] is None
 
 
+def test_weights_that_the_training_names_are_part_of_its_key(rooms: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = trained(rooms)
+    monkeypatch.setattr(Trainer.Settings, "weights", lambda settings: "others", raising=False)
+    assert trained(rooms) != first
+
+
 def test_other_data_are_told(rooms: Dataset) -> None:
     folder = trained(rooms)
     same = f"checkpoint latest: {folder.name} (trained on rooms, {when(folder)})"
@@ -227,6 +234,8 @@ def test_best_is_the_best_dev_on_this_very_data_set(rooms: Dataset) -> None:
     best = trained(rooms, training={"weight": 4.0, "dev": 0.75})
     trained(rooms, training={"weight": 5.0, "dev": 0.5})
     trained(replace(rooms, fingerprint="f" * 64), training={"weight": 6.0, "dev": 1.0})
+    share = trained(rooms, training={"weight": 7.0, "dev": 0.9, "dev_ratio": 0.2})
+    assert latest(rooms, "best", training={"dev_ratio": 0.2})[0] == share, "measured on another dev split"
     told = f"checkpoint best: {best.name} (dev nDCG@10 0.7500, trained on rooms, {when(best)})"
     assert latest(rooms, "best") == (best, (told,))
     nothing = (None, ("checkpoint best: none found, pretrained weights",))
@@ -244,6 +253,12 @@ def test_none_and_train_choose_nothing_and_a_folder_is_itself(rooms: Dataset, tm
         folder,
         ("checkpoint mine was trained with size 1, here 7",),
     )
+    seen = f"of other content or splits (data {rooms.fingerprint[:12]}): it may have seen these test queries"
+    assert latest(replace(rooms, fingerprint="f" * 64), str(folder)) == (
+        folder,
+        (f"checkpoint mine was trained on rooms {seen}",),
+    )
+    assert latest(replace(rooms, name="halls", fingerprint="f" * 64), str(folder)) == (folder, ())
     assert entry_checkpoint(PLUGINS, entry("train"), rooms).folder not in (None, folder)
     with pytest.raises(RerankError, match="lastest: no checkpoint"):
         latest(rooms, "lastest")

@@ -12,7 +12,8 @@ import yaml
 from rr import RegistryError, RerankError, Settings
 from rr.cli.flags import with_flags
 from rr.hookspecs import Component
-from rr.plugins import Plugins, Registered
+from rr.plugins import Plugins, Registered, installed_plugins
+from rr.resolve import resolve, training_settings
 from rr.schema import RerankerEntry
 from tests.conftest import Rr
 from tests.core.test_bench import trainable_registry  # noqa: F401 - a fixture
@@ -123,6 +124,22 @@ def test_a_flag_without_a_value_is_no_number(plugins: Plugins) -> None:
     assert Trainer.Settings.model_validate({"lr": True}).lr == 1
     with pytest.raises(RerankError, match="needs a value"):
         read(plugins, "--lr")
+
+
+def test_a_preset_lies_over_the_entry_and_other_flags_over_it() -> None:
+    entry = RerankerEntry(
+        scorer="cross_encoder",
+        trainer="cross_encoder",
+        training={"epochs": 2, "head_lr": 0.1},
+        settings={"model": "base"},
+    )
+    with_preset = with_flags(installed_plugins(), "ours", entry, ["--batch-size", "3", "--preset", "quality"])
+    assert (with_preset.training["epochs"], with_preset.training["lr"]) == (10, 1e-5)
+    assert (with_preset.training["batch_size"], with_preset.training["head_lr"]) == (3, 0.1)
+    for wrong in ("fastest", "[fast]"):
+        changed = with_flags(installed_plugins(), "ours", entry, ["--preset", wrong])
+        with pytest.raises(RegistryError, match="preset: Input should be 'fast'"):
+            training_settings(installed_plugins(), resolve(installed_plugins(), "ours", changed))
 
 
 def test_without_flags_it_is_the_entry_itself(plugins: Plugins) -> None:

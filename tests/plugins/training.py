@@ -36,21 +36,28 @@ class Observed:
         return self.answers[self.qualities.index(max(self.qualities))]
 
 
-def observe(trainer: Trainer, dataset: Dataset, folder: Path, qualities: Sequence[float] = ()) -> Observed:
-    """Trains into `folder`; looks on where the trainer measures the dev split. `qualities`: what it is told there,
-    epoch by epoch, in place of the truth."""
+def observe(
+    trainer: Trainer,
+    dataset: Dataset,
+    folder: Path,
+    qualities: Sequence[float] = (),
+    measured_by: str = "ranking_quality",
+) -> Observed:
+    """Trains into `folder`; looks on where the trainer measures the dev split, by the function of its module that is
+    called `measured_by`. `qualities`: what it is told there, epoch by epoch, in place of the truth."""
     module = importlib.import_module(type(trainer).__module__)
-    measure: Callable[..., float] = module.ranking_quality
+    measure: Callable[..., float] = getattr(module, measured_by)
     observed, told = Observed(folder), iter(qualities)
 
-    def look_on(scorer: Scorer, data: Dataset, **options: Any) -> float:
+    def look_on(scorer: Scorer, *how: Any, **options: Any) -> float:
         observed.scorer = scorer
+        data = next((one for one in how if isinstance(one, Dataset)), dataset)
         observed.answers.append(values(scorer.score(data.requests("dev"))))
-        return next(told) if qualities else measure(scorer, data, **options)
+        return next(told) if qualities else measure(scorer, *how, **options)
 
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ranking_quality", look_on)
+        patch.setattr(module, measured_by, look_on)
         trainer.train(dataset, folder, observed.events.append)
     return observed
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rr.cli import bench, bias, data, listing, rerank, training
+from rr.cli import bench, bias, data, export, listing, rerank, training
 from rr.errors import RerankError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
 app.command("train", context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
+app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)
 app.command("bias")(bias.bias)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rr.cli.options import RegistryOption
 
+if TYPE_CHECKING:
+    from rr.data.weight_survey import Survey
+    from rr.data.weights import WeightConfig
+
 app = typer.Typer(help="Look at the data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 SAMPLE_CHARACTERS = 200
+SHOWN_PLACES = 3
 
 
 @app.command("list")
@@ -63,6 +69,70 @@ def show(
     for id_ in sorted(dataset.relevant(query.id)):
         document = dataset.documents[id_]
         typer.echo(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+
+
+@app.command("weights")
+def weights(
+    file: Annotated[Path, typer.Argument(help="Rental listings: a JSON list, or JSONL, with weighted hard negatives.")],
+    weight_file: Annotated[
+        Path | None, typer.Option("--weight-file", "-w", help="JSON of weights by type, to compare with and fill from.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="New file for a copy with weights of 0, null or missing filled.")
+    ] = None,
+) -> None:
+    """Show how hard negatives are weighed: by type, what is not weighed, what differs from the weight file. Exit code
+    1 if a weight is negative or no number."""
+    from rr.data.weight_survey import survey, write_filled
+    from rr.data.weights import read_weight_config
+    from rr.errors import RerankError
+
+    if out and not weight_file:
+        raise RerankError("--out fills weights from their types; say with --weight-file what a type weighs")
+    config = read_weight_config(weight_file) if weight_file else None
+    found = survey(file, config)
+    _print_weights(found, config)
+    if out and config:
+        typer.echo(f"filled {write_filled(file, config, out)} weights in {out}", err=True)
+    if found.bad:
+        raise typer.Exit(1)
+
+
+def _print_weights(found: Survey, config: WeightConfig | None) -> None:
+    from collections import Counter
+
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from rr.cli.options import console
+    from rr.data.weights import combined_weight
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("types")
+    for column in ("negatives", "lightest", "mean", "heaviest", "by weight file"):
+        table.add_column(column, justify="right")
+    for types, given in sorted(found.given.items(), key=lambda item: (-len(item[1]), item[0])):
+        figures = [min(given), sum(given) / len(given), max(given)] if given else []
+        cells = [f"{figure:.2f}" for figure in figures] or ["", "", ""]
+        rule = f"{combined_weight(types, config):.2f}" if config else ""
+        table.add_row(Text(" + ".join(types) or "no type"), str(len(given)), *cells, rule)
+    console().print(table)
+    everything = Counter(weight for given in found.given.values() for weight in given)
+    typer.echo(f"{everything.total()} weights in {found.rows} rows")
+    typer.echo("by value: " + ", ".join(f"{weight:g} × {count}" for weight, count in sorted(everything.items())))
+    for kind, places in found.unweighed.items():
+        typer.echo(_counted(f"weights that are {kind}", places))
+    typer.echo(_counted("weights that are negative or no number", found.bad))
+    if config:
+        typer.echo(_counted("weights that differ from the weight file's", found.differing))
+        unknown = [f"{type_} × {count}" for type_, count in found.unknown.most_common()]
+        typer.echo("types unknown to the weight file, weighed as 'other': " + (", ".join(unknown) or "none"))
+
+
+def _counted(what: str, places: list[str]) -> str:
+    more = ["…"] if len(places) > SHOWN_PLACES else []
+    return f"{what}: {len(places)}" + (f" ({'; '.join([*places[:SHOWN_PLACES], *more])})" if places else "")
 
 
 def _short(text: str) -> str:

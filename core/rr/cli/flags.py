@@ -46,6 +46,7 @@ def with_flags(
         if key in given.setdefault(section, {}):
             raise RerankError(f"{flag} is given twice; keep one")
         given[section][key] = value
+    given = {section: models[section].expanded(values) for section, values in given.items()}
     return entry.overridden(given, f"flags of {name!r}")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
 
 if TYPE_CHECKING:
     from rr.protocols import Settings
@@ -50,15 +49,16 @@ def list_rerankers(
 
 def info(
     name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    load: Annotated[
+        bool, typer.Option("--load", help="Load its pretrained weights too, and show their number.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Also score a dev split with it and with what its settings approximate.")
     ] = False,
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", help="Data set to verify on (else the first of the suite).")
     ] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Folder that 'rr train' wrote, to verify with its weights.")
-    ] = None,
+    checkpoint: CheckpointOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -73,7 +73,7 @@ def info(
     from rr.errors import RerankError
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
-    from rr.resolve import checked_settings, resolve
+    from rr.resolve import checked_settings, load_component, resolve
 
     if not verify and (dataset is not None or checkpoint is not None):
         raise RerankError("--dataset and --checkpoint go with --verify")
@@ -97,18 +97,22 @@ def info(
             "training": training.model_dump(mode="json"),
             "checkpoint": entry.checkpoint,
         }
+    if load:
+        loaded = load_component(resolved, None).info
+        shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
     typer.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())
     if verify:
-        from rr.api import load
+        from rr.api import load as load_named
         from rr.cli.options import RichProgress
         from rr.data.load import load_dataset
         from rr.verify import verify as compare
 
         source = dataset or next(iter(found.suite(found.profile(profile).suite).datasets))
         data, progress = load_dataset(source, found.dataset(source)), RichProgress()
-        trained = entry.checkpoint == "train" and entry.trainer is not None and checkpoint is None
+        wanted = checkpoint or entry.checkpoint
+        trained = wanted == "best" or (wanted == "train" and entry.trainer is not None)
         with progress.task(f"{source}: {name} and its reference", None):
-            loaded = load(
+            named = load_named(
                 name,
                 checkpoint=checkpoint,
                 dataset=source if trained else None,
@@ -116,16 +120,16 @@ def info(
                 registry=found,
                 plugins=plugins,
             )
-            agreement = compare(loaded, data.requests("dev"))
+            agreement = compare(named, data.requests("dev"))
         _print(agreement, source, resolved.settings, resolved.settings.reference())
 
 
 def _print(agreement: Agreement, source: str, settings: Settings, reference: Settings) -> None:
     exact = reference.model_dump(mode="json")
     other = {key for key, value in settings.model_dump(mode="json").items() if value != exact[key]}
-    named = ", ".join(f"{key} {value}" for key, value in exact.items() if key in other) or "itself"
+    differing = ", ".join(f"{key} {value}" for key, value in exact.items() if key in other) or "itself"
     typer.echo(f"verified on {source}, dev split: {agreement.queries} queries, {agreement.pairs} pairs")
-    typer.echo(f"reference: {named}")
+    typer.echo(f"reference: {differing}")
     typer.echo(f"largest score difference: {agreement.largest:.3g} ({agreement.scale})")
     for where, correlation in (("all pairs", agreement.overall), ("mean within a query", agreement.within)):
         if correlation is not None:

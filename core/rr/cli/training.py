@@ -18,6 +18,9 @@ def train(
     name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
     out: Annotated[Path | None, typer.Option("--out", help="New folder for the checkpoint (else in $RR_HOME).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="JSON config of another training script, if the trainer reads it.")
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -30,6 +33,7 @@ def train(
     import json
 
     from rr.checkpoints import RECORD
+    from rr.cli.config import with_config
     from rr.cli.flags import with_flags
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
@@ -37,7 +41,7 @@ def train(
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
-    from rr.resolve import resolve
+    from rr.resolve import load_component, resolve
     from rr.training import DEV_METRICS
     from rr.training import train as train_checkpoint
 
@@ -45,7 +49,12 @@ def train(
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
     options = [option for parameter in context.command.params for option in parameter.opts]
-    entry = with_flags(plugins, name, found.reranker(name, profile), context.args, options)
+    entry = found.reranker(name, profile)
+    if config is not None:
+        entry, notes = with_config(plugins, name, entry, config)
+        for note in notes:
+            typer.echo(note, err=True)
+    entry = with_flags(plugins, name, entry, context.args, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
     checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
@@ -59,6 +68,9 @@ def train(
     if record.get("best_dev") is not None:
         told.append(f"best dev {record['dev_metric']} {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
+    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+    if loaded.parameters:
+        typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)

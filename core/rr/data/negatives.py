@@ -28,8 +28,17 @@ def random_negatives(
 ) -> list[str]:
     """`count` distinct document ids drawn from the corpus: none relevant, none in the query's history, none of
     `without`, none with the text of one of these or of another one. Fewer only where the corpus has no more."""
-    pool = _negatives(dataset, query_id, dataset.documents, without)
-    return generator.sample(pool, min(count, len(pool)))
+    excluded = _excluded(dataset, query_id, without)
+    pool = list(dataset.documents)
+    drawn: dict[str, str] = {}
+    while pool and len(drawn) < count:  # one by one: reading the whole corpus takes long where it is large
+        place = generator.randrange(len(pool))
+        pool[place], pool[-1] = pool[-1], pool[place]
+        id_ = pool.pop()
+        text = dataset.documents[id_].content
+        if text not in excluded:
+            drawn.setdefault(text, id_)
+    return list(drawn.values())
 
 
 def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
@@ -37,12 +46,16 @@ def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
     return dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
 
 
-def _negatives(dataset: Dataset, query_id: str, ids: Iterable[str], without: Collection[str] = ()) -> list[str]:
-    """The first of `ids` with each text that is no text of the query's relevant documents, its history or `without`."""
-    history = dataset.queries[query_id].history
-    excluded = {dataset.documents[id_].content for id_ in (*dataset.relevant(query_id), *without)}
-    excluded |= {document.content for document in history}
+def _negatives(dataset: Dataset, query_id: str, ids: Iterable[str]) -> list[str]:
+    """The first of `ids` with each text that is not excluded."""
+    excluded = _excluded(dataset, query_id)
     by_text: dict[str, str] = {}
     for id_ in ids:
         by_text.setdefault(dataset.documents[id_].content, id_)
     return [id_ for text, id_ in by_text.items() if text not in excluded]
+
+
+def _excluded(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:
+    """The texts of the query's relevant documents, its history and `without`."""
+    history = {document.content for document in dataset.queries[query_id].history}
+    return history | {dataset.documents[id_].content for id_ in (*dataset.relevant(query_id), *without)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rr.evaluate.metrics import evaluate, metric
 from rr.evaluate.population import population
 from rr.protocols import Scorer, Settings
@@ -11,9 +13,14 @@ from rr.types import Dataset
 DEV_METRIC = "nDCG@10"
 
 
-def dev_metric(training: Settings) -> str:
-    """What a trainer with these settings selects by: its own `dev_metric`, where it has such a setting."""
-    return str(getattr(training, "dev_metric", DEV_METRIC))
+def measured_on(training: Settings) -> dict[str, Any]:
+    """What a trainer with these settings selects by, which its best figure can only be compared under: `dev_metric`,
+    and `dev_share`, the share and the seed of a dev split of its own, where its settings ask for one."""
+    share = getattr(training, "dev_ratio", None)
+    return {
+        "dev_metric": str(getattr(training, "dev_metric", DEV_METRIC)),
+        "dev_share": None if share is None else [share, getattr(training, "seed", None)],
+    }
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = DEV_METRIC) -> float:

@@ -222,5 +222,6 @@ def _gradient(
 
 
 def copied(state: dict[str, Any]) -> Weights:
-    """A copy of a state dict that further training does not change."""
-    return {name: value.detach().clone() for name, value in state.items()}
+    """A copy of a state dict that further training does not change, in main memory: a GPU that just holds weights,
+    gradients and moments has no room for two more sets of weights."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}

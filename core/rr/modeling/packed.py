@@ -9,7 +9,7 @@ transformers model that calls its attention through `AttentionInterface`:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,21 @@ def positions(lengths: Sequence[int], starts: Sequence[int] | None = None) -> Te
             for length, start in zip(lengths, starts or [0] * len(lengths), strict=True)
         ]
     )
+
+
+def packed_inputs(model: Any, sequences: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Any]:
+    """What a packed model is called with to read tokenized sequences in one row, on the CPU. Each sequence is
+    `input_ids` and whatever else its tokenizer gives, not padded."""
+    lengths = [len(sequence["input_ids"]) for sequence in sequences]
+    names = [name for name in sequences[0] if name != "attention_mask"]
+    # RoBERTa counts positions from behind its padding's
+    padding = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
+    first = 0 if padding is None else padding + 1
+    return {
+        **{name: torch.tensor([[id_ for sequence in sequences for id_ in sequence[name]]]) for name in names},
+        "position_ids": positions(lengths, [first] * len(lengths))[None],
+        "packed": Packed(lengths),
+    }
 
 
 def packs(lengths: Sequence[int], budget: int) -> list[list[int]]:

@@ -1,173 +1,37 @@
-"""The projection head: its loss against a loop written from the formula, its weights, its scores."""
+"""The projection head: its training, its weights, its scores."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from rr import Dataset, Document, HardNegative, Query, Request, RerankError
-from rr.evaluate.quality import ranking_quality
+from rr import Dataset, Document, HardNegative, Query, Request, RerankError, TrainingEvent
 from rr.modeling.encoding import FrozenEncoder
-from rr_head.loss import weighted_info_nce
-from rr_head.model import HeadSettings, make_head
+from rr_head.batches import batch_of, training_rows
+from rr_head.listings import ListingTask
+from rr_head.model import HeadSettings, initialise, make_head
 from rr_head.scorer import HeadScorer
-from rr_head.trainer import HeadTrainer, HeadTraining, batch_loss, training_rows
+from rr_head.trainer import HeadTrainer, HeadTraining, info_nce
 from tests.plugins.conftest import equal_tensors
-from tests.plugins.training import Observed, observe, values, without_test_split
-
-Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-
-
-def loop_loss(
-    queries: Tensor, positives: Tensor, negatives: Tensor, weights: Tensor, same: Tensor, tau: float
-) -> Tensor:
-    """The formula of S3.3, term by term, on float64."""
-
-    def e(left: Tensor, right: Tensor) -> Tensor:
-        return torch.exp(left @ right / tau)
-
-    losses = []
-    rows = range(len(queries))
-    for i in rows:
-        own = e(queries[i], positives[i])
-        from_query = own + sum(e(queries[i], positives[j]) for j in rows if j != i and not same[i, j])
-        from_query = from_query + sum(w * e(queries[i], n) for w, n in zip(weights[i], negatives[i], strict=True))
-        losses.append(-torch.log(own / from_query))
-        # p_i is no negative of a query that it answers too
-        from_document = own + sum(e(positives[i], queries[j]) for j in rows if j != i and not same[j, i])
-        from_document = from_document + sum(
-            w * e(positives[i], n) for w, n in zip(weights[i], negatives[i], strict=True)
-        )
-        losses.append(-torch.log(own / from_document))
-    return torch.stack(losses).mean()
+from tests.plugins.head.test_loss import loop_loss
+from tests.plugins.training import Observed, values, without_test_split
+from tests.plugins.training import observe as observe_any
 
 
-def inputs(rows: int, width: int, seed: int = 0, duplicates: bool = True) -> Inputs:
-    generator = torch.Generator().manual_seed(seed)
-
-    def unit(*shape: int) -> Tensor:
-        return torch.nn.functional.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
-
-    weights = torch.rand(rows, width, generator=generator, dtype=torch.float64) * 4
-    weights[torch.rand(rows, width, generator=generator) < 0.3] = 0  # padding
-    same = torch.eye(rows, dtype=torch.bool)
-    if duplicates:  # not symmetric: p_j may answer q_i while p_i does not answer q_j
-        same |= torch.rand(rows, rows, generator=generator) < 0.3
-    return unit(rows, 6), unit(rows, 6), unit(rows, width, 6), weights, same
-
-
-CASES = [(1, 3), (2, 0), (2, 1), (5, 4), (8, 2)]
-
-
-@pytest.mark.parametrize("tau", [0.01, 0.07, 1.0])
-@pytest.mark.parametrize(("rows", "width"), CASES)
-def test_the_loss_equals_the_formula(rows: int, width: int, tau: float) -> None:
-    made = inputs(rows, width, seed=rows)
-    expected = loop_loss(*made, tau).item()
-    assert weighted_info_nce(*made, tau).item() == pytest.approx(expected, abs=1e-6)
-    single = tuple(value.float() if value.is_floating_point() else value for value in made)
-    # float32 cosines carry an error of 1e-7, which the temperature divides
-    assert weighted_info_nce(*single, tau).item() == pytest.approx(expected, abs=1e-6 / tau)
-
-
-@pytest.mark.parametrize("tau", [0.01, 0.07, 1.0])
-@pytest.mark.parametrize(("rows", "width"), CASES)
-def test_the_gradient_equals_the_formulas(rows: int, width: int, tau: float) -> None:
-    queries, positives, negatives, weights, same = inputs(rows, width, seed=rows)
-    gradients = []
-    for loss in (weighted_info_nce, loop_loss):
-        leaves = [value.clone().requires_grad_() for value in (queries, positives, negatives)]
-        loss(*leaves, weights, same, tau).backward()
-        gradients.append([torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves])
-    for ours, expected in zip(*gradients, strict=True):
-        assert torch.isfinite(ours).all()
-        torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
-
-
-def test_the_gradient_passes_gradcheck() -> None:
-    *vectors, weights, same = inputs(4, 3)
-    leaves = [value.requires_grad_() for value in vectors]
-    assert torch.autograd.gradcheck(lambda q, p, n: weighted_info_nce(q, p, n, weights, same, 0.07), leaves)
-
-
-def test_with_weights_of_1_it_is_the_plain_symmetric_cross_entropy() -> None:
-    queries, positives, negatives, weights, same = inputs(6, 3, duplicates=False)
-    targets = torch.arange(6)
-    expected = 0.0
-    for anchors, others in ((queries, positives), (positives, queries)):
-        hard = (anchors[:, None, :] * negatives).sum(-1)
-        logits = torch.cat([anchors @ others.T, hard], dim=1) / 0.07
-        expected += torch.nn.functional.cross_entropy(logits, targets).item() / 2
-    loss = weighted_info_nce(queries, positives, negatives, torch.ones_like(weights), same, 0.07)
-    assert loss.item() == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0, 4.0])
-@pytest.mark.parametrize("cosine", [0.0, -0.5, 0.5])
-def test_the_weight_multiplies_the_exponential_not_the_similarity(weight: float, cosine: float) -> None:
-    """One row by hand. Scaling the similarity (the original's bug) would leave an orthogonal negative without any
-    weight, and reward an opposite one for its weight."""
-    anchor = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
-    negative = torch.tensor([[[cosine, math.sqrt(1 - cosine**2)]]], dtype=torch.float64)
-    tau, same = 0.5, torch.ones(1, 1, dtype=torch.bool)
-    loss = weighted_info_nce(anchor, anchor, negative, torch.tensor([[weight]], dtype=torch.float64), same, tau)
-    expected = math.log(math.exp(1 / tau) + weight * math.exp(cosine / tau)) - 1 / tau
-    assert loss.item() == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize("cosine", [-0.9, 0.0, 0.9])
-def test_a_heavier_negative_costs_more_and_is_pushed_away_harder(cosine: float) -> None:
-    anchor = torch.tensor([[1.0, 0.0]])
-    losses, pushes = [], []
-    for weight in (0.5, 1.0, 2.5):
-        negative = torch.tensor([[[cosine, math.sqrt(1 - cosine**2)]]], requires_grad=True)
-        loss = weighted_info_nce(anchor, anchor, negative, torch.tensor([[weight]]), torch.ones(1, 1).bool(), 0.5)
-        loss.backward()
-        assert negative.grad is not None
-        losses.append(loss.item())
-        pushes.append(negative.grad[0, 0, 0].item())
-    assert losses == sorted(set(losses))
-    assert pushes == sorted(set(pushes))
-    assert min(pushes) > 0
-
-
-def test_a_weight_of_0_is_no_negative_at_all() -> None:
-    queries, positives, negatives, weights, same = inputs(4, 3)
-    weights[:] = 1.5
-    padded = torch.cat([weights, torch.zeros(4, 2, dtype=torch.float64)], dim=1)
-    filler = torch.cat([negatives, positives[:, None].expand(4, 2, 6)], dim=1)
-    assert weighted_info_nce(queries, positives, filler, padded, same, 0.07).item() == pytest.approx(
-        weighted_info_nce(queries, positives, negatives, weights, same, 0.07).item(), abs=1e-12
-    )
-
-
-def test_a_row_without_any_negative_costs_nothing() -> None:
-    queries, positives, negatives, weights, _ = inputs(3, 2)
-    leaf = queries.clone().requires_grad_()
-    everywhere = torch.ones(3, 3, dtype=torch.bool)
-    loss = weighted_info_nce(leaf, positives, negatives, torch.zeros_like(weights), everywhere, 0.07)
-    loss.backward()
-    assert loss.item() == pytest.approx(0, abs=1e-12)
-    assert leaf.grad is not None
-    assert torch.isfinite(leaf.grad).all()
-
-
-def test_a_tiny_temperature_stays_finite_in_float32() -> None:
-    queries, positives, negatives, weights, same = inputs(16, 4)
-    made = [value.float() for value in (queries, positives, negatives, weights)]
-    leaves = [value.requires_grad_() for value in made[:3]]
-    loss = weighted_info_nce(*leaves, made[3], same, 0.001)  # e^1000 is no float
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves if leaf.grad is not None)
+def observe(trainer: HeadTrainer, dataset: Dataset, folder: Path, qualities: Sequence[float] = ()) -> Observed:
+    return observe_any(trainer, dataset, folder, qualities, measured_by="listing_quality")
 
 
 def settings(folder: Path, **options: object) -> HeadSettings:
@@ -245,10 +109,11 @@ def test_the_loss_falls_and_the_dev_split_is_ranked_better(
     trained: Observed, sentence_encoder: Path, learnable: Dataset
 ) -> None:
     assert sum(trained.losses[-3:]) < 0.7 * sum(trained.losses[:3])
-    before = ranking_quality(HeadScorer(settings(sentence_encoder)), learnable)
-    after = ranking_quality(HeadScorer(settings(sentence_encoder), trained.folder), learnable)
-    assert after == max(trained.qualities)
-    assert after > max(before + 0.2, 0.8)
+    task = ListingTask(learnable, "dev")
+    before = task.metrics(HeadScorer(settings(sentence_encoder)).embed)["nDCG@10"]
+    after = task.metrics(HeadScorer(settings(sentence_encoder), trained.folder).embed)["nDCG@10"]
+    assert after == pytest.approx(max(trained.qualities), abs=1e-9)
+    assert after > before + 0.2
 
 
 def test_a_checkpoint_scores_exactly_as_the_head_in_training_did(
@@ -291,7 +156,8 @@ def test_the_encoder_stays_as_it_was(trained: Observed, sentence_encoder: Path) 
 def test_only_the_head_has_a_gradient(sentence_encoder: Path, learnable: Dataset) -> None:
     encoder = FrozenEncoder(settings(sentence_encoder))
     head = make_head(settings(sentence_encoder), 32, None)
-    batch_loss(encoder, head, learnable, training_rows(learnable, 3)[:8], 0.07).backward()  # type: ignore[no-untyped-call]
+    batch = batch_of(encoder, head, training_rows(learnable, 3)[:8], cross_row=True)
+    info_nce(batch, torch.tensor(0.07)).backward()  # type: ignore[no-untyped-call]
     assert head.weight.grad is not None
     assert head.weight.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in encoder.module.parameters())
@@ -308,18 +174,33 @@ def test_training_repeats_itself_and_never_looks_at_the_test_split(
     assert equal_tensors(*weights)
 
 
-def test_a_batchs_loss_equals_the_formula_on_plain_embeddings(sentence_encoder: Path, learnable: Dataset) -> None:
-    """With weights other than 1, rows of different widths, several positives of one query, and a document that
-    answers two queries while the other's do not."""
-    named = dict(learnable.hard_negatives)
+def twins(data: Dataset) -> Dataset:
+    """The data with another document for every text, and with equal queries of different answers."""
+    first, second, *_ = data.splits["train"]
+    copies = {f"{id_}-copy": replace(document, id=f"{id_}-copy") for id_, document in data.documents.items()}
+    queries = {**data.queries, second: replace(data.queries[second], text=data.queries[first].text)}
+    answers = min(data.relevant(first))
+    negatives = {**data.hard_negatives, first: (HardNegative(f"{answers}-copy"), *data.hard_negatives[first])}
+    documents = {**data.documents, **copies}
+    return replace(data, documents=documents, queries=queries, hard_negatives=negatives)
+
+
+@pytest.mark.parametrize("cross_row", [False, True])
+def test_a_batchs_loss_equals_the_formula_on_plain_embeddings(
+    sentence_encoder: Path, learnable: Dataset, cross_row: bool
+) -> None:
+    """With weights other than 1, rows of different widths, several positives of one query, a document that answers two
+    queries while the other's do not, equal queries, and documents that are equal but for their ids."""
     first, second, *_ = learnable.splits["train"]
     third = next(q for q in learnable.splits["train"][2:] if learnable.relevant(q) == learnable.relevant(first))
+    named = dict(learnable.hard_negatives)
     named[first], named[second] = named[first][:1], ()
     bare = {q: () if q == second else ids for q, ids in learnable.candidates.items()}
     scores = {q: () if q == second else values for q, values in learnable.first_stage.items()}
-    qrels = {**learnable.qrels, third: {min(learnable.relevant(first)): 1}}
-    dataset = replace(learnable, qrels=qrels, hard_negatives=named, candidates=bare, first_stage=scores)
-    rows = [row for row in training_rows(dataset, 3) if row.query_id in (first, second, third)]
+    qrels = {**learnable.qrels, third: {f"{min(learnable.relevant(first))}-copy": 1}}
+    dataset = twins(replace(learnable, hard_negatives=named, candidates=bare, first_stage=scores))
+    dataset = replace(dataset, qrels=qrels, splits={**dataset.splits, "train": (first, second, third)})
+    rows = training_rows(dataset, 3)
     assert sorted({len(row.negatives) for row in rows}) == [0, 3]
 
     head = make_head(settings(sentence_encoder), 32, None)
@@ -329,31 +210,55 @@ def test_a_batchs_loss_equals_the_formula_on_plain_embeddings(sentence_encoder: 
         vector = head.weight.detach().double() @ torch.tensor(plain.encode(text)).double()
         return vector / vector.norm()
 
+    def answers(query_id: str) -> set[str]:
+        alike = [q for q in dataset.splits["train"] if dataset.queries[q].text == dataset.queries[query_id].text]
+        return {dataset.documents[id_].content for q in alike for id_ in dataset.relevant(q)}
+
     weights, negatives = torch.zeros(len(rows), 3, dtype=torch.float64), torch.zeros(len(rows), 3, 16).double()
+    foreign = torch.zeros(len(rows), len(rows), 3, dtype=torch.bool)
     for i, row in enumerate(rows):
         for k, negative in enumerate(row.negatives):
-            weights[i, k] = negative.weight
-            negatives[i, k] = embed(dataset.documents[negative.document_id].content)
-    same = torch.tensor([[b.positive in dataset.relevant(a.query_id) for b in rows] for a in rows])
+            text = dataset.documents[negative.document_id].content
+            weights[i, k], negatives[i, k] = negative.weight, embed(text)
+            for j, other in enumerate(rows):
+                own = {dataset.documents[n.document_id].content for n in other.negatives}
+                foreign[j, i, k] = j != i and text not in own | answers(other.query_id)
+    same = torch.tensor([[b.positive in answers(a.query_id) for b in rows] for a in rows])
     assert not torch.equal(same, same.T), "symmetric: the mask's direction is not tested"
+    assert 0 < foreign.sum() < foreign.numel() / 2
     expected = loop_loss(
         torch.stack([embed(dataset.queries[row.query_id].text) for row in rows]),
-        torch.stack([embed(dataset.documents[row.positive].content) for row in rows]),
+        torch.stack([embed(row.positive) for row in rows]),
         negatives,
         weights,
         same,
         TRAINING.temperature,
+        foreign if cross_row else None,
     )
-    loss = batch_loss(FrozenEncoder(settings(sentence_encoder)), head, dataset, rows, TRAINING.temperature)
+    batch = batch_of(FrozenEncoder(settings(sentence_encoder)), head, rows, cross_row)
+    loss = info_nce(batch, torch.tensor(TRAINING.temperature))
     assert loss.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_a_listing_that_reads_like_a_positive_is_no_negative(learnable: Dataset) -> None:
+    first, second, *_ = learnable.splits["train"]
+    rows = {row.query_id: row for row in training_rows(twins(learnable), 4)}
+    assert not set(rows[first].contents) & rows[first].relevant
+    assert rows[first].relevant == rows[second].relevant
+    assert len(rows[first].relevant) == len(learnable.relevant(first) | learnable.relevant(second))
+
+
+def content(dataset: Dataset, id_: str) -> str:
+    return dataset.documents[id_].content
 
 
 def test_rows_are_every_positive_with_the_named_negatives_first(learnable: Dataset) -> None:
     rows = training_rows(learnable, 5)
     expected = {(q, id_) for q in learnable.splits["train"] for id_ in learnable.relevant(q)}
     assert len(rows) == len(expected)
-    assert {(row.query_id, row.positive) for row in rows} == expected
+    assert {(row.query_id, row.positive) for row in rows} == {(q, content(learnable, id_)) for q, id_ in expected}
     for row in rows:
+        assert row.contents == [content(learnable, negative.document_id) for negative in row.negatives]
         assert tuple(row.negatives[:3]) == learnable.hard_negatives[row.query_id]
         assert [negative.weight for negative in row.negatives[3:]] == [1.0, 1.0]
         assert not {negative.document_id for negative in row.negatives} & learnable.relevant(row.query_id)
@@ -372,7 +277,7 @@ def test_a_batch_without_room_is_not_halved(
     sentence_encoder: Path, learnable: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows are each other's negatives: half of it would be another loss."""
-    monkeypatch.setattr("rr_head.trainer.batch_loss", lambda *_: torch.empty(10**15))
+    monkeypatch.setattr("rr_head.trainer.batch_of", lambda *_: torch.empty(10**15))
     tmp_path.joinpath("out").mkdir()
     with pytest.raises(RerankError, match="a batch of 32, which this loss needs whole; set a smaller batch_size"):
         HeadTrainer(TRAINING, settings(sentence_encoder)).train(learnable, tmp_path / "out", lambda _: None)
@@ -401,3 +306,156 @@ def test_a_checkpoint_of_another_encoder_is_refused(trained: Observed, sentence_
     other.save(str(tmp_path / "other"))
     with pytest.raises(RerankError, match=r"trained as .* train again or change the entry"):
         HeadScorer(settings(tmp_path / "other"), trained.folder)
+
+
+def fingerprint(module: torch.nn.Module) -> str:
+    """SHA-256 over every parameter and every buffer, those that are not saved too."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    content = b"".join(name.encode() + tensor.detach().cpu().numpy().tobytes() for name, tensor in tensors.items())
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_encoder_is_frozen_throughout(
+    bert: Callable[..., Path], learnable: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder with dropout, which in train mode would give other vectors every time; looked at when it is made, at
+    every step, and at the end."""
+    folder = tmp_path / "encoder"
+    SentenceTransformer(str(bert(None)), device="cpu").save(str(folder))
+    made: list[FrozenEncoder] = []
+    before: list[str] = []
+
+    def check(encoder: FrozenEncoder, when: object) -> None:
+        assert not any(module.training for module in encoder.module.modules()), when
+        assert not any(parameter.requires_grad for parameter in encoder.module.parameters()), when
+        assert fingerprint(encoder.module) == before[0], when
+
+    def frozen_encoder(settings: HeadSettings) -> FrozenEncoder:
+        made.append(FrozenEncoder(settings))
+        before.append(fingerprint(made[0].module))
+        check(made[0], "made")
+        return made[0]
+
+    monkeypatch.setattr("rr_head.trainer.FrozenEncoder", frozen_encoder)
+    out = tmp_path / "out"
+    out.mkdir()
+    HeadTrainer(TRAINING.model_copy(update={"epochs": 2}), settings(folder)).train(
+        learnable, out, lambda event: check(made[0], event)
+    )
+    check(made[0], "trained")
+    assert len(made) == 1
+    assert before[0] == fingerprint(FrozenEncoder(settings(folder)).module)
+    query = learnable.queries[learnable.splits["train"][0]].text
+    known = made[0]([query])
+    assert torch.equal(known, made[0]([query]))
+    torch.testing.assert_close(known, torch.tensor(plain_encoder(folder).encode([query])), atol=1e-5, rtol=0)
+
+
+def test_best_and_last_are_saved_with_their_figures(sentence_encoder: Path, learnable: Dataset, tmp_path: Path) -> None:
+    options = TRAINING.model_copy(update={"epochs": 3})
+    trainer = HeadTrainer(options, settings(sentence_encoder))
+    observed = observe(trainer, learnable, tmp_path / "out", qualities=(0.1, 0.9, 0.2))
+    weights = {name: load_file(observed.folder / f"{name}.safetensors")["weight"] for name in ("head", "last")}
+    assert not torch.equal(weights["head"], weights["last"])
+    told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))
+    assert told["targets"] == {}
+    task, encoder = ListingTask(learnable, "dev"), FrozenEncoder(settings(sentence_encoder))
+    for name, suffix in (("head", ""), ("last", " (last)")):
+        weight = weights[name]
+        expected = task.metrics(lambda texts, weight=weight: encoder(texts) @ weight.T)  # type: ignore[misc]
+        assert expected.keys() >= {"MRR", "R@1", "nDCG@10", "accuracy", "accuracy price"}
+        for measure, value in expected.items():
+            assert told["metrics"][measure + suffix] == pytest.approx(value, abs=1e-6)
+    assert len(told["metrics"]) == 2 * len(expected)
+
+
+@pytest.mark.parametrize("name", ["MRR", "R@1", "nDCG@10"])
+def test_the_dev_metric_is_the_one_that_is_asked_for(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path, name: str
+) -> None:
+    options = TRAINING.model_copy(update={"epochs": 2, "dev_metric": name})
+    observed = observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out")
+    told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))["metrics"]
+    assert told[name] == pytest.approx(max(observed.qualities))
+    assert told[f"{name} (last)"] == pytest.approx(observed.qualities[-1])
+
+
+def test_a_learned_temperature_is_trained_bounded_saved_and_goes_on_after_a_kill(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path
+) -> None:
+    def temperature(folder: Path) -> float:
+        return float(json.loads((folder / "head.json").read_text(encoding="utf-8"))["temperature"])
+
+    def trained_with(name: str, **options: object) -> Observed:
+        training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, **options})
+        return observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / name)
+
+    assert temperature(trained_with("fixed").folder) == 0.07
+    learned = trained_with("learned", learn_temperature=True)
+    assert temperature(learned.folder) not in (0.07, pytest.approx(0.07, rel=1e-4))
+    assert HeadScorer(settings(sentence_encoder), learned.folder).info.state == "trained"
+    # towards 0 as far as it may, by a rate that overshoots: an easy task wants it sharp
+    sharp = trained_with("sharp", learn_temperature=True, temperature=0.011, lr=0.5, epochs=6)
+    assert temperature(sharp.folder) >= 0.01 - 1e-9
+
+    class KilledError(Exception):
+        pass
+
+    def kill(event: TrainingEvent) -> None:
+        if event.step == 3 and event.loss is not None:
+            raise KilledError
+
+    options = {**TRAINING.model_dump(), "epochs": 2, "learn_temperature": True, "save_steps": 1}
+    trainer = HeadTrainer(HeadTraining.model_validate(options), settings(sentence_encoder))
+    (tmp_path / "killed").mkdir()
+    with pytest.raises(KilledError):
+        trainer.train(learnable, tmp_path / "killed", kill)
+    trainer.train(learnable, tmp_path / "killed", lambda event: None)
+    assert temperature(tmp_path / "killed") == temperature(learned.folder)
+    assert (tmp_path / "killed" / "head.safetensors").read_bytes() == (learned.folder / "head.safetensors").read_bytes()
+
+
+def test_a_learned_temperature_may_not_start_beyond_its_bound() -> None:
+    with pytest.raises(ValidationError, match=r"a learned temperature starts at 0\.01 or above"):
+        HeadTraining(temperature=0.001, learn_temperature=True)
+    HeadTraining(temperature=0.001)
+
+
+def test_an_orthogonal_start_distorts_nothing_within_its_subspace() -> None:
+    for d_out in (16, 32, 40):
+        head = torch.nn.Linear(32, d_out, bias=False)
+        initialise(head, "orthogonal", 1, torch.empty(0, 32))
+        singular = torch.linalg.svdvals(head.weight)
+        assert torch.allclose(singular, singular[0].expand_as(singular), atol=1e-5)
+        again = torch.nn.Linear(32, d_out, bias=False)
+        initialise(again, "orthogonal", 1, torch.empty(0, 32))
+        assert torch.equal(head.weight, again.weight)
+
+
+def test_a_pca_start_keeps_the_encoders_cosines_best(sentence_encoder: Path, learnable: Dataset) -> None:
+    vectors = FrozenEncoder(settings(sentence_encoder))(document.content for document in learnable.documents.values())
+
+    def cosines(projected: Tensor) -> Tensor:
+        unit = torch.nn.functional.normalize(projected, dim=-1)
+        return unit @ unit.T
+
+    lost = {}
+    for how in ("random", "orthogonal", "pca"):
+        head = make_head(settings(sentence_encoder), 32, None)
+        initialise(head, how, 0, vectors)  # type: ignore[arg-type]
+        lost[how] = (cosines(head(vectors)) - cosines(vectors)).abs().mean().item()
+    assert lost["pca"] < 0.1 * min(lost["random"], lost["orthogonal"])
+    with pytest.raises(RerankError, match="the encoder has 32 dimensions, fewer than 64"):
+        initialise(torch.nn.Linear(32, 64, bias=False), "pca", 0, vectors)
+
+
+def test_warmup_steps_take_the_place_of_the_share(sentence_encoder: Path, learnable: Dataset, tmp_path: Path) -> None:
+    rates = []
+    for name, options in (("steps", {"warmup_steps": 3}), ("share", {"warmup": 0.5})):
+        training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, "batch_size": 32, **options})
+        rates.append(observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / name).losses)
+    assert len(rates[0]) == 6, "of six steps a half are three"
+    assert rates[0] == rates[1]
+    training = HeadTraining.model_validate({**TRAINING.model_dump(), "epochs": 2, "warmup_steps": 6})
+    with pytest.raises(RerankError, match="warmup_steps 6: the training has 6 steps; lower it"):
+        observe(HeadTrainer(training, settings(sentence_encoder)), learnable, tmp_path / "none")

