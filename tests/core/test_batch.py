@@ -196,7 +196,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_was_not(
         signal.SIGTERM: ["q0 q1", "q2 q3"],
         signal.SIGINT: ["q2 q3", "q4 q5"],
     }.items():
-        running = started(command, {**slow, "RR_SLOW_SECONDS": "1"})
+        running = started(command, {**slow, "RR_SLOW_SECONDS": "2"})
         wait_for(log, f"scored {seen[-1]}")  # that part has begun, so the one before it is kept
         running.send_signal(stop)
         _, stderr = running.communicate(timeout=60)

@@ -205,7 +205,7 @@ def test_an_interrupted_bench_resumes_where_it_was(
     installed: Install, rr_command: Rr, tmp_path: Path, stop: signal.Signals
 ) -> None:
     registry, log = slow_registry(tmp_path), tmp_path / "log"
-    environment = {"PYTHONPATH": str(installed("rr_slow")), "RR_SLOW_LOG": str(log), "RR_SLOW_SECONDS": "0.5"}
+    environment = {"PYTHONPATH": str(installed("rr_slow")), "RR_SLOW_LOG": str(log), "RR_SLOW_SECONDS": "2"}
     running = started(registry, "slow", environment)
     wait_for(log, "scored q8 q11")  # the second part has begun, so the first is on disk
     running.send_signal(stop)
