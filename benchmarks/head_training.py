@@ -57,7 +57,7 @@ def training_data() -> Dataset:
     """Rentals with 2.8 distinct texts a row; the real ones (../shared/data/rental) have 3.7."""
     plan = load_registry(None).dataset("rentals")
     split = plan.split.model_copy(update={"max_train": None})
-    return load_dataset("rentals", plan.model_copy(update={"options": {"families": 300, "queries": 2}, "split": split}))
+    return load_dataset("rentals", plan.model_copy(update={"options": {"families": 200, "queries": 2}, "split": split}))
 
 
 def trained(data: Dataset, out: Path, encoder: FrozenEncoder, forget: bool) -> tuple[float, torch.Tensor]:
@@ -199,13 +199,13 @@ def measure_bench() -> list[Line]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--rounds", type=int, default=3, help="of encoding; one of training for each three")
+    parser.add_argument("--rounds", type=int, default=3, help="of turns")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["RR_HOME"] = temporary
         lines = measure_encoding(options.rounds)
-        lines += measure_training(Path(temporary), max(options.rounds // 3, 1))
+        lines += measure_training(Path(temporary), options.rounds)
         lines += measure_bench()
     return report(lines, options.json)
 
