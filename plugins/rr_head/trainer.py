@@ -7,13 +7,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from rr import Dataset, OnEvent, RerankError
+from rr import Dataset, OnEvent
 from rr.modeling.device import seeded
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.fitting import FitSettings, copied, fit
@@ -36,8 +35,6 @@ class HeadTraining(FitSettings):
     batch_size: int = Field(128, gt=1)
     lr: float = Field(2e-4, gt=0)
     warmup: float = Field(0.0, ge=0, lt=1)
-    warmup_steps: int | None = Field(None, ge=0)
-    """In place of the share."""
     initialisation: Initialisation = "random"
     """What training starts from: random, orthogonal (a random subspace), or pca (near the encoder's own cosines)."""
     temperature: float = Field(0.07, gt=0)
@@ -112,7 +109,6 @@ def train_head(
         RerankError: there is nothing to train on, or the warm-up never ends.
     """
     epochs = [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)]
-    settings = _with_warmup(settings, epochs)
     head = make_head(scorer_settings, encoder.dimensions, None).to(encoder.module.device)
     vectors = Vectors(encoder, rows)
     initialise(head, settings.initialisation, scorer_settings.seed, vectors.matrix)
@@ -143,19 +139,6 @@ def train_head(
 
 def listing_quality(scorer: HeadScorer, task: ListingTask, name: ListingMetric) -> float:
     return task.metrics(scorer.embed)[name]
-
-
-def _with_warmup(settings: HeadTraining, epochs: Sequence[Sequence[Any]]) -> HeadTraining:
-    """`warmup_steps` as the share of all steps that `fit` asks for."""
-    if settings.warmup_steps is None:
-        return settings
-    size = settings.batch_size * settings.gradient_accumulation_steps
-    total = sum(-(-len(items) // size) for items in epochs)
-    total = min(total, settings.max_steps or total)
-    if settings.warmup_steps >= total:
-        raise RerankError(f"warmup_steps {settings.warmup_steps}: the training has {total} steps; lower it")
-    # half a step more, which rounding down takes away again
-    return settings.model_copy(update={"warmup": (settings.warmup_steps + 0.5) / total})
 
 
 def _shuffled(rows: Sequence[Row], seed: int, epoch: int) -> list[Row]:

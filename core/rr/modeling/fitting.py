@@ -43,6 +43,8 @@ class FitSettings(Settings):
     """Of AdamW, at the end of the warm-up."""
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps."""
+    warmup_steps: int | None = Field(None, ge=0)
+    """In place of the share."""
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     """The norm over all trained weights that a gradient is clipped to."""
@@ -93,8 +95,8 @@ def fit(
         The snapshot of the evaluation with the best quality, the earliest of equals.
 
     Raises:
-        RerankError: there are no items, all states found are damaged, a worker died, or there is too little memory
-            for a batch that cannot be halved.
+        RerankError: there are no items, the warm-up never ends, all states found are damaged, a worker died, or there
+            is too little memory for a batch that cannot be halved.
     """
     named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     trained = [parameter for _, parameter in named]
@@ -112,7 +114,7 @@ def fit(
     optimizer = torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     scaler = precision.scaler()
     # taken as a function of the step, a schedule has no state that could be lost
-    factor = get_scheduler(settings.SCHEDULE, optimizer, int(settings.warmup * total), total).lr_lambdas[0]
+    factor = get_scheduler(settings.SCHEDULE, optimizer, _warmup_steps(settings, total), total).lr_lambdas[0]
     course = resumed(out / STATE, trained, optimizer, scaler) or Course(settings.batch_size)
     for event in course.events:
         on_event(event)
@@ -168,6 +170,14 @@ def evaluation_steps(settings: FitSettings, total: int) -> int | None:
     if settings.evaluations is None:
         return settings.eval_steps
     return max(min(settings.eval_steps or total, total // settings.evaluations), 1)
+
+
+def _warmup_steps(settings: FitSettings, total: int) -> int:
+    if settings.warmup_steps is None:
+        return int(settings.warmup * total)
+    if settings.warmup_steps >= total:
+        raise RerankError(f"warmup_steps {settings.warmup_steps}: the training has {total} steps; lower it")
+    return settings.warmup_steps
 
 
 def _gradient(
