@@ -20,6 +20,7 @@ from rr.modeling.device import parameter_counts, pick_device
 from rr.modeling.loading import quiet, weights_not_in
 from rr.modeling.source import model_path, weights_fingerprint, weights_folder
 from rr_cross_encoder.model import check_config
+from rr_cross_encoder.scorer import by_request
 
 
 class FlagRerankerSettings(Settings):
@@ -91,12 +92,7 @@ class FlagScorer:
             found = self._reranker.compute_score([pairs[index] for index in batch], batch_size=len(batch) + 1)
             for index, value in zip(batch, found, strict=True):
                 values[index] = value
-        answers, start = [], 0
-        for request in requests:
-            span = slice(start, start := start + len(request.candidates))
-            cut = sum(length > self._settings.max_seq_length for length in lengths[span])
-            answers.append(Scores(tuple(values[span]), {"truncated": cut / len(request.candidates)}))
-        return answers
+        return by_request(requests, values, [length > self._settings.max_seq_length for length in lengths])
 
     @property
     def _query_limit(self) -> int:

@@ -26,6 +26,8 @@ PACK = 1024
 """Tokens of a pack at most: more do not stay in a CPU's cache from one layer's step to the next."""
 SHORT_FROM = 512
 """Tokens from which the short way is worth laying out the weights for."""
+PROBE = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
+"""Pairs by which ways to read are compared at load."""
 
 
 class CrossEncoderSettings(Settings):
@@ -137,7 +139,7 @@ class PairModel:
     def _pack(self) -> None:
         """Switches to packed attention and to the short way, each unless a probe shows that this architecture reads
         otherwise."""
-        probe, _ = self.encode([("a", "b"), ("a longer query", "and a longer document that answers it")])
+        probe, _ = self.encode(PROBE[:2])
         expected = self._padded(probe)
         rounding = 1e-4 if self.model.dtype == torch.float32 else 0.1
         own = self.model.config._attn_implementation
@@ -157,10 +159,8 @@ class PairModel:
         if settings.backend == "torch":
             self.model = int8(self.model)
             return
-        pairs = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
-        probes = [
-            self.tokenizer.pad(self.encode(some)[0], return_tensors="pt") for some in (pairs[:2], pairs[:0:-1] * 2)
-        ]
+        batches = (PROBE[:2], PROBE[:0:-1] * 2)
+        probes = [self.tokenizer.pad(self.encode(batch)[0], return_tensors="pt") for batch in batches]
         key = (weights_fingerprint(source), settings.seed)
         self.model = exported(self.model, settings.backend, settings.quantization == "int8", key, probes)
 

@@ -47,12 +47,17 @@ class CrossEncoderScorer:
         values = self._pairs.score(encoded)
         if self._pairs.settings.scale == "probability":
             values = [sigmoid(value) for value in values]
-        answers, start = [], 0
-        for request in requests:
-            span = slice(start, start := start + len(request.candidates))
-            truncated = sum(cut[span]) / len(request.candidates)
-            answers.append(Scores(tuple(values[span]), {"truncated": truncated}))
-        return answers
+        return by_request(requests, values, cut)
+
+
+def by_request(requests: Sequence[Request], values: Sequence[float], cut: Sequence[bool]) -> list[Scores]:
+    """The answers: `values` and `cut` have a place for each pair of the requests, one request behind the other."""
+    answers, start = [], 0
+    for request in requests:
+        span = slice(start, start := start + len(request.candidates))
+        truncated = sum(cut[span]) / len(request.candidates)
+        answers.append(Scores(tuple(values[span]), {"truncated": truncated}))
+    return answers
 
 
 def sigmoid(logit: float) -> float:

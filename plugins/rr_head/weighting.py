@@ -27,7 +27,7 @@ from torch import Tensor
 from rr import Dataset, RerankError
 from rr.artefacts import write_atomic
 from rr.data.load import load_dataset
-from rr.evaluate.significance import LEVEL, Difference, difference
+from rr.evaluate.significance import Difference, difference, t_interval
 from rr.modeling.encoding import FrozenEncoder
 from rr.plugins import installed_plugins
 from rr.registry import load_registry
@@ -74,14 +74,11 @@ class Mean:
 
 
 def mean_over_seeds(values: Sequence[float]) -> Mean:
-    middle = fmean(values)
     if len(values) < 2:
-        return Mean(middle)
-    error = stdev(values) / math.sqrt(len(values))
-    if error == 0:
-        return Mean(middle, middle, middle, float(middle == 0))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
-    return Mean(middle, middle - reach, middle + reach, float(2 * stats.t.sf(abs(middle) / error, len(values) - 1)))
+        return Mean(fmean(values))
+    found, error = t_interval(values), stdev(values) / math.sqrt(len(values))
+    p = 2 * stats.t.sf(abs(found.mean) / error, len(values) - 1) if error else found.mean == 0
+    return Mean(found.mean, found.low, found.high, float(p))
 
 
 @dataclass

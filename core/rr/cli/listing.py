@@ -73,7 +73,7 @@ def info(
     from rr.errors import RerankError
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
-    from rr.resolve import checked_settings, load_component, resolve
+    from rr.resolve import load_component, resolve, training_settings
 
     if not verify and (dataset is not None or checkpoint is not None):
         raise RerankError("--dataset and --checkpoint go with --verify")
@@ -90,8 +90,7 @@ def info(
         "settings": resolved.settings.model_dump(mode="json"),
     }
     if entry.trainer:
-        trainer = plugins.load("trainer", entry.trainer)
-        training = checked_settings(trainer, entry.training, f"reranker {name!r}: training")
+        training = training_settings(plugins, resolved)
         shown |= {
             "trainer": entry.trainer,
             "training": training.model_dump(mode="json"),

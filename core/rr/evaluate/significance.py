@@ -46,8 +46,9 @@ def interval(values: Sequence[float]) -> Interval:
 
 
 def t_interval(means: Sequence[float]) -> Interval:
-    """The mean of at least two folds' means and its 95 % Student t interval: m ± t(0.975, k - 1) · s / √k. Folds share
-    training data, so it is approximate: their variance has no unbiased estimate (Bengio & Grandvalet 2004)."""
+    """The mean of at least two means, of folds or seeds, and its 95 % Student t interval: m ± t(0.975, k - 1) · s / √k.
+    Folds share training data, so theirs is approximate: their variance has no unbiased estimate (Bengio & Grandvalet
+    2004)."""
     from scipy.special import stdtrit
 
     reach = float(stdtrit(len(means) - 1, (1 + LEVEL) / 2)) * stdev(means) / len(means) ** 0.5
