@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,3 +109,27 @@ rerankers:
 
 def _lines(path: Path, rows: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("attack"):
+            item.user_properties.append(("attack", mark.args[0]))  # which travels with the report, from a worker too
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Of the attack shelf: how many of each kind were tried, and how many were answered right."""
+    tried, wrong = Counter[str](), Counter[str]()
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, kind in getattr(report, "user_properties", ()):
+                if name == "attack":
+                    tried[kind] += 1
+                    wrong[kind] += outcome != "passed"
+    if not tried:
+        return
+    terminalreporter.section("attack shelf: tried / right / wrong")
+    for kind in sorted(tried):
+        terminalreporter.line(f"{kind}: {tried[kind]} / {tried[kind] - wrong[kind]} / {wrong[kind]}")
+    total, failed = tried.total(), wrong.total()
+    terminalreporter.line(f"all: {total} / {total - failed} / {failed}")
