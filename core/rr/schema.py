@@ -68,6 +68,7 @@ class Suite(Section):
 
     metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
     baseline: str = "first-stage"
+    oracle_baseline: str = "random"
     datasets: dict[str, DatasetEntry]
 
     @field_validator("metrics")

@@ -35,6 +35,7 @@ def bias(
     from rr.artefacts import write_atomic
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
+    from rr.data.view import shown
     from rr.errors import RerankError
     from rr.evaluate.position import position_bias
     from rr.plugins import installed_plugins
@@ -50,7 +51,7 @@ def bias(
     data = load_dataset(dataset, found.dataset(dataset), progress)
     scorer = load_component(resolved, entry_checkpoint(plugins, resolved, data, progress).folder)
     with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
-        measured = position_bias(scorer, data, shuffles, advance=advance)
+        measured = position_bias(scorer, shown(data), shuffles, advance=advance)
     typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
     _print(measured)
     if json_file is not None:

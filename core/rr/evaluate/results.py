@@ -10,8 +10,8 @@ from rr.evaluate.significance import Difference, Interval
 
 @dataclass(frozen=True)
 class Row:
-    """One reranker on one data set. Where `failure` is set nothing else was measured: a failed reranker has no
-    figures, least of all zeros."""
+    """One reranker on one data set. Where `failure` or `skipped` is set nothing else was measured: a failed reranker
+    has no figures, least of all zeros, and one that the data set cannot ask has none either."""
 
     reranker: str
     state: str = ""
@@ -32,6 +32,8 @@ class Row:
     """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
     folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of a cross-validation: metric → the mean of each fold."""
+    skipped: str = ""
+    """Why it does not apply here."""
     failure: str = ""
     traceback: str = ""
 
@@ -64,6 +66,8 @@ class DatasetResult:
     """Each population that a metric names → its queries."""
     folds: tuple[Fold, ...] = ()
     """Empty where there was no cross-validation."""
+    baseline: str = ""
+    """The row that the others' differences are taken from."""
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""

@@ -48,7 +48,7 @@ def markdown(result: BenchResult) -> str:
         if dataset.failure:
             lines += [f"**{dataset.name}: FAILED** {dataset.failure}", ""]
             continue
-        names = header(result)
+        names = header(result, dataset)
         lines += [f"**{dataset.name}**{title(dataset).removeprefix(dataset.name)}", "", _line(names)]
         lines.append(_line(["---" if name in ("reranker", "state", "notes") else "---:" for name in names]))
         lines += [_line(cells(row, result)) for row in dataset.rows]
@@ -64,13 +64,14 @@ def csv_text(result: BenchResult) -> str:
     writer.writerow([*LEADING_COLUMNS, *measures, *TRAILING_COLUMNS])
     for dataset in result.datasets:
         for row in dataset.rows or [Row("", failure=dataset.failure)]:
-            writer.writerow([dataset.name, dataset.fingerprint, row.reranker, row.state, *_figures(row, result)])
+            state = "skipped" if row.skipped else row.state
+            writer.writerow([dataset.name, dataset.fingerprint, row.reranker, state, *_figures(row, result)])
     return out.getvalue()
 
 
 def _figures(row: Row, result: BenchResult) -> list[object]:
-    if row.failure:
-        return [*[""] * (3 * len(result.metrics) + len(TRAILING_COLUMNS) - 1), row.failure]
+    if not row.metrics:
+        return [*[""] * (3 * len(result.metrics) + len(TRAILING_COLUMNS) - 2), row.skipped, row.failure]
     intervals = [row.metrics[name] for name in result.metrics]
     gap = row.difference
     return [
