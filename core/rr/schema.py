@@ -185,6 +185,12 @@ class Registry(Section):
                     raise ValueError(f"profile {name!r}: {error}") from error
         seen: dict[str, str] = {}
         for suite_name, suite in self.suites.items():
+            # the default may be missing: the table then says that there is no Δ, and why
+            if "baseline" in suite.model_fields_set and suite.baseline not in self.rerankers:
+                raise ValueError(
+                    f"suite {suite_name!r} names baseline {suite.baseline!r}, which does not exist"
+                    + nearest(suite.baseline, list(self.rerankers))
+                )
             for dataset in suite.datasets:
                 if dataset in seen:
                     raise ValueError(
