@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,22 +42,28 @@ def check_folder(folder: Path, files: Sequence[str]) -> None:
             raise RerankError(f"{folder} is a file; name a folder")
         for name in files:
             if (folder / name).is_dir():
-                raise RerankError(
-                    f"{folder / name} is a folder, and a file of this name is to be written; name another"
-                )
+                raise RerankError(f"{folder / name} is a folder, where a file is to be written; name another")
         _try(folder, max(files, key=len))
     except OSError as error:
         raise _refused(folder, error) from error
 
 
 def _try(folder: Path, name: str) -> None:
-    """Writes a file, which vanishes, in the folder or, where it is yet to be made, in what is there of its parents."""
-    while not folder.exists() and not folder.is_symlink():
-        folder = folder.parent
-    with NamedTemporaryFile(dir=folder, prefix=f".{name}", suffix=SUFFIX) as file:
-        file.write(bytes(ROOM))
-        file.flush()
-        os.fsync(file.fileno())
+    """Writes a file in the folder, which is made if need be. Both vanish again."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    made = []
+    try:
+        for one in reversed(missing):
+            one.mkdir()
+            made.append(one)
+        with NamedTemporaryFile(dir=folder, prefix=f".{name}", suffix=SUFFIX) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        for one in reversed(made):
+            with contextlib.suppress(OSError):  # somebody else is using it by now
+                one.rmdir()
 
 
 def _refused(path: Path, error: OSError) -> RerankError:
