@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from rr.expansion import as_written
+
 
 class RerankError(Exception):
-    """Base of every error that `rr` explains to its user; the command line prints it without a traceback."""
+    """Base of every error that `rr` explains to its user; the command line prints it without a traceback. It shows
+    paths as they are written, `${VARIABLE}` included."""
+
+    def __str__(self) -> str:
+        return as_written(super().__str__())
 
 
 class DataError(RerankError):

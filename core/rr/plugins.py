@@ -19,6 +19,7 @@ import pluggy
 
 from rr import hookspecs
 from rr.errors import PluginError, nearest
+from rr.expansion import as_written
 from rr.hookspecs import PROJECT, Component, Kind
 
 GROUP = "rr.plugins"
@@ -102,7 +103,7 @@ class Plugins:
 
 def summary(error: BaseException) -> str:
     """An exception as one line: `TypeName: message`."""
-    text = " ".join(str(error).split())
+    text = " ".join(as_written(str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -24,7 +24,7 @@ from rr.checkpoints import (
 )
 from rr.data.view import shown, without_test
 from rr.errors import PluginError, RerankError
-from rr.evaluate.quality import measured_on
+from rr.evaluate.quality import dev_share
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
@@ -38,6 +38,7 @@ DEV_METRICS = "dev_metrics.json"
 "notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
+UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
 
 
@@ -105,7 +106,7 @@ def train(
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": round(elapsed(), 3),
-            **measured_on(settings),
+            "dev_share": dev_share(settings),
             **log.summary(),
             "files": written_files(work.folder),
         }
@@ -117,25 +118,40 @@ def train(
 
 @dataclass
 class _Log:
-    """Keeps every event, and stops a training whose loss is no number."""
+    """Keeps every event, and stops a training whose loss is no number, or whose dev figures are of several metrics."""
 
     events: list[TrainingEvent] = field(default_factory=list)
+    devs: list[float] = field(default_factory=list)
+    dev_metric: str | None = None
 
     def listener(self, advance: Callable[[int], None]) -> Callable[[TrainingEvent], None]:
         def listen(event: TrainingEvent) -> None:
             if event.loss is not None and not math.isfinite(event.loss):
                 raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.dev is not None:
+                self._add(event.dev, event.metric)
             if event.loss is not None:
                 advance(1)
             self.events.append(event)
 
         return listen
 
+    def _add(self, dev: float, metric: str | None) -> None:
+        if self.devs and metric != self.dev_metric:
+            raise RerankError(
+                f"the trainer's dev figures are of two metrics, {self.dev_metric!r} and {metric!r}, and the best of "
+                "both would be of neither; report the one that it selects by"
+            )
+        self.devs.append(dev)
+        self.dev_metric = metric
+
     def summary(self) -> dict[str, Any]:
+        """`dev_metric`: what the trainer calls its dev figures; null where there are none, or where it does not say."""
         losses = [event.loss for event in self.events if event.loss is not None]
-        devs = [event.dev for event in self.events if event.dev is not None]
+        dev = {"dev_metric": self.dev_metric, "best_dev": max(self.devs, default=None)}
+        notes = [UNNAMED] if self.devs and self.dev_metric is None else []
         if not losses:
-            return {"steps": 0, "notes": ["trained without a single step"]}
+            return {"steps": 0, **dev, "notes": ["trained without a single step", *notes]}
         span = max(len(losses) // 10, 1)
         means = [sum(losses[start : start + span]) / span for start in range(0, len(losses) - span + 1, span)]
         # against the lowest, not the last: a curriculum turns harder on purpose
@@ -145,8 +161,8 @@ class _Log:
             "first_loss": means[0],
             "lowest_loss": min(means),
             "last_loss": means[-1],
-            "best_dev": max(devs, default=None),
-            "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
+            **dev,
+            "notes": [*([] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"]), *notes],
         }
 
 

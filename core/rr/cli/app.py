@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rr.cli import bench, bias, data, export, listing, rerank, training
+from rr.cli import bench, bias, data, export, listing, rerank, streams, training
 from rr.errors import RerankError
 
 app = typer.Typer(
@@ -32,12 +32,13 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input."""
+    streams.prepare()
     try:
         app()
     except RerankError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        streams.tell(f"error: {error}", err=True)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            print("interrupted; what was finished is kept, and the same command resumes there", file=sys.stderr)  # noqa: T201
+            streams.tell("interrupted; what was finished is kept, and the same command resumes there", err=True)
         raise

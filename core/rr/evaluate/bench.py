@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
 from rr.errors import DataError, NotApplicableError, PluginError, RerankError, nearest
@@ -17,7 +18,7 @@ from rr.evaluate.entries import chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
 from rr.evaluate.population import population
-from rr.evaluate.results import BenchResult, DatasetResult, Row
+from rr.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
 from rr.plugins import Plugins, installed_plugins, summary
@@ -93,7 +94,8 @@ def _bench_dataset(
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    return replace(result, baseline=_baseline(result.rows, suite), rows=tuple(_compared(result.rows, suite)))
+    baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
+    return replace(result, baseline=baseline, rows=rows, notes=(*result.notes, *_no_difference(rows, baseline)))
 
 
 def _fold_results(
@@ -203,9 +205,18 @@ def _measured(
         pairs_per_second=pairs / scored.seconds if scored.seconds else 0.0,
         parameters=scored.info.parameters,
         trainable=scored.info.trainable,
+        weights=weights_of(choice),
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
     )
+
+
+def weights_of(choice: Choice) -> tuple[Weights, ...]:
+    """The checkpoint that was chosen, if one was, and what it was trained on."""
+    if choice.checkpoint is None:
+        return ()
+    one, data = choice.checkpoint, choice.checkpoint.record["data"]
+    return (Weights(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
 
 
 def _diagnostics(scored: Scored) -> dict[str, float]:
@@ -233,6 +244,14 @@ def _baseline(rows: Sequence[Row], suite: Suite) -> str:
     """The suite's baseline, or its `oracle_baseline` where that one has no order to be compared with."""
     skipped = any(row.reranker == suite.baseline and row.skipped for row in rows)
     return suite.oracle_baseline if skipped else suite.baseline
+
+
+def _no_difference(rows: Sequence[Row], baseline: str) -> tuple[str, ...]:
+    """Why no row has a difference, where it is for want of a baseline."""
+    of_baseline = next((row for row in rows if row.reranker == baseline), None)
+    if of_baseline is None:
+        return (f"no Δ: the baseline {baseline!r} is not among these rows; name it too, or another with --baseline",)
+    return () if of_baseline.metrics else (f"no Δ: the baseline {baseline!r} has no figures",)
 
 
 def _strict(error: Exception) -> None:

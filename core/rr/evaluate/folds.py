@@ -65,6 +65,7 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         pairs_per_second=pairs / sum(seconds) if sum(seconds) else 0.0,
         parameters=first.parameters,
         trainable=first.trainable,
+        weights=tuple(chain.from_iterable(row.weights for row in rows)),
         scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,

@@ -63,23 +63,31 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         f"{row.pairs_per_second:,.0f}",
         count(row.parameters),
         count(row.trainable),
-        "; ".join((*row.notes, *_diagnostics(row))),
+        "; ".join((*row.notes, *_checkpoints(row), *_diagnostics(row))),
     ]
 
 
 def title(dataset: DatasetResult) -> str:
     """One line on what was compared on."""
-    sizes = ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
-    if dataset.folds:
-        sizes = f"{len(dataset.query_ids)} in {len(dataset.folds)} folds"
-    populations = "".join(
-        f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}; "
-        for name, ids in dataset.populations.items()
-    )
+    of_population = populations(dataset)
     return (
-        f"{dataset.name}: {dataset.documents} documents, queries {sizes}; {dataset.mean_candidates:.1f} candidates by "
-        f"{dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
-        f"{populations}data {dataset.fingerprint[:12]}"
+        f"{dataset.name}: {dataset.documents} documents, queries {sizes(dataset)}; {dataset.mean_candidates:.1f} "
+        f"candidates by {dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"{of_population}{'; ' if of_population else ''}data {dataset.fingerprint[:12]}"
+    )
+
+
+def sizes(dataset: DatasetResult) -> str:
+    """How many queries there are in each split, or in the folds."""
+    if dataset.folds:
+        return f"{len(dataset.query_ids)} in {len(dataset.folds)} folds"
+    return ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
+
+
+def populations(dataset: DatasetResult) -> str:
+    """How many queries each population has that a metric names."""
+    return "; ".join(
+        f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}" for name, ids in dataset.populations.items()
     )
 
 
@@ -107,6 +115,11 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return str(number)
+
+
+def _checkpoints(row: Row) -> list[str]:
+    told = list(map(str, row.weights))
+    return told if len(told) < 2 else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
 
 
 def _diagnostics(row: Row) -> list[str]:
