@@ -24,10 +24,11 @@ from rr.checkpoints import (
 )
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import measured_on
-from rr.plugins import Plugins, summary
+from rr.isolation import plugin_code
+from rr.plugins import Plugins
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
 from rr.types import Dataset
 from rr.workplace import workplace
 
@@ -85,12 +86,10 @@ def train(
             return open_checkpoint(folder)
         log = _Log()
         with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
-            try:
+            with plugin_code(f"training of {resolved.name!r} broke"):
                 target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
-            except RerankError:
-                raise
-            except Exception as error:
-                raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+            if not work.folder.is_dir():
+                raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
         if not work.writes:
             return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
         record = {
@@ -155,7 +154,7 @@ def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
             "trainer": target_name(trainer),
             "code": code_fingerprint(trainer.__module__.partition(".")[0]),
             "training": settings.model_dump(mode="json"),
-            "training weights": settings.weights(),
+            "training weights": weights_of(settings),
             "data": dataset.fingerprint,
         }
     )

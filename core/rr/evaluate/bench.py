@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from rr.data.load import load_dataset, load_folds
-from rr.errors import DataError, PluginError, RerankError, nearest
-from rr.evaluate.entries import chosen_entries
+from rr.errors import DataError, RerankError, nearest, summary
+from rr.evaluate.entries import Failure, chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
 from rr.evaluate.population import population
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
-from rr.plugins import Plugins, installed_plugins, summary
+from rr.plugins import Plugins, installed_plugins
 from rr.progress import SILENT, Prefixed, Progress
 from rr.protocols import Reranker
 from rr.registry import load_registry
@@ -78,7 +78,7 @@ def _bench_dataset(
     suite: Suite,
     registry: Registry,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     folds: int | None,
     progress: Progress,
 ) -> DatasetResult:
@@ -89,7 +89,7 @@ def _bench_dataset(
         else:
             datasets = load_folds(name, registry.dataset(name), folds, progress)
             result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
-    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
+    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
     return replace(result, rows=tuple(_compared(result.rows, suite)))
@@ -99,7 +99,7 @@ def _fold_results(
     datasets: Sequence[Dataset],
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> list[DatasetResult]:
     results, left = [], dict(entries)
@@ -110,7 +110,7 @@ def _fold_results(
         except DataError as error:
             raise DataError(f"{fold}: {error}") from error
         # what failed in one fold is FAILED in all: nothing more is spent on it
-        left |= {row.reranker: row.failure for row in results[-1].rows if row.failure}
+        left |= {row.reranker: Failure(row.failure, row.traceback) for row in results[-1].rows if row.failure}
     return results
 
 
@@ -118,7 +118,7 @@ def _dataset_result(
     dataset: Dataset,
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
@@ -142,15 +142,15 @@ def _dataset_result(
 
 def _row(
     label: str,
-    entry: RerankerEntry | str,
+    entry: RerankerEntry | Failure,
     dataset: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
+    if isinstance(entry, Failure):
+        return Row(label, failure=entry.reason, traceback=entry.traceback)
     try:
-        if isinstance(entry, str):
-            raise PluginError(entry)
         return _measured(label, entry, dataset, measures, plugins, progress)
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
