@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
-import importlib.util
 import json
 import logging
 import os
@@ -19,11 +18,13 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
 from typing import Any
 
 SETTLED = 2.0
 """Seconds after which a temporary folder has its lock, if its writer lives."""
+LEFT_BESIDE = ("__pycache__", "*.py[co]", "*~", ".*.sw?", ".#*", ".DS_Store", ".git", ".ipynb_checkpoints")
 CHECKSUM = "sha256"
 """The key of a JSON object under which the checksum of all the rest stands."""
 
@@ -152,21 +153,35 @@ def folder_fingerprint(folder: Path, pattern: str = "*", exclude: Collection[str
     of files that do not count."""
     return fingerprint(
         {
-            str(file.relative_to(folder)): file_sha256(file)
-            for file in sorted(folder.rglob(pattern))
-            if file.is_file() and file.name not in exclude
+            str(file.relative_to(folder)).encode(errors="backslashreplace").decode(): file_sha256(file)
+            for file in files_below(folder)
+            if fnmatch(file.name, pattern) and file.name not in exclude
         }
     )
 
 
-@functools.cache
-def code_fingerprint(package: str) -> str:
-    """SHA-256 over the Python sources of a top-level package, so that nothing made by older code is taken for new."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return "unknown"
-    origin = Path(spec.origin)
-    return folder_fingerprint(origin.parent, "*.py") if origin.name == "__init__.py" else file_sha256(origin)
+def files_below(folder: Path) -> list[Path]:
+    """A folder's files that count, those behind links to folders too, in the order of their names."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:  # a link to a folder around it
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names if counts(Path(name)) and Path(place, name).is_file()]
+        folders[:] = [name for name in folders if counts(Path(name))]
+    return sorted(found)
+
+
+def counts(path: PurePath) -> bool:
+    """Whether a file says anything: not what Python, an editor or a file manager leaves beside it."""
+    return not any(fnmatch(part, pattern) for part in path.parts for pattern in LEFT_BESIDE)
 
 
 class DamagedError(Exception):

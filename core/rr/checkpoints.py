@@ -12,6 +12,7 @@ from typing import Any
 from rr.artefacts import file_sha256, fingerprint, home
 from rr.errors import RerankError
 from rr.evaluate.quality import measured_on
+from rr.keys import settings_files
 from rr.plugins import Plugins, summary
 from rr.protocols import STATE
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
@@ -87,6 +88,7 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
         "weights": resolved.settings.weights(),
+        "setting_files": settings_files(resolved.settings),
     }
 
 

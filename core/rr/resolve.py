@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint
+from rr.artefacts import fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
-from rr.plugins import Plugins, summary
+from rr.hookspecs import Kind
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins, Registered, summary
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
 from rr.rerank.sort import with_ties
@@ -26,17 +28,23 @@ class Resolved:
     entry: RerankerEntry
     target: Any
     settings: Settings
+    registered: Registered | None = None
 
     def fingerprint(self) -> str:
-        """A hash of the entry, of the weights that it names and of the code behind it."""
+        """A hash of the entry, of the weights and files that it names, and of what computes: the code behind it, the
+        releases that it needs, and the device.
+
+        Raises:
+            PluginError: nothing tells which files the code is made of.
+        """
         return fingerprint(
             {
-                "component": target_name(self.target),
+                **component_key(self.target, self.registered, self.settings.engines()),
                 "settings": self.settings.model_dump(mode="json"),
                 "weights": self.settings.weights(),
+                "files": settings_files(self.settings),
                 "window": [self.entry.beyond, self.entry.window, self.entry.stride],
                 "permutations": [self.entry.permutations, self.entry.permutation],
-                "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
             }
         )
 
@@ -48,11 +56,11 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
         PluginError: the component does not exist or cannot be imported.
         RegistryError: its settings are wrong.
     """
-    if entry.scorer is not None:
-        target = plugins.load("scorer", entry.scorer)
-    else:
-        target = plugins.load("reranker", str(entry.reranker))
-    return Resolved(name, entry, target, checked_settings(target, entry.settings, f"reranker {name!r}: settings"))
+    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
+    component = str(entry.scorer or entry.reranker)
+    target = plugins.load(kind, component)
+    settings = checked_settings(target, entry.settings, f"reranker {name!r}: settings")
+    return Resolved(name, entry, target, settings, plugins.get(kind, component))
 
 
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:

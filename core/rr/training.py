@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -24,10 +24,11 @@ from rr.checkpoints import (
 )
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import measured_on
+from rr.keys import component_key, settings_files
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.resolve import Resolved, load_trainer, training_settings
 from rr.types import Dataset
 from rr.workplace import workplace
 
@@ -149,13 +150,14 @@ class _Log:
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
     trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
+    registered = plugins.get("trainer", str(resolved.entry.trainer))
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
-            "trainer": target_name(trainer),
-            "code": code_fingerprint(trainer.__module__.partition(".")[0]),
+            "trainer": component_key(trainer, registered, settings.engines()),
             "training": settings.model_dump(mode="json"),
             "training weights": settings.weights(),
+            "training files": settings_files(settings),
             "data": dataset.fingerprint,
         }
     )
