@@ -12,6 +12,7 @@ from typing import Any
 from rr.artefacts import file_sha256, fingerprint, home
 from rr.errors import RerankError, summary
 from rr.evaluate.quality import dev_share
+from rr.keys import settings_files
 from rr.plugins import Plugins
 from rr.protocols import STATE, Settings
 from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
@@ -87,6 +88,7 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
         "weights": weights_of(resolved.settings),
+        "setting_files": settings_files(resolved.settings),
     }
 
 

@@ -8,10 +8,12 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint
+from rr.artefacts import fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
+from rr.hookspecs import Kind
 from rr.isolation import plugin_code
-from rr.plugins import Plugins
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins, Registered
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
 from rr.rerank.sort import with_ties
@@ -29,17 +31,23 @@ class Resolved:
     entry: RerankerEntry
     target: Any
     settings: Settings
+    registered: Registered | None = None
 
     def fingerprint(self) -> str:
-        """A hash of the entry, of the weights that it names and of the code behind it."""
+        """A hash of the entry, of the weights and files that it names, and of what computes: the code behind it, the
+        releases that it needs, and the device.
+
+        Raises:
+            PluginError: nothing tells which files the code is made of.
+        """
         return fingerprint(
             {
-                "component": target_name(self.target),
+                **component_key(self.target, self.registered, engines_of(self.settings)),
                 "settings": self.settings.model_dump(mode="json"),
                 "weights": weights_of(self.settings),
+                "files": settings_files(self.settings),
                 "window": [self.entry.beyond, self.entry.window, self.entry.stride],
                 "permutations": [self.entry.permutations, self.entry.permutation],
-                "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
             }
         )
 
@@ -51,11 +59,11 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
         PluginError: the component does not exist or cannot be imported.
         RegistryError: its settings are wrong.
     """
-    if entry.scorer is not None:
-        target = plugins.load("scorer", entry.scorer)
-    else:
-        target = plugins.load("reranker", str(entry.reranker))
-    return Resolved(name, entry, target, checked_settings(target, entry.settings, f"reranker {name!r}: settings"))
+    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
+    component = str(entry.scorer or entry.reranker)
+    target = plugins.load(kind, component)
+    settings = checked_settings(target, entry.settings, f"reranker {name!r}: settings")
+    return Resolved(name, entry, target, settings, plugins.get(kind, component))
 
 
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
@@ -79,6 +87,20 @@ def weights_of(settings: Settings) -> str:
     if not isinstance(found, str):
         raise PluginError(f"{where} gave {type(found).__name__}, not text")
     return found
+
+
+def engines_of(settings: Settings) -> tuple[str, ...]:
+    """`settings.engines()`: the distributions that compute with them.
+
+    Raises:
+        PluginError: it broke, or gave no names.
+    """
+    where = f"{target_name(type(settings))}.engines()"
+    with plugin_code(where):
+        found: object = settings.engines()
+        if not isinstance(found, list | tuple) or not all(isinstance(name, str) for name in found):
+            raise PluginError(f"{where} gave {found!r}, not names of distributions")
+    return tuple(found)
 
 
 def reference_of(settings: Settings) -> Settings:

@@ -18,7 +18,7 @@ from rr.modeling.loading import check_length, quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.short import ShortEncoder, has_short_way
 from rr.modeling.source import model_path, weights_fingerprint
-from rr_cross_encoder.backends import Backend, exported, int8
+from rr_cross_encoder.backends import ENGINES, Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
 
 MIN_DOCUMENT_TOKENS = 8
@@ -63,6 +63,9 @@ class CrossEncoderSettings(Settings):
 
     def weights(self) -> str:
         return weights_fingerprint(self.model)
+
+    def engines(self) -> tuple[str, ...]:
+        return () if self.backend == "torch" else (ENGINES[self.backend], "onnxscript")
 
     def reference(self) -> CrossEncoderSettings:
         """The torch model in float32, which the others approximate."""

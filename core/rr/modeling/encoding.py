@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
-from rr.modeling.device import pick_device
+from rr.modeling.device import device_name, pick_device
 from rr.modeling.embeddings import EmbeddingStore
 from rr.modeling.loading import quiet, whole_folder
 from rr.modeling.packed_texts import packed_vectors, reads_packed
@@ -41,6 +41,9 @@ class EncoderSettings(TextModelSettings):
     pooling: Literal["model", "cls", "mean"] = "model"
     """What of the tokens' states a text's vector is made from; model: as the sentence-transformers folder says, or
     FlagEmbedding's own default, cls."""
+
+    def engines(self) -> tuple[str, ...]:
+        return ("FlagEmbedding",) if self.library == "flagembedding" else ()
 
     @property
     def flag_pooling(self) -> Literal["cls", "mean"]:
@@ -84,7 +87,7 @@ class FrozenEncoder:
                 "pooling": settings.pooling,
                 "max_seq_length": settings.max_seq_length,
                 "prompt": None if self._flag else self.module.prompts.get(self.module.default_prompt_name),
-                "device": self.module.device.type,
+                "device": device_name(),
                 "packed": [self._packed, self._short],
                 "versions": {name: version(name) for name in (*VERSIONS, *(["FlagEmbedding"] if self._flag else []))},
                 "code": folder_fingerprint(Path(__file__).parent, "*.py"),
