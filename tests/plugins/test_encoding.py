@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Dense, Normalize, Transformer
+from sentence_transformers.base.modules import Dense, Normalize, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
 from torch import Tensor
 from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
@@ -24,6 +24,7 @@ from rr.artefacts import home
 from rr.modeling.device import seeded
 from rr.modeling.encoding import EncoderSettings, FrozenEncoder
 from rr.modeling.packed_texts import packed_vectors
+from rr_baselines.bi_encoder import BiEncoderScorer
 
 WORDS = (
     "the",
@@ -112,33 +113,102 @@ def test_packed_equals_sentence_transformers(
         pytest.skip("the layer is as wide as one pooling")
     folder = saved(tmp_path / "model", bert(None) if base == "bert" else xlm_r, pooling, further)
     found = encoder(folder)
-    assert found._packed
+    assert found._readings["document"].packed
     assert_close(found(texts()), plain(folder).encode(texts()))
     assert found.dimensions == found(["a"]).shape[1]
 
 
-@cpu_only
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-@pytest.mark.parametrize("include", [True, False])
-def test_the_models_own_prompt_is_read_before_every_text(
-    bert: Callable[..., Path], tmp_path: Path, pooling: str, include: bool
+PROMPTS: dict[str, tuple[dict[str, str], str | None]] = {
+    "query alone": ({"query": "where is the "}, None),
+    "both": ({"query": "where is the ", "document": "the offer: "}, None),
+    "passage": ({"query": "query: ", "passage": "passage: "}, None),
+    "corpus": ({"query": "query: ", "corpus": "from the guide: "}, None),
+    "document alone": ({"document": "the offer: "}, None),
+    "by default": ({"query": "where is the ", "document": ""}, "query"),
+    "another's name by default": ({"clustering": "sort this: "}, "clustering"),
+    "alike": ({"query": "text: ", "document": "text: "}, None),
+    "empty": ({"query": "", "document": ""}, None),
+}
+
+
+@pytest.mark.parametrize(("pooling", "include"), [("mean", True), ("cls", True), ("mean", False)])
+@pytest.mark.parametrize("name", PROMPTS)
+def test_queries_and_documents_are_read_with_the_models_own_prompts(
+    bert: Callable[..., Path], tmp_path: Path, name: str, pooling: str, include: bool
 ) -> None:
-    prompts = {"query": "where is the ", "document": ""}
-    folder = saved(tmp_path / "model", bert(None), pooling, prompts=prompts, default_prompt_name="query")
+    prompts, default = PROMPTS[name]
+    folder = saved(tmp_path / "model", bert(None), pooling, prompts=prompts, default_prompt_name=default)
     config = folder / "1_Pooling" / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "include_prompt": include}))
-    found = encoder(folder)
-    assert found._packed == include  # a pooling that leaves the prompt out is left to sentence-transformers
-    expected = plain(folder)
-    assert_close(found(texts()), expected.encode(texts()))
-    assert (found(["lamp"]).cpu() - torch.as_tensor(expected.encode(["lamp"], prompt=""))).abs().max() > 1e-2
+    found, expected = encoder(folder), plain(folder)
+    for role, own in (("query", expected.encode_query), ("document", expected.encode_document)):
+        assert_close(found(texts(), role), own(texts()))
+        if not torch.cuda.is_available():  # a pooling that leaves the prompt out is left to sentence-transformers
+            assert found._readings[role].packed == (include or not found.prompts[role])
+    # a text is encoded twice only where its vectors differ
+    apart = found.prompts["query"] != found.prompts["document"]
+    assert found.encoded == len(texts()) * (1 + apart)
+    again = encoder(folder)
+    assert torch.equal(again(texts(), "query"), found(texts(), "query"))
+    assert again.encoded == 0
+
+
+def test_prompts_are_given_by_settings_to_models_that_name_none(sentence_encoder: Path) -> None:
+    found = encoder(sentence_encoder, query_prompt="query: ", document_prompt="passage: ")
+    expected = plain(sentence_encoder)
+    assert_close(found(texts(), "query"), expected.encode(texts(), prompt="query: "))
+    assert_close(found(texts(), "document"), expected.encode(texts(), prompt="passage: "))
+
+
+def test_an_empty_prompt_in_the_settings_takes_the_models_own_away(bert: Callable[..., Path], tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", bert(None), "mean", prompts={"query": "where is the ", "passage": "offer: "})
+    found = encoder(folder, query_prompt="", document_prompt="")
+    for role in ("query", "document"):
+        assert_close(found(texts(), role), plain(folder).encode(texts(), prompt=""))
+    assert found.encoded == len(texts())
+
+
+def test_modules_of_their_own_for_queries_and_documents(bert: Callable[..., Path], tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(bert(None))).backend_tokenizer
+    with seeded(1):
+        static = StaticEmbedding(tokenizer, embedding_dim=32)
+    routes = Router.for_query_document(
+        query_modules=[static], document_modules=[Transformer(str(bert(None))), Pooling(32, "mean")]
+    )
+    SentenceTransformer(modules=[routes], device="cpu").save(str(tmp_path / "model"))
+    expected = SentenceTransformer(str(tmp_path / "model"), device="cpu")
+    found, some = encoder(tmp_path / "model", max_seq_length=512), [text for text in texts() if text.strip()]
+    assert_close(found(some, "query"), expected.encode_query(some))
+    assert_close(found(some, "document"), expected.encode_document(some))
+
+
+def test_a_limit_for_queries_alone(bert: Callable[..., Path], tmp_path: Path) -> None:
+    transformer = Transformer(str(bert(None)), query_length=6)
+    model = SentenceTransformer(modules=[transformer, Pooling(32, "mean")], device="cpu")
+    model.save(str(tmp_path / "model"))
+    found, expected = encoder(tmp_path / "model"), plain(tmp_path / "model")
+    assert_close(found(texts(), "query"), expected.encode_query(texts()))
+    assert_close(found(texts(), "document"), expected.encode_document(texts()))
+    assert (found(texts()[-1:], "query") - found(texts()[-1:], "document")).abs().max() > 1e-2
+
+
+def test_a_bi_encoder_scores_by_both_prompts(bert: Callable[..., Path], tmp_path: Path) -> None:
+    prompts = {"query": "where is the ", "passage": "the offer: "}
+    folder = saved(tmp_path / "model", bert(None), "mean", prompts=prompts)
+    documents = ("lamp", "a falcon", "the river")
+    asked = rr.Request(rr.Query("q", "lamp"), tuple(rr.Document(str(n), text) for n, text in enumerate(documents)))
+    (found,) = BiEncoderScorer(EncoderSettings(model=str(folder), max_seq_length=64)).score([asked])
+    model = plain(folder)
+    expected = model.similarity(model.encode_query("lamp"), model.encode_document(list(documents)))[0]
+    assert found == pytest.approx(expected.tolist(), abs=1e-5)
+    assert found[0] < 0.999, "the same text, asked and told, is not one vector"
 
 
 @cpu_only
 def test_vectors_that_the_model_cuts_are_cut(bert: Callable[..., Path], tmp_path: Path) -> None:
     folder = saved(tmp_path / "model", bert(None), "mean", truncate_dim=8)
     found = encoder(folder)
-    assert found._packed
+    assert found._readings["document"].packed
     assert found.dimensions == 8
     assert_close(found(texts()), plain(folder).encode(texts()))
 
@@ -184,7 +254,7 @@ def test_a_model_that_cannot_be_packed_goes_the_plain_way(
     own = packed.positions
     monkeypatch.setattr(packed, "positions", lambda lengths, starts=None: own([sum(lengths)]))
     found = encoder(folder)
-    assert not found._packed
+    assert not found._readings["document"].packed
     assert_close(found(texts()), plain(folder).encode(texts()))
 
 
