@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize, Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
@@ -349,3 +350,61 @@ def test_a_bench_with_a_warm_store_encodes_nothing_and_scores_the_same_to_the_bi
     assert (cold, warm) == (4 + 6, 0)  # the test queries and the rooms, for both rerankers together
     assert first == second
     assert len(first) == 2
+
+
+# folders as they come
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("base", ["bert", "xlm-r"])
+def test_a_folder_that_pads_on_the_left_gives_the_vectors_of_each_text_alone(
+    base: str, pooling: str, bert: Callable[..., Path], xlm_r: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(tmp_path / "model", bert(None) if base == "bert" else xlm_r, pooling)
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": "left"}))
+    expected = torch.cat([torch.as_tensor(plain(folder).encode([text])) for text in texts()[:12]])
+    assert_close(encoder(folder)(texts()[:12]), expected)
+    monkeypatch.setattr("rr.modeling.encoding.reads_packed", lambda *_, **__: False)  # as on a GPU
+    found = encoder(folder)
+    assert_close(found(texts()[:12], "query"), expected)
+
+
+def test_positions_behind_the_paddings_are_the_texts(xlm_r: Path, tmp_path: Path) -> None:
+    """130 positions, pad token 0: 129 are for tokens."""
+    folder = saved(tmp_path / "model", xlm_r, "mean")
+    long = ["word " * 300]
+    expected = plain(folder, 129).encode(long)
+    assert_close(encoder(folder, max_seq_length=129)(long), expected)
+    with pytest.raises(RerankError, match="max_seq_length 130 is more than the 129 tokens the model can read"):
+        encoder(folder, max_seq_length=130)
+
+
+@pytest.mark.parametrize("inside", ["", "0_Transformer"])
+def test_weights_under_their_older_names_are_not_missing(
+    bert: Callable[..., Path], tmp_path: Path, inside: str
+) -> None:
+    folder = saved(tmp_path / "model", bert(None), "mean")
+    if inside:
+        (folder / inside).mkdir()
+        for file in [*folder.glob("*.safetensors"), folder / "config.json", *folder.glob("token*")]:
+            file.rename(folder / inside / file.name)
+        shutil.move(folder / "sentence_bert_config.json", folder / inside)
+        modules = json.loads((folder / "modules.json").read_text())
+        modules[0]["path"] = inside
+        (folder / "modules.json").write_text(json.dumps(modules))
+    expected = plain(folder).encode(texts())
+    file = folder / inside / "model.safetensors"
+    weights = load_file(file)
+    older = {
+        f"bert.{name}".replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): one
+        for name, one in weights.items()
+    }
+    save_file(older, file, {"format": "pt"})
+    assert_close(encoder(folder)(texts()), expected)
+    del older["bert.encoder.layer.0.output.LayerNorm.gamma"]
+    save_file(older, file, {"format": "pt"})
+    with pytest.raises(
+        RerankError, match=r"lacks weights .*: encoder\.layer\.0\.output\.LayerNorm\.weight; get a whole"
+    ):
+        encoder(folder)

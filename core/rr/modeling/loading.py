@@ -54,15 +54,16 @@ def weights_not_in(folder: Path, module: torch.nn.Module) -> list[str]:
     if missing and isinstance(module, PreTrainedModel):
         places = sorted({file.parent for file in folder.rglob("*.safetensors")})
         asked = [_missing(type(module), place) for place in places if _is_transformers(place)]
-        return min(asked, key=len, default=missing)
+        fewest = min(asked, key=len, default=set(missing))
+        missing = [name for name, _ in module.named_parameters() if name in fewest]
     return missing
 
 
-def _missing(kind: type[PreTrainedModel], place: Path) -> list[str]:
+def _missing(kind: type[PreTrainedModel], place: Path) -> set[str]:
     """What transformers itself finds missing when it loads this model from this folder."""
     with quiet():
         _, loading = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True)
-    return sorted(loading["missing_keys"])
+    return set(loading["missing_keys"])
 
 
 def _is_transformers(place: Path) -> bool:

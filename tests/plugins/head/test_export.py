@@ -77,7 +77,7 @@ def test_a_head_is_loaded_with_the_prompts_that_it_was_trained_with_only(
 ) -> None:
     HeadScorer(settings, checkpoint)
     prompting = settings.model_copy(update={"query_prompt": "where is the "})
-    with pytest.raises(RerankError, match="'prompts': {'query': 'where is the ', 'document': ''}"):
+    with pytest.raises(RerankError, match=r"'prompts': \{'query': 'where is the ', 'document': ''\}"):
         HeadScorer(prompting, checkpoint)
 
 
