@@ -24,7 +24,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from rr.errors import PluginError, RerankError, summary
-from rr.streams import shielded
+from rr.streams import lead, shielded
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM") if hasattr(signal, name)
@@ -104,6 +104,7 @@ def _state() -> list[Value]:
     state: list[Value] = [
         (get, put, get())
         for get, put in (
+            (_closed, _reopen),  # first: whatever is opened next must not get the number of one of them
             (_folder, _go_to),
             (_environment, _set_environment),
             (_error_filters, _drop_error_filters),
@@ -148,6 +149,23 @@ def _put_back(state: list[Value]) -> None:
     for get, put, before in state:
         if get() != before:
             put(before)
+
+
+def _closed() -> set[int]:
+    """Which of stdin, stdout and stderr are."""
+    closed = set()
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            closed.add(descriptor)
+    return closed
+
+
+def _reopen(before: set[int]) -> None:
+    """Those that the plugin closed lead nowhere then; the command line's own output has another number."""
+    for descriptor in sorted(_closed() - before):
+        lead(descriptor, to=2 if descriptor == 1 else None)
 
 
 def _folder() -> str | None:

@@ -58,7 +58,7 @@ def own_stdout() -> Iterator[None]:
         line_buffering=sys.stdout.line_buffering,
         write_through=sys.stdout.write_through,
     )
-    _lead(1, to=2)
+    lead(1, to=2)
     sys.stdout = own
     try:
         yield
@@ -66,19 +66,20 @@ def own_stdout() -> Iterator[None]:
         try:
             own.flush()  # all was flushed when it was printed: what is still here has failed once, and was said
         except OSError:
-            _lead(own.fileno(), to=None)
+            lead(own.fileno(), to=None)
         sys.stdout = sys.stderr
 
 
-def _lead(descriptor: int, to: int | None) -> None:
+def lead(descriptor: int, to: int | None) -> None:
     """Makes a descriptor lead where another one does; nowhere, if that is closed or None."""
     with suppress(OSError):
         if to is not None:
             os.dup2(to, descriptor)
             return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:  # else it was closed, and is the lowest number that was free
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 class _MainThreadOnly(io.TextIOWrapper):
