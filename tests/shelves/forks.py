@@ -3,6 +3,7 @@ a process of its own does, with its own exit code, descriptors and handlers at e
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-IMPORTED = ("bm25s", "scipy.stats", "rich.console", "rich.table", "rr.api", "rr.cli", "rr.report.files", "rr.data.load")
+IMPORTED = (
+    *("bm25s", "scipy.stats", "rich.console", "rich.table", "rich.progress", "multiprocessing.util"),
+    *("rr.api", "rr.cli", "rr.report.files", "rr.report.terminal", "rr.data.load", "rr.data.readers.jsonl"),
+    *("rr.inventory", "rr.verify"),
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def serve() -> None:
 
     for name in IMPORTED:
         import_module(name)
+    gc.freeze()  # what is shared with the children stays shared
     silent, kept_open = os.pipe()
     for line in sys.stdin:
         job = json.loads(line)

@@ -238,10 +238,17 @@ def test_what_is_wrong_at_import_or_registration(
     benched = Benched(rr, registry, tmp_path / "out", name)
     assert_failed(benched, name, reason, expected)
     assert f"plugin {name!r} of rr-wrong: " in benched.rows[name]["failure"]
-    listed = rr.run("list", "--registry", registry, RR_PLUGINS=f"baselines,{name}", RR_PLUGIN_TIMEOUT=TIMEOUT)
+
+
+def test_all_that_failed_is_listed_with_its_reason(rr: Forks, registry: Path) -> None:
+    chosen = ",".join(["baselines", "exits_in_score", *DISCOVERY])
+    listed = rr.run("list", "--json", "--registry", registry, RR_PLUGINS=chosen, RR_PLUGIN_TIMEOUT="0.3")
     assert listed.code == 1
-    assert "Traceback" not in listed.stdout + listed.stderr
-    assert all(shown in listed.stdout for shown in ("first-stage", "random", "bm25", name, "FAILED"))
+    assert "Traceback" not in listed.stderr
+    rows = {row["name"]: row["failure"] for row in json.loads(listed.stdout)}
+    for name, reason in DISCOVERY.items():
+        assert reason.replace("0.5 s", "0.3 s") in rows[name]
+    assert [rows[name] for name in ("first-stage", "random", "bm25", "exits_in_score")] == [""] * 4
 
 
 @pytest.mark.attack("wrong plugin")
