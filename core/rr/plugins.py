@@ -29,7 +29,7 @@ from rr.patience import in_time, limit
 
 GROUP = "rr.plugins"
 OURS = "rerank-registry"
-HEAVY = 10.0
+HEAVY = 30.0
 """How many times longer a component's class may take to import than a plugin: it may bring torch."""
 MOST = 1_000
 """Rows that a hook may return: more come of a loop without an end."""
@@ -139,16 +139,16 @@ def installed_plugins() -> Plugins:
 
 def _register(plugins: Plugins, point: EntryPoint) -> None:
     """Adds what one plugin offers, all of it or nothing."""
-    distribution, stage, who = _distribution(point), "import", f"plugin {point.name!r} of {_distribution(point)}"
+    distribution = _distribution(point)
+    who = f"plugin {point.name!r} of {distribution}"
     try:
         with plugin_code("import failed", passing=()):
             plugin = in_time(f"importing {who}", partial(_loaded, point))
-        stage = "registration"
         with plugin_code("registration failed", passing=()):
             rows = in_time(f"registering {who}", partial(_rows, plugin))
     except PluginError as error:
         if os.environ.get("RR_STRICT") == "1":
-            raise PluginError(f"{who}: {stage} failed") from error.__cause__
+            raise PluginError(f"{who}: {error}") from error.__cause__
         trace = "".join(traceback.format_exception(error.__cause__ or error))
         plugins.failures.append(PluginFailure(point.name, distribution, str(error), trace))
         return
