@@ -83,13 +83,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _handlers() -> set[CodeType]:
     """The code of whatever the caller lets signals run."""
-    found = [signal.getsignal(number) for number in SIGNALS]
+    found: list[Any] = [signal.getsignal(number) for number in SIGNALS]
     return {_interrupt.__code__, *(handler.__code__ for handler in found if hasattr(handler, "__code__"))}
 
 
 def _interrupt_in(error: BaseException | None, handlers: set[CodeType]) -> BaseException | None:
     """What one of the handlers raised, if that is why there is this error, whatever a plugin made of it."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a plugin may chain its errors in a circle
+        seen.add(id(error))
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code in handlers:
@@ -196,7 +198,7 @@ def _error_filters() -> list[Any]:
 
 def _drop_error_filters(before: list[Any]) -> None:
     """Whatever else a plugin says of warnings stays: what it silences would be noise."""
-    warnings.filters[:] = [one for one in warnings.filters if one[0] != "error" or one in before]
+    warnings.filters = [one for one in warnings.filters if one[0] != "error" or one in before]
 
 
 def _alarm() -> bool:

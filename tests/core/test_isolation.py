@@ -52,6 +52,13 @@ def test_errors_of_ours_pass_unchanged() -> None:
         raise ValueError("x")
 
 
+def test_errors_that_are_chained_in_a_circle_come_to_an_end() -> None:
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    with pytest.raises(PluginError, match="one"), plugin_code("x"):
+        raise one
+
+
 def press_ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(5)

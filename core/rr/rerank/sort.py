@@ -37,7 +37,7 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     """
     asked = [request for request in requests if request.candidates]
     with plugin_code("score failed"):  # the whole of it: an answer may be computed as it is read
-        answers = _answers(scorer.score(asked), len(asked)) if asked else []
+        answers = _answers(scorer.score(list(asked)), len(asked)) if asked else []  # a list that it may empty
         pairs = zip(asked, answers, strict=True)
         checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
     return [next(checked) if request.candidates else Scores(()) for request in requests]
