@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import islice
 from typing import Any
 
@@ -48,7 +48,7 @@ def _answers(given: object, count: int) -> list[Any]:
         raise ScoringError(f"the scorer gave {type(given).__name__}, not a list of answers")
     answers = list(islice(given, count + 1))  # which may have no end
     if len(answers) != count:
-        found = f"more than {count}" if len(answers) > count else str(len(answers))
+        found = len(given) if isinstance(given, Sized) else f"{len(answers)} or more"
         raise ScoringError(f"the scorer gave {found} answers to {count} requests")
     return answers
 
