@@ -214,8 +214,8 @@ class PairModel:
         if not pairs:
             return []
         queries, documents = zip(*pairs, strict=True)
-        queries = [self.prompt + query for query in queries]
-        rows = self.tokenizer(queries, list(documents), padding=False, verbose=False, **options)
+        asked = [self.prompt + query for query in queries]
+        rows = self.tokenizer(asked, list(documents), padding=False, verbose=False, **options)
         return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]
 
 
@@ -236,8 +236,8 @@ def check_separator(tokenizer: Any, model: str) -> None:
     """
     for space in ("", " "):  # some tokenizers make spaces part of a word
         pairs = [("a b c", ""), ("a", f"{space}b c"), ("a b", f"{space}c")]
-        queries, documents = map(list, zip(*pairs, strict=True))
-        columns = tokenizer(queries, documents, padding=False, truncation=False).values()
+        queries, documents = zip(*pairs, strict=True)
+        columns = tokenizer(list(queries), list(documents), padding=False, truncation=False).values()
         if any(one == other for one, other in combinations(zip(*columns, strict=True), 2)):
             raise RerankError(
                 f"model {model!r}: its tokenizer puts nothing between query and document; use a model whose tokenizer "

@@ -45,7 +45,7 @@ class LetterModel:
         check_safetensors(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
         self.model: Any = _load(settings, source, pick_dtype(dtype or settings.dtype, self.device), self.device, remote)
-        if adapted:
+        if checkpoint is not None and adapted:
             _check_adapter(checkpoint)
             with quiet():
                 self.model = PeftModel.from_pretrained(self.model, str(checkpoint))

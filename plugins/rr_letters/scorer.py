@@ -36,7 +36,7 @@ class LetterScorer:
     def __init__(self, settings: LetterSettings, checkpoint: Path | None = None) -> None:
         self._model = LetterModel(settings, checkpoint)
         self._trained = checkpoint is not None
-        self._mass = _Mass(settings.model)
+        self._mass: _Mass | None = _Mass(settings.model)
 
     @classmethod
     def of(cls, model: LetterModel) -> LetterScorer:

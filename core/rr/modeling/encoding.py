@@ -198,9 +198,8 @@ def _settle_padding(module: Any, model: str) -> None:
     tokenizers = [part.tokenizer for part in module.modules() if isinstance(part, Transformer)]
     roles: list[Role] = ["query", "document"] if reads_apart(module) else ["document"]
     for role in roles if tokenizers else []:
-        encode = encode_as(module, role)
-        read = partial(encode, convert_to_tensor=True, show_progress_bar=False)
-        settle_padding(model, tokenizers, lambda texts, read=read: read(list(texts)), PROBE)
+        read = partial(encode_as(module, role), convert_to_tensor=True, show_progress_bar=False)
+        settle_padding(model, tokenizers, read, PROBE)
 
 
 def _parts(modules: Iterable[Any]) -> Iterator[Any]:
