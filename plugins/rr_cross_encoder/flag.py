@@ -18,9 +18,10 @@ from transformers import AutoConfig, AutoTokenizer
 from rr import ModelInfo, Request, RerankError, Scores, Settings
 from rr.modeling.batching import token_batches
 from rr.modeling.device import parameter_counts, pick_device
-from rr.modeling.loading import check_length, quiet, weights_not_in
+from rr.modeling.loading import check_length, check_safetensors, quiet, weights_not_in
 from rr.modeling.padding import settle_padding
 from rr.modeling.source import model_path, weights_fingerprint, weights_folder
+from rr.modeling.trust import runs_code
 from rr_cross_encoder.model import PROBE, check_labels, check_separator
 from rr_cross_encoder.scorer import by_request
 
@@ -39,6 +40,7 @@ class FlagRerankerSettings(Settings):
     use_fp16: bool = False
     """Half precision, on a GPU."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     def weights(self) -> str:
         return weights_fingerprint(self.model)
@@ -57,7 +59,8 @@ class FlagScorer:
         self._settings, self._trained, device = settings, checkpoint is not None, pick_device()
         if settings.use_fp16 and device.type == "cpu":
             raise RerankError("use_fp16: FlagReranker has half precision on a GPU only; set use_fp16: false")
-        remote = settings.trust_remote_code
+        remote = runs_code(settings.trust_remote_code, source)
+        check_safetensors(source)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
         check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
         check_separator(self._tokenizer, settings.model)

@@ -15,11 +15,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
 from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
-from rr.modeling.loading import check_length, quiet
+from rr.modeling.loading import check_length, check_safetensors, quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.padding import settle_padding
 from rr.modeling.short import ShortEncoder, has_short_way
 from rr.modeling.source import model_path, weights_fingerprint
+from rr.modeling.trust import runs_code
 from rr_cross_encoder.backends import ENGINES, Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
 from rr_cross_encoder.served import own_prompt
@@ -52,6 +53,7 @@ class CrossEncoderSettings(Settings):
     seed: int = 0
     """Of the random head, where the base model has none."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     @model_validator(mode="after")
     def _go_together(self) -> CrossEncoderSettings:
@@ -88,7 +90,8 @@ class PairModel:
         source = str(checkpoint) if checkpoint else model_path(settings.model, settings.sha256)
         self.settings = settings
         self.device = pick_device() if settings.plain else torch.device("cpu")
-        remote = settings.trust_remote_code
+        remote = runs_code(settings.trust_remote_code, source)
+        check_safetensors(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
         self.prompt = own_prompt(source)
         check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
@@ -214,8 +217,8 @@ class PairModel:
         if not pairs:
             return []
         queries, documents = zip(*pairs, strict=True)
-        queries = [self.prompt + query for query in queries]
-        rows = self.tokenizer(queries, list(documents), padding=False, verbose=False, **options)
+        asked = [self.prompt + query for query in queries]
+        rows = self.tokenizer(asked, list(documents), padding=False, verbose=False, **options)
         return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]
 
 
@@ -236,8 +239,8 @@ def check_separator(tokenizer: Any, model: str) -> None:
     """
     for space in ("", " "):  # some tokenizers make spaces part of a word
         pairs = [("a b c", ""), ("a", f"{space}b c"), ("a b", f"{space}c")]
-        queries, documents = map(list, zip(*pairs, strict=True))
-        columns = tokenizer(queries, documents, padding=False, truncation=False).values()
+        queries, documents = zip(*pairs, strict=True)
+        columns = tokenizer(list(queries), list(documents), padding=False, truncation=False).values()
         if any(one == other for one, other in combinations(zip(*columns, strict=True), 2)):
             raise RerankError(
                 f"model {model!r}: its tokenizer puts nothing between query and document; use a model whose tokenizer "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,18 @@ app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
+
+
+@app.callback()
+def options(
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Models whose settings ask for it may run their own code.")
+    ] = False,
+) -> None:
+    """Rerankers as plugins: list them, train them, use them, and compare them on the same data."""
+    if trust_remote_code:
+        os.environ["RR_TRUST_REMOTE_CODE"] = "1"  # which processes that train together inherit
+
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, by convention 128 + SIGINT; typer ends with it."""

@@ -20,12 +20,13 @@ from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
 from rr.modeling.device import device_name, pick_device
 from rr.modeling.embeddings import EmbeddingStore
-from rr.modeling.loading import check_length, quiet, whole_folder
+from rr.modeling.loading import check_length, check_safetensors, quiet, whole_folder
 from rr.modeling.packed_texts import PROBE, packed_vectors, reads_packed
 from rr.modeling.padding import settle_padding
 from rr.modeling.roles import Embed, Role, encode_as, prompt_of, reads_apart, set_prompts
 from rr.modeling.settings import TextModelSettings
 from rr.modeling.source import model_path
+from rr.modeling.trust import runs_code
 from rr.types import Request
 
 if TYPE_CHECKING:
@@ -158,11 +159,13 @@ class FrozenEncoder:
         """A SentenceTransformer that embeds alike; the lengths of its vectors may differ."""
         if self._flag is None:
             return self.module
+        source = self._flag.flag.model_name_or_path
+        remote = runs_code(self._settings.trust_remote_code, source)
         with quiet():
             transformer = Transformer(
-                self._flag.flag.model_name_or_path,
+                source,
                 max_seq_length=self._settings.max_seq_length,
-                model_kwargs={"trust_remote_code": self._settings.trust_remote_code, "dtype": torch.float32},
+                model_kwargs={"trust_remote_code": remote, "dtype": torch.float32},
             )
             pooling = Pooling(self.dimensions, self._settings.flag_pooling)
             prompts = {str(role): prompt for role, prompt in self.prompts.items()}
@@ -171,11 +174,14 @@ class FrozenEncoder:
 
 def _sentence_transformer(settings: EncoderSettings) -> Any:
     """A whole SentenceTransformer, pooling and cutting as the settings say."""
+    source = model_path(settings.model, settings.sha256)
+    remote = runs_code(settings.trust_remote_code, source)
+    check_safetensors(source)
     with quiet():
         module: Any = SentenceTransformer(
-            model_path(settings.model, settings.sha256),
+            source,
             device=str(pick_device()),
-            trust_remote_code=settings.trust_remote_code,
+            trust_remote_code=remote,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
     parts = list(_parts(module))
@@ -195,9 +201,8 @@ def _settle_padding(module: Any, model: str) -> None:
     tokenizers = [part.tokenizer for part in module.modules() if isinstance(part, Transformer)]
     roles: list[Role] = ["query", "document"] if reads_apart(module) else ["document"]
     for role in roles if tokenizers else []:
-        encode = encode_as(module, role)
-        read = partial(encode, convert_to_tensor=True, show_progress_bar=False)
-        settle_padding(model, tokenizers, lambda texts, read=read: read(list(texts)), PROBE)
+        read = partial(encode_as(module, role), convert_to_tensor=True, show_progress_bar=False)
+        settle_padding(model, tokenizers, read, PROBE)
 
 
 def _parts(modules: Iterable[Any]) -> Iterator[Any]:

@@ -37,6 +37,19 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def check_safetensors(model: str) -> None:
+    """
+    Raises:
+        RerankError: the model's folder has no weights in safetensors files; pickled ones are never read.
+    """
+    folder = weights_folder(model)
+    if folder is not None and next(folder.rglob("*.safetensors"), None) is None:
+        raise RerankError(
+            f"model {model!r} has no weights in safetensors files, and others can run code when they are read; "
+            "save it with save_pretrained, which writes them"
+        )
+
+
 def weights_not_in(folder: Path, module: torch.nn.Module) -> list[str]:
     """The parameters of `module` that no safetensors file under `folder` holds. For libraries that load a model and do
     not say which of its weights they drew at random.

@@ -50,4 +50,4 @@ def settle_padding(
 
 def _padding_is_unseen(read: Callable[[Sequence[Item]], Tensor], probe: Sequence[Item], tolerance: float) -> bool:
     alone = torch.cat([read([item]) for item in probe])
-    return torch.allclose(read(probe), alone, rtol=0, atol=tolerance * max(1.0, alone.abs().max().item()))
+    return torch.allclose(read(list(probe)), alone, rtol=0, atol=tolerance * max(1.0, alone.abs().max().item()))

@@ -9,7 +9,7 @@ import functools
 import importlib.util
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rr.artefacts import file_sha256, files_below, fingerprint, folder_fingerprint
 from rr.errors import RerankError
@@ -23,26 +23,36 @@ def local_folder(model: str) -> Path | None:
     it is a hub name.
 
     Raises:
-        RerankError: the package is not installed, or the folder is not in it.
+        RerankError: the package is not installed, or the folder is not in it or leaves it.
     """
     if model.startswith(PACKAGE):
-        package, _, inside = model.removeprefix(PACKAGE).partition("/")
-        try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError) as error:
-            raise RerankError(f"model {model!r}: {package!r} is no package name ({error})") from error
-        if spec is None or not spec.submodule_search_locations:
-            raise RerankError(
-                f"model {model!r}: package {package!r} is not installed; pip install {package.replace('_', '-')}"
-            )
-        folder = Path(spec.submodule_search_locations[0]) / inside
-        if not folder.is_dir():
-            raise RerankError(f"model {model!r}: the package has no folder {inside!r}")
-        return folder
+        return _in_package(model)
     if not model:
         raise RerankError("model is empty; name a folder, package:NAME/FOLDER, or a model of the hub")
     folder = Path(model).expanduser()
     return folder if folder.is_dir() else None
+
+
+def _in_package(model: str) -> Path:
+    """The folder of `package:NAME/FOLDER`. Nothing is imported to find it, and it is within the package."""
+    package, _, inside = model.removeprefix(PACKAGE).partition("/")
+    if not package.isidentifier():  # a dotted name's parents would be imported
+        raise RerankError(f"model {model!r}: {package!r} is no package name; write package:NAME/FOLDER")
+    within = PurePosixPath(inside)
+    if within.is_absolute() or ".." in within.parts:
+        raise RerankError(f"model {model!r}: {inside!r} leaves the package; name a folder inside it")
+    try:
+        spec = importlib.util.find_spec(package)
+    except ValueError as error:  # __main__, which is loaded and has none
+        raise RerankError(f"model {model!r}: {package!r} is no package name ({error})") from error
+    if spec is None or not spec.submodule_search_locations:
+        raise RerankError(
+            f"model {model!r}: package {package!r} is not installed; pip install {package.replace('_', '-')}"
+        )
+    folder = Path(next(iter(spec.submodule_search_locations))) / within
+    if not folder.is_dir():
+        raise RerankError(f"model {model!r}: the package has no folder {inside!r}")
+    return folder
 
 
 def model_path(model: str, sha256: str | None = None) -> str:
