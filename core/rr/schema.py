@@ -95,7 +95,7 @@ class RerankerEntry(Section):
     beyond: Beyond = "window"
     window: int | None = Field(None, gt=1)
     stride: int | None = Field(None, gt=0)
-    permutations: int = Field(1, gt=0)
+    permutations: int = Field(1, gt=0, le=1000)
     permutation: Permutation = "cyclic"
 
     @model_validator(mode="after")

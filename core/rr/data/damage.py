@@ -21,13 +21,13 @@ def judgement_notes(collection: Collection) -> list[str]:
     notes = []
     absent = [pair for pair in relevant if pair[1] not in collection.documents]
     blank = [pair for pair in relevant if pair[1] in collection.documents and collection.documents[pair[1]].blank]
-    for what, pairs in (("are not in the corpus", absent), ("have no text", blank)):
+    for what, pairs in (
+        ("are not in the corpus and count as missed", absent),
+        ("have no text and count as missed, unless the first stage knows them by their ids", blank),
+    ):
         if pairs:
             query_id, id_ = pairs[0]
-            notes.append(
-                f"{len(pairs)} of {len(relevant)} relevant documents {what} and count as missed, first {id_!r} of "
-                f"query {query_id!r}"
-            )
+            notes.append(f"{len(pairs)} of {len(relevant)} relevant documents {what}, first {id_!r} of {query_id!r}")
     # what a user watches next is popular or it is not
     asked = {query_id for query_id, query in collection.queries.items() if not query.history}
     counts = Counter(id_ for query_id, id_ in relevant if query_id in asked)

@@ -103,7 +103,8 @@ class Row:
         """A finite number, or its decimal spelling."""
         value = self.value(key)
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            no_number = isinstance(value, bool) or (isinstance(value, str) and "_" in value)  # 1_0 is 10 to Python
+            number = math.nan if no_number else float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan  # falls into the one error below
         if not math.isfinite(number):
