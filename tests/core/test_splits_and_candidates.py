@@ -696,3 +696,12 @@ def test_random_negatives_come_from_the_whole_corpus() -> None:
     drawn = Counter(id_ for _ in range(500) for id_ in random_negatives(dataset, "q0", 2, generator))
     assert set(drawn) == {f"d{n}" for n in range(1, 12)}
     assert min(drawn.values()) > 50
+
+
+def test_nothing_to_select_on_is_said() -> None:
+    """Queries that all ask the same are one group, which is the test split."""
+    queries = {f"q{place}": Query(f"q{place}", "phòng") for place in range(10)}
+    dataset = prepare("n", queries_only(10, queries=queries), split_plan(), candidate_plan())
+    assert {name: len(ids) for name, ids in dataset.splits.items()} == {"train": 0, "dev": 0, "test": 10}
+    with pytest.raises(DataError, match="data set 'n' has no dev queries; give it more queries that differ"):
+        ranking_quality(Bm25Scorer(Bm25Settings(), None), dataset)
