@@ -27,8 +27,10 @@ from rr.data.splits import draw_splits, limit_splits
 from rr.data.store import read_dataset, write_dataset
 from rr.data.text import words
 from rr.errors import DataError
+from rr.evaluate.quality import ranking_quality
 from rr.schema import CandidatePlan, DatasetEntry, SplitPlan
 from rr.types import Dataset, Document, HardNegative, Query, trec_order
+from tests.core.scorers import ByGold
 
 
 def split_plan(**values: object) -> SplitPlan:
@@ -704,4 +706,4 @@ def test_nothing_to_select_on_is_said() -> None:
     dataset = prepare("n", queries_only(10, queries=queries), split_plan(), candidate_plan())
     assert {name: len(ids) for name, ids in dataset.splits.items()} == {"train": 0, "dev": 0, "test": 10}
     with pytest.raises(DataError, match="data set 'n' has no dev queries; give it more queries that differ"):
-        ranking_quality(Bm25Scorer(Bm25Settings(), None), dataset)
+        ranking_quality(ByGold({}), dataset)
