@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rr.artefacts import code_fingerprint, file_sha256, fingerprint, home
+from rr.artefacts import file_sha256, fingerprint, home
 from rr.data.collection import Collection
 from rr.data.generators import load_generator
 from rr.data.prepare import prepare, prepare_folds
@@ -13,10 +13,14 @@ from rr.data.readers import load_reader
 from rr.data.store import read_dataset, write_dataset
 from rr.data.unfilled import without_unfilled
 from rr.errors import DataError
+from rr.keys import code_fingerprint, versions
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
 from rr.types import Dataset
 from rr.validation import validated
+
+READING = ("bm25s", "numpy", "openpyxl")
+"""Distributions whose release can change what is read, or which candidates are found."""
 
 
 def load_dataset(name: str, entry: DatasetEntry, progress: Progress = SILENT) -> Dataset:
@@ -64,6 +68,7 @@ def _stored(
             "entry": entry.model_dump(mode="json"),
             "sources": {str(p): _source_fingerprint(p) for p in (module.files(options) if entry.reader else ())},
             "code": code_fingerprint("rr"),
+            "versions": versions(READING),
         }
     )
 
