@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rr.errors import RegistryError, nearest
 from rr.evaluate.metrics import metric
-from rr.types import Beyond, Permutation
+from rr.types import Beyond, Permutation, Unfilled
 from rr.validation import validated
 
 T = TypeVar("T")
@@ -53,6 +53,7 @@ class DatasetEntry(Section):
     reader: str | None = None
     generator: str | None = None
     options: dict[str, Any] = {}
+    unfilled: Unfilled = "skip"
     split: SplitPlan = SplitPlan.model_validate({})
     candidates: CandidatePlan = CandidatePlan.model_validate({})
 
@@ -95,7 +96,7 @@ class RerankerEntry(Section):
     beyond: Beyond = "window"
     window: int | None = Field(None, gt=1)
     stride: int | None = Field(None, gt=0)
-    permutations: int = Field(1, gt=0)
+    permutations: int = Field(1, gt=0, le=1000)
     permutation: Permutation = "cyclic"
 
     @model_validator(mode="after")

@@ -31,6 +31,9 @@ Beyond = Literal["window", "tournament"]
 Permutation = Literal["cyclic", "random"]
 """Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr.rerank.permute`)."""
 
+Unfilled = Literal["skip", "keep", "error"]
+"""What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
+
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
 
@@ -92,6 +95,11 @@ class Document:
     def content(self) -> str:
         """Title and text as one passage."""
         return f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing to read."""
+        return not self.title.strip() and not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +338,19 @@ class Dataset:
         ]
 
     def relevant(self, query_id: str) -> set[str]:
-        """The ids of the documents that are relevant to the query."""
-        return {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
+        """The ids of the relevant documents that can be read. One that is blank or not in `documents` is judged
+        relevant all the same: it stands in `qrels`, and counts as missed."""
+        return {
+            id_
+            for id_, grade in self.qrels[query_id].items()
+            if grade > 0 and id_ in self.documents and not self.documents[id_].blank
+        }
 
     def recall_ceiling(self, split: str) -> float:
         """The mean share of relevant documents that are among the candidates: the best recall any reranker of
         this data set can reach."""
-        shares = [len(self.relevant(q) & set(self.candidates[q])) / len(self.relevant(q)) for q in self.splits[split]]
+        shares = []
+        for query_id in self.splits[split]:
+            relevant = {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
+            shares.append(len(relevant & set(self.candidates[query_id])) / len(relevant))
         return sum(shares) / len(shares)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, HardNegative, RerankError
+from rr.data.equal import folded
 from rr.data.negatives import hard_negatives
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.roles import Embed, Role
@@ -40,13 +41,16 @@ def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
     Raises:
         RerankError: a negative weight, which no exponential can be multiplied by.
     """
-    content = {id_: document.content for id_, document in dataset.documents.items()}
+    first: dict[str, str] = {}  # equal texts, which may differ in blanks, are taken as the first of them
+    content = {id_: first.setdefault(folded(one.content), one.content) for id_, one in dataset.documents.items()}
+    asked = {
+        q: first.setdefault(folded(dataset.queries[q].text), dataset.queries[q].text) for q in dataset.splits["train"]
+    }
     relevant: dict[str, set[str]] = defaultdict(set)
-    for query_id in dataset.splits["train"]:
-        relevant[dataset.queries[query_id].text] |= {content[id_] for id_ in dataset.relevant(query_id)}
+    for query_id, text in asked.items():
+        relevant[text] |= {content[id_] for id_ in dataset.relevant(query_id)}
     rows = []
-    for query_id in dataset.splits["train"]:
-        text = dataset.queries[query_id].text
+    for query_id, text in asked.items():
         negatives = hard_negatives(dataset, query_id, num_hard_negatives)
         for negative in negatives:
             if not 0 <= negative.weight < float("inf"):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from rr import Dataset
+from rr.data.equal import folded
+from rr.data.negatives import answers
 from rr.evaluate.metrics import metric
 from rr.modeling.roles import Embed
 
@@ -27,7 +29,7 @@ class ListingTask:
     """What is ranked for each query of a split: its relevant listings; its own hard negatives, those that the data
     set names, or its first-stage candidates where it names none; and what is relevant to the split's other queries
     (`OTHERS` of these, drawn with a fixed seed, if there are more). Left out is what the query's history holds, and
-    what reads like a relevant listing."""
+    what reads like a relevant listing, or like that of a query that asks the same."""
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._dataset = dataset
@@ -39,17 +41,18 @@ class ListingTask:
         # equal scores then stand in the order of trec_eval, by descending id
         self._documents = sorted(set().union(*self._candidates), reverse=True)
         self._column = {id_: column for column, id_ in enumerate(self._documents)}
-        self._columns = [torch.tensor(sorted(map(self._column.__getitem__, ids))) for ids in self._candidates]
+        self._columns = [
+            torch.tensor(sorted(map(self._column.__getitem__, ids)), dtype=torch.long) for ids in self._candidates
+        ]
 
     def _of(self, query_id: str, others: list[str]) -> set[str]:
         data, relevant = self._dataset, self._dataset.relevant(query_id)
         named = [negative.document_id for negative in data.hard_negatives.get(query_id, ())]
-        answers = {data.documents[id_].content for id_ in relevant}
-        met = {document.id for document in data.queries[query_id].history}
+        no_negatives = answers(data, query_id)
         negatives = {
             id_
             for id_ in (*(named or data.candidates[query_id]), *others)
-            if id_ not in met and data.documents[id_].content not in answers
+            if folded(data.documents[id_].content) not in no_negatives
         }
         return relevant | negatives
 

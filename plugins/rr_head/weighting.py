@@ -26,6 +26,7 @@ from torch import Tensor
 
 from rr import Dataset, RerankError
 from rr.artefacts import write_atomic
+from rr.data.equal import folded
 from rr.data.load import load_dataset
 from rr.evaluate.significance import Difference, difference, t_interval
 from rr.modeling.encoding import FrozenEncoder
@@ -126,14 +127,14 @@ def check_splits(dataset: Dataset) -> str:
         RerankError: a positive of the test or dev split is one of the train split.
     """
     texts = {
-        split: {dataset.documents[id_].content for q in query_ids for id_ in dataset.relevant(q)}
+        split: {folded(dataset.documents[id_].content) for q in query_ids for id_ in dataset.relevant(q)}
         for split, query_ids in dataset.splits.items()
     }
     for split in ("dev", "test"):
         if shared := texts[split] & texts["train"]:
             raise RerankError(f"{len(shared)} positives of the {split} split are positives of train; split by group")
     negatives = {
-        dataset.documents[n.document_id].content
+        folded(dataset.documents[n.document_id].content)
         for q in dataset.splits["train"]
         for n in dataset.hard_negatives.get(q, ())
     }

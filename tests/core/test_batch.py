@@ -263,7 +263,7 @@ def test_two_at_once_wait_for_each_other(
         (2, "q11 Q0 d1 0 1.0", ["line 2", "5 columns; write 6: query Q0 document rank score tag"]),
         (2, "q11 Q0 d1 0 high beir", ["line 2", "'score' must be a finite number, not 'high'"]),
         (2, "q11 Q0 d1 0 nan beir", ["line 2", "'score' must be a finite number"]),
-        (12, "q10 Q0 d99 0 1.0 beir", ["line 12", "document 'd99' does not exist; correct the id or remove this row"]),
+        (12, "q10 Q0 d99 0 1.0 beir", ["line 12", "document 'd99' does not exist; correct the id"]),
         (12, "q99 Q0 d1 0 1.0 beir", ["line 12", "query 'q99' does not exist"]),
         (2, "q10 Q0 d1 0 1.0 beir", ["line 3", "query 'q11' came already in line 1", "LC_ALL=C sort -k1,1 -s"]),
     ],

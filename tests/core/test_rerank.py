@@ -368,7 +368,7 @@ def test_the_smallest_limit_still_brings_the_best_to_the_front() -> None:
 
 def test_quality_on_a_split_keeps_to_the_limit_of_the_scorer() -> None:
     documents = {f"d{place}": Document(f"d{place}", "phòng") for place in range(9)}
-    queries = {f"q{place}": Query(f"q{place}", "phòng") for place in range(10)}
+    queries = {f"q{place}": Query(f"q{place}", f"phòng {place}") for place in range(10)}
     collection = Collection(documents, queries, {query_id: {"d5": 1} for query_id in queries})
     dataset = prepare("n", collection, SplitPlan.model_validate({}), CandidatePlan.model_validate({}))
     assert all(len(row) == 9 for row in dataset.candidates.values())

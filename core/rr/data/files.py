@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+import re
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,22 +152,92 @@ def json_row(path: Path, line: str, number: int) -> Row:
 
 
 def read_records(path: Path) -> list[Row]:
-    """The objects of a JSON list, or of JSONL, whichever the file holds.
+    """The objects of a JSON list, or of JSONL, whichever the file holds. NaN and infinity are let in, for `Row.number`
+    to refuse by name.
 
     Raises:
         DataError: as `read_jsonl`.
     """
-    if not read_text(path).lstrip().startswith("["):
-        return read_jsonl(path)
-    return [Row.of(path, f"item {number}", item) for number, item in enumerate(read_json(path), 1)]
+    text = read_text(path)
+    if text.lstrip().startswith("["):
+        items = parse_json(text, str(path), constants=True)
+        return [Row.of(path, f"item {number}", item) for number, item in enumerate(items, 1)]
+    return [
+        Row.of(path, f"line {number}", parse_json(line, str(path), number, constants=True))
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[{}]|-?Infinity|NaN|-?[0-9][0-9.eE+-]*')
 
 
 def _parsed(path: Path, text: str, line: int = 1) -> Any:
+    return parse_json(text, str(path), line)
+
+
+def parse_json(text: str, source: str, line: int = 1, constants: bool = False) -> Any:
+    """JSON as RFC 8259 has it: NaN and Infinity are none (unless `constants`), nor is a number beyond a float;
+    a key that comes twice in an object would silently lose a value. `source`, `line`: of the text, for errors.
+
+    Raises:
+        DataError: the text is not such JSON; in one line that names the source and the line.
+    """
     try:
-        return json.loads(text)
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=None if constants else _finite,
+            parse_constant=None if constants else _finite,
+        )
     except json.JSONDecodeError as error:
         at = f"line {line + error.lineno - 1}"
-        raise DataError(f"{path}, {at}: not JSON ({error.msg} at column {error.colno}); mend it") from error
+        raise DataError(f"{source}, {at}: not JSON ({error.msg} at column {error.colno}); mend it") from error
+    except _RefusedError as error:
+        raise DataError(f"{source}, line {line + _lines_before(text, constants)}: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{source}, line {line}: JSON that is nested too deeply to be data; mend it") from error
+    except ValueError as error:  # what is left: a whole number of more digits than Python reads
+        raise DataError(f"{source}, line {line}: not JSON that can be read ({error}); mend it") from error
+
+
+class _RefusedError(Exception):
+    """What the JSON module would take."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise _RefusedError(f"key {twice[:40]!r} comes twice in one object; keep one of them")
+    return found
+
+
+def _finite(spelled: str) -> float:
+    number = float(spelled)
+    if not math.isfinite(number):
+        raise _RefusedError(f"{spelled[:40]} is no finite number; write one, or null")
+    return number
+
+
+def _lines_before(text: str, constants: bool) -> int:
+    """The newlines before the first thing that is refused, which the JSON module does not tell the place of."""
+    objects: list[set[str]] = []
+    for token in _TOKEN.finditer(text):
+        found = token[0]
+        if found == "{":
+            objects.append(set())
+        elif found == "}":
+            objects.pop()
+        elif token[1] is not None:
+            key = json.loads(found.rstrip(":").rstrip())
+            if key in objects[-1]:
+                return text.count("\n", 0, token.start())
+            objects[-1].add(key)
+        elif not constants and found[0] != '"' and not math.isfinite(float(found)):
+            return text.count("\n", 0, token.start())
+    return 0
 
 
 def read_table(path: Path, required: Sequence[str], delimiter: str = ",") -> list[Row]:
@@ -232,12 +305,16 @@ def read_columns(path: Path, columns: Sequence[str], separator: str | None = Non
     return [column_row(path, line, number, columns, separator) for number, line in lines if line.strip()]
 
 
+_BLANKS = re.compile(f"[{re.escape(string.whitespace)}]+")
+
+
 def column_row(path: Path, line: str, number: int, columns: Sequence[str], separator: str | None = None) -> Row:
     """
     Raises:
         DataError: the line has more or fewer columns.
     """
-    cells = line.split(separator)
+    # not str.split(): to that, a no-break space would be a blank, and an id may hold one
+    cells = line.split(separator) if separator else _BLANKS.split(line.strip(string.whitespace))
     row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
     if len(cells) != len(columns):
         raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from rr.artefacts import atomic_file, fingerprint, home
+from rr.data.rows import id_form
 from rr.errors import DataError
 from rr.keys import code_fingerprint
 
@@ -26,8 +27,13 @@ class Places:
         return int(count)
 
     def find(self, id_: str) -> Place | None:
-        found: Place | None = self._connection.execute("SELECT * FROM places WHERE id = ?", (id_,)).fetchone()
-        return found
+        """The place of this very id, else of the only one of the same `id_form`."""
+        form = id_form(id_)
+        found = self._all("id = ?", id_) or [*self._all("id = ?", form), *self._all("form = ?", form)]
+        return found[0] if len(found) == 1 else None
+
+    def _all(self, where: str, value: str) -> list[Place]:
+        return self._connection.execute(f"SELECT id, line, offset FROM places WHERE {where}", (value,)).fetchall()
 
     def close(self) -> None:
         self._connection.close()
@@ -53,9 +59,14 @@ def _fill(
     connection: sqlite3.Connection, file: Path, places: Iterable[Place], twice: Callable[[str, int], str]
 ) -> None:
     connection.execute("PRAGMA synchronous = OFF")  # it is flushed as a whole, when it is whole
-    connection.execute("CREATE TABLE places (id TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL)")
+    connection.execute(
+        "CREATE TABLE places (id TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL, form TEXT)"
+    )
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO places VALUES (?, ?, ?)", places)
+    # the form only of ids that are not spelled so: nearly none
+    rows = ((*place, None if (form := id_form(place[0])) == place[0] else form) for place in places)
+    connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
+    connection.execute("CREATE INDEX by_form ON places (form) WHERE form IS NOT NULL")
     connection.execute("COMMIT")
     try:
         # after the rows: one sort on disk, where an index that grows with them is written to all over

@@ -21,6 +21,9 @@ from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
 from rr.rerank.sort import score_all
 from rr.types import Dataset, Request, Scores, trec_order
 
+MOST = 1000
+"""Orders of a query's candidates, at the most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -83,8 +86,8 @@ def position_bias(
     of the longer lists only.
 
     Raises:
-        RerankError: the scorer is not listwise, takes fewer candidates than a query has, or there is nothing to
-            measure.
+        RerankError: `shuffles` is below 2 or above `MOST`; the scorer is not listwise, or takes fewer candidates than
+            a query has; or there is nothing to measure.
         ScoringError: an answer that cannot be ranked.
     """
     if not scorer.info.listwise:
@@ -94,6 +97,8 @@ def position_bias(
         )
     if shuffles < 2:
         raise RerankError(f"{shuffles} shuffles cannot be compared; ask for 2 or more")
+    if shuffles > MOST:
+        raise RerankError(f"{shuffles} shuffles would never end; ask for at most {MOST}")
     everything = dataset.requests("test")
     requests = [request for request in everything if len(request.candidates) > 1]
     _must_fit(requests, scorer, dataset)

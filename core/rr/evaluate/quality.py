@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rr.errors import DataError
 from rr.evaluate.metrics import evaluate, metric
 from rr.evaluate.population import population
 from rr.protocols import Scorer, Settings
@@ -21,7 +22,13 @@ def dev_share(training: Settings) -> list[Any] | None:
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = DEV_METRIC) -> float:
-    """The mean of the metric over the split's queries, those of its population if it names one."""
+    """The mean of the metric over the split's queries, those of its population if it names one.
+
+    Raises:
+        DataError: the split is empty.
+    """
+    if not dataset.splits[split]:
+        raise DataError(f"data set {dataset.name!r} has no {split} queries; give it more queries that differ")
     measure = metric(name)
     rankings = compose(scorer).rerank(dataset.requests(split))
     run = {ranking.query.id: ranking.run for ranking in rankings}
