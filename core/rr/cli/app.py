@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
+import os
 import sys
+from contextlib import suppress
 
 import typer
 
 from rr.cli import bench, bias, data, export, listing, rerank, training
-from rr.errors import RerankError
+from rr.cli.options import Interrupted, printable
 
 app = typer.Typer(
     name="rr",
@@ -26,18 +31,75 @@ app.command("bench")(bench.bench)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
 
+BAD_INPUT = 2
+FAULT = 70
+"""The exit code of a fault of ours, by convention EX_SOFTWARE."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C, by convention 128 + SIGINT; typer ends with it."""
 
+ESCAPED = "rr.escaped"
+"""How a stream writes characters that its encoding lacks: as JSON escapes them, so that JSON stays JSON."""
+
 
 def main() -> None:
-    """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input."""
+    """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input, or a
+    machine that refuses (a full disk, say); 70 a fault of ours; 130 interrupted."""
+    codecs.register_error(ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
+    code = _run()
     try:
-        app()
-    except RerankError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            print("interrupted; what was finished is kept, and the same command resumes there", file=sys.stderr)  # noqa: T201
-        raise
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:  # or Python tries again at its very end, and prints a traceback
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not code:
+            code = 1 if isinstance(error, BrokenPipeError) else _told(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command. What ended it is told."""
+    try:
+        code = int(app(prog_name="rr", standalone_mode=False) or 0)
+    except Interrupted as stopped:
+        return _interrupted(str(stopped))
+    except Exception as error:  # noqa: BLE001 - every one is told
+        return _told(error)
+    return _interrupted("") if code == INTERRUPTED else code
+
+
+def _told(error: Exception) -> int:
+    from rr.explain import explained
+
+    if hasattr(error, "format_message"):  # typer's own, about the words of the command line
+        command = getattr(getattr(error, "ctx", None), "command_path", "rr")
+        return _say(f"{error.format_message().rstrip('.')}; see {command} --help")
+    told = explained(error)
+    strict = os.environ.get("RR_STRICT") == "1"
+    if strict and (told is not error or error.__cause__ is not None):
+        import traceback
+
+        traceback.print_exception(error)
+    if told is not None:
+        return _say(str(told))
+    mend = "report it with the traceback above" if strict else "RR_STRICT=1 shows the traceback to report"
+    return _say(f"{type(error).__name__}: {error}; this is a fault of rr, not of its input: {mend}", FAULT)
+
+
+def _say(message: str, code: int = BAD_INPUT) -> int:
+    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _interrupted(what: str) -> int:
+    print(f"interrupted{what and '; '}{what}", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, on_interrupt
 
 if TYPE_CHECKING:
     from rr.evaluate.position import PositionBias
@@ -19,7 +19,7 @@ def bias(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
     checkpoint: CheckpointOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures as JSON.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="New file for all figures as JSON.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -37,11 +37,14 @@ def bias(
     from rr.data.load import load_dataset
     from rr.errors import RerankError
     from rr.evaluate.position import position_bias
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.resolve import load_component, resolve
     from rr.training import entry_checkpoint
 
+    if json_file is not None:
+        new_path(json_file, "--json", (registry,))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
     if entry.scorer is None:
@@ -49,14 +52,17 @@ def bias(
     resolved = resolve(plugins, name, with_checkpoint(entry, checkpoint))
     data = load_dataset(dataset, found.dataset(dataset), progress)
     scorer = load_component(resolved, entry_checkpoint(plugins, resolved, data, progress).folder)
-    with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
+    with (
+        on_interrupt("nothing of it is kept"),
+        progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance,
+    ):
         measured = position_bias(scorer, data, shuffles, advance=advance)
-    typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
-    _print(measured)
     if json_file is not None:
         content = {"reranker": name, "state": scorer.info.state, "dataset": data.name, "data": data.fingerprint}
         write_atomic(json_file, json.dumps({**content, **asdict(measured)}, ensure_ascii=False, indent=2) + "\n")
         typer.echo(f"wrote {json_file}", err=True)
+    typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
+    _print(measured)
 
 
 def _print(measured: PositionBias) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from rr.data.json_limits import TOO_DEEP, json_problem
 from rr.data.rows import Row, missing
 from rr.errors import DataError
 from rr.types import nfc
@@ -71,7 +72,16 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `read_bytes`, or the text is not UTF-8.
     """
-    text = _decoded(path, read_bytes(path))
+    return decoded_text(path, read_bytes(path))
+
+
+def decoded_text(path: Path, content: bytes) -> str:
+    """As `read_text`, of content that is already at hand; `path` is what errors call it.
+
+    Raises:
+        DataError: the text is blank or not UTF-8.
+    """
+    text = _decoded(path, content)
     if not text.strip():
         raise _empty(path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -171,10 +181,18 @@ def read_records(path: Path) -> list[Row]:
 
 def _parsed(path: Path, text: str, line: int = 1) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         at = f"line {line + error.lineno - 1}"
         raise DataError(f"{path}, {at}: not JSON ({error.msg} at column {error.colno}); mend it") from error
+    except RecursionError as error:
+        raise DataError(f"{path}, line {line}: {TOO_DEEP}") from error
+    except ValueError as error:  # Python's limit of digits
+        raise DataError(f"{path}, line {line}: holds a number of thousands of digits; write it as text") from error
+    problem = json_problem(value, text)
+    if problem:
+        raise DataError(f"{path}, line {line}: {problem}")
+    return value
 
 
 def read_table(path: Path, required: Sequence[str], delimiter: str = ",") -> list[Row]:

@@ -15,6 +15,7 @@ from rr.data.prepare import prepare, prepare_folds
 from rr.data.readers import load_reader
 from rr.data.store import read_dataset, write_dataset
 from rr.errors import DataError
+from rr.names import as_file_name
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
 from rr.types import Dataset
@@ -68,7 +69,7 @@ def _stored(
             "code": code_fingerprint("rr"),
         }
     )
-    folders = [home() / "data" / f"{name}-{key[:16]}{part}" for part in parts]
+    folders = [home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}" for part in parts]
     if all(folder.is_dir() for folder in folders):
         return [read_dataset(folder) for folder in folders]
     with progress.task(f"{name}: reading", None):

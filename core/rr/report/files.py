@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rr.artefacts import write_atomic
 from rr.evaluate.results import BenchResult, Row
+from rr.names import as_file_name
 from rr.report.table import cells, explanation, header, title
 
 LEADING_COLUMNS = ("dataset", "fingerprint", "reranker", "state")
@@ -27,19 +28,14 @@ def write_result(result: BenchResult, out: Path) -> list[Path]:
         out / "bench.json": json.dumps(asdict(result), ensure_ascii=False, indent=1) + "\n",
     }
     for dataset in result.datasets:
-        folder = out / "failures" / _file_name(dataset.name)
+        folder = out / "failures" / as_file_name(dataset.name)
         if dataset.failure:
             files[folder / "data.txt"] = dataset.traceback
         failed = [row for row in dataset.rows if row.failure]
-        files.update({folder / f"{_file_name(row.reranker)}.txt": row.traceback for row in failed})
+        files.update({folder / f"{as_file_name(row.reranker)}.txt": row.traceback for row in failed})
     for path, content in files.items():
         write_atomic(path, content)
     return list(files)
-
-
-def _file_name(name: str) -> str:
-    """The name with what a path would take apart escaped, so that two names never share a file."""
-    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def markdown(result: BenchResult) -> str:
