@@ -10,11 +10,11 @@ from rr import arguments
 from rr.artefacts import fingerprint
 from rr.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
-from rr.errors import PluginError, RerankError
+from rr.errors import RerankError
 from rr.evaluate.bench import bench
-from rr.evaluate.entries import all_entries
+from rr.evaluate.entries import Failure, all_entries
 from rr.explain import explaining
-from rr.plugins import Plugins, installed_plugins, summary
+from rr.plugins import Plugins, installed_plugins
 from rr.protocols import ModelInfo, Reranker
 from rr.registry import opened
 from rr.resolve import Resolved, load_reranker, resolve
@@ -63,13 +63,7 @@ class NamedReranker:
         Raises:
             As `rerank`.
         """
-        asked = arguments.requests(requests)
-        try:
-            return self.reranker.rerank(asked)
-        except RerankError:
-            raise
-        except Exception as error:
-            raise PluginError(f"reranker {self.name!r} broke: {summary(error)}") from error
+        return self.reranker.rerank(arguments.requests(requests))
 
 
 @explaining()
@@ -120,8 +114,8 @@ def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | N
     """The entry of that name, or the default entry of an installed component that no entry names."""
     if name not in registry.rerankers:
         entry = all_entries(registry, plugins, profile).get(name)
-        if isinstance(entry, str):
-            raise RerankError(entry)
+        if isinstance(entry, Failure):
+            raise RerankError(entry.reason)
         if entry is not None:
             return entry
     return registry.reranker(name, profile)

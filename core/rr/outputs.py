@@ -17,9 +17,7 @@ def new_path(path: Path, option: str, inputs: Iterable[Path | None] = ()) -> Non
     Raises:
         RerankError: `path` is one of the inputs, by whatever name; something stands there, or it cannot be written.
     """
-    for source in inputs:
-        if source is not None and _same(path, source):
-            raise RerankError(f"{path}: {option} is the very file that is read; name another")
+    not_read(path, option, inputs)
     if os.path.lexists(path):
         raise RerankError(f"{path} exists already; delete it, or name another {option}")
     folder = path.absolute().parent
@@ -37,6 +35,16 @@ def new_path(path: Path, option: str, inputs: Iterable[Path | None] = ()) -> Non
         raise RerankError(f"{path}: cannot be written ({error.strerror}); name another {option}") from error
     except UnicodeError as error:
         raise RerankError(f"{path}: the name is not UTF-8; name another {option}") from error
+
+
+def not_read(path: Path, option: str, inputs: Iterable[Path | None]) -> None:
+    """
+    Raises:
+        RerankError: `path` is one of the inputs, by whatever name.
+    """
+    for source in inputs:
+        if source is not None and _same(path, source):
+            raise RerankError(f"{path}: {option} is the very file that is read; name another")
 
 
 def _same(path: Path, other: Path) -> bool:

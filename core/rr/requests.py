@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 from rr.data.files import decoded_text, parse_jsonl, read_text
 from rr.data.rows import ById
 from rr.errors import DataError, RegistryError
+from rr.report.escape import json_text
 from rr.types import Document, Query, Ranking, Request
 from rr.validation import validated
 
@@ -89,7 +89,7 @@ def to_json(ranking: Ranking) -> str:
         }
         for item in ranking.items
     ]
-    return json.dumps({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows}, ensure_ascii=False)
+    return json_text({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows})
 
 
 def _documents(lines: list[str | DocumentLine]) -> tuple[Document, ...]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
-import io
-import json
 import os
 import sys
 from contextlib import suppress
 
 import typer
 
-from rr.cli import bench, bias, data, export, listing, rerank, training
-from rr.cli.options import Interrupted, printable
+from rr.cli import bench, bias, data, export, listing, rerank, streams, training
+from rr.cli.options import Interrupted
+from rr.streams import own_stdout
 
 app = typer.Typer(
     name="rr",
@@ -37,17 +35,12 @@ FAULT = 70
 INTERRUPTED = 130
 """The exit code after Ctrl-C, by convention 128 + SIGINT; typer ends with it."""
 
-ESCAPED = "rr.escaped"
-"""How a stream writes characters that its encoding lacks: as JSON escapes them, so that JSON stays JSON."""
 
-
+@own_stdout()
 def main() -> None:
     """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input, or a
     machine that refuses (a full disk, say); 70 a fault of ours; 130 interrupted."""
-    codecs.register_error(ESCAPED, _escaped)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ESCAPED)
+    streams.prepare()
     code = _run()
     try:
         if sys.stdout is not None:
@@ -79,7 +72,7 @@ def _told(error: Exception) -> int:
         return _say(f"{error.format_message().rstrip('.')}; see {command} --help")
     told = explained(error)
     strict = os.environ.get("RR_STRICT") == "1"
-    if strict and (told is not error or error.__cause__ is not None):
+    if strict:
         import traceback
 
         traceback.print_exception(error)
@@ -90,16 +83,11 @@ def _told(error: Exception) -> int:
 
 
 def _say(message: str, code: int = BAD_INPUT) -> int:
-    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201
+    with suppress(OSError):  # stderr is full or gone too; the exit code says it
+        streams.tell(f"error: {message}", err=True)
     return code
 
 
 def _interrupted(what: str) -> int:
-    print(f"interrupted{what and '; '}{what}", file=sys.stderr)  # noqa: T201
+    streams.tell(f"interrupted{what and '; '}{what}", err=True)
     return INTERRUPTED
-
-
-def _escaped(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

@@ -44,11 +44,6 @@ def on_interrupt(told: str) -> Iterator[None]:
         raise Interrupted(told) from stopped
 
 
-def printable(text: str) -> str:
-    """On one line of a terminal: line breaks, control characters and halves of surrogates are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
 def console() -> Console:
     """stdout; the terminal's own width, or a wide one where there is no terminal."""
     from rich.console import Console
@@ -74,7 +69,9 @@ class RichProgress:
 
         from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        started = time.perf_counter()
+        from rr.report.escape import terminal
+
+        description, started = terminal(description), time.perf_counter()
         if self._console.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
             with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:

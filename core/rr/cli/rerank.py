@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, on_interrupt, printable
+from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.streams import tell, tell_json
 
 
 def rerank(
@@ -81,7 +82,7 @@ def rerank(
         with on_interrupt(RESUMES):
             rerank_requests(loading(), asked, out, RichProgress())
         return
-    loaded, show = loading(), _print_ranking if query is not None else _print_line
+    loaded, show = loading(), _print_ranking if query is not None else tell_json
     told = "" if query is not None else "the answers before it are printed"
     with on_interrupt(told), RichProgress().task(f"reranking with {name}", len(asked)) as advance:
         for line in answers(loaded, asked):
@@ -89,13 +90,8 @@ def rerank(
             advance(1)
 
 
-def _print_line(line: str) -> None:
-    typer.echo(line, nl=False)
-
-
 def _print_ranking(line: str) -> None:
     import json
 
     for item in json.loads(line)["ranking"]:
-        text = printable(" ".join(item["text"].split()))
-        typer.echo(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{text}")
+        tell(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{' '.join(item['text'].split())}")

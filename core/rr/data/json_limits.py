@@ -15,9 +15,9 @@ def json_problem(value: Any, text: str) -> str:
     if text.count("[") + text.count("{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
         return TOO_DEEP
     if "\\ud" in text or "\\uD" in text:  # of valid UTF-8, only an escape can make half a pair
-        for one in _strings(value):
+        for key, one in _strings(value):
             if any("\ud800" <= character <= "\udfff" for character in one):
-                return f"the text {one[:40]!a} holds half of a surrogate pair; repair its encoding"
+                return f"{key!a}: the text {one[:40]!a} holds half of a surrogate pair; repair its encoding"
     return ""
 
 
@@ -28,16 +28,17 @@ def _deeper(value: Any, limit: int) -> bool:
     return bool(level)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """All texts in it, keys too."""
-    left = [value]
+def _strings(value: Any) -> Iterator[tuple[str, str]]:
+    """All texts in it with the key that they stand under, and the keys themselves."""
+    left = [("", value)]
     while left:
-        one = left.pop()
+        key, one = left.pop()
         if isinstance(one, str):
-            yield one
+            yield key, one
         elif isinstance(one, dict):
-            left += one
-        left += _inside(one)
+            left += [(name, part) for name, inner in one.items() for part in (name, inner)]
+        elif isinstance(one, list):
+            left += [(key, inner) for inner in one]
 
 
 def _inside(value: Any) -> list[Any]:
