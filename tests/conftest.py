@@ -15,6 +15,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from rr.cli import main
+main()
+"""
+"""The command for tests that interrupt it: a process whose parent ignores SIGINT (nohup, a job in the background) would
+ignore it too."""
+
 Rr = Callable[..., subprocess.CompletedProcess[str]]
 Install = Callable[[str], Path]
 

@@ -22,6 +22,8 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import Any
 
+from rr.errors import RerankError
+
 SETTLED = 2.0
 """Seconds after which a temporary folder has its lock, if its writer lives."""
 LEFT_BESIDE = ("__pycache__", "*.py[co]", "*~", ".*.sw?", ".#*", ".DS_Store", ".git", ".ipynb_checkpoints")
@@ -33,8 +35,19 @@ _made: set[Path] | None = None
 
 
 def home() -> Path:
-    """Where prepared data, checkpoints and scores are kept: `$RR_HOME`, else `~/.cache/rerank-registry`."""
-    return Path(os.environ.get("RR_HOME") or Path.home() / ".cache" / "rerank-registry")
+    """Where prepared data, checkpoints and scores are kept: `$RR_HOME`, else `~/.cache/rerank-registry`.
+
+    Raises:
+        RerankError: no folder can be there.
+    """
+    try:
+        folder = Path(os.environ.get("RR_HOME") or "~/.cache/rerank-registry").expanduser()
+    except RuntimeError as error:
+        raise RerankError("no home folder is known; export RR_HOME=FOLDER, to keep what is computed in") from error
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise RerankError(f"$RR_HOME is {folder}, but {there} is no folder; export RR_HOME=FOLDER")
+    return folder
 
 
 def write_atomic(path: Path, content: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rr.errors import RegistryError, nearest
 from rr.evaluate.metrics import metric
+from rr.names import Name, told_apart
 from rr.types import Beyond, Permutation, Unfilled
 from rr.validation import validated
 
@@ -70,7 +71,7 @@ class Suite(Section):
     metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
     baseline: str = "first-stage"
     oracle_baseline: str = "random"
-    datasets: dict[str, DatasetEntry]
+    datasets: dict[Name, DatasetEntry]
 
     @field_validator("metrics")
     @classmethod
@@ -136,9 +137,9 @@ class Profile(Section):
 class Registry(Section):
     version: Literal[1]
     default_profile: str = "embedded"
-    profiles: dict[str, Profile]
-    suites: dict[str, Suite]
-    rerankers: dict[str, RerankerEntry]
+    profiles: dict[Name, Profile]
+    suites: dict[Name, Suite]
+    rerankers: dict[Name, RerankerEntry]
 
     def profile(self, name: str | None = None) -> Profile:
         return _pick(self.profiles, name or self.default_profile, "profile")
@@ -201,6 +202,8 @@ class Registry(Section):
                         f"data set {dataset!r} stands in suites {seen[dataset]!r} and {suite_name!r}; rename one"
                     )
                 seen[dataset] = suite_name
+        for names in (self.profiles, self.suites, self.rerankers, seen):
+            told_apart(list(names))
         return self
 
 

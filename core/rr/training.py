@@ -27,6 +27,8 @@ from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import dev_share
 from rr.isolation import plugin_code
 from rr.keys import component_key, settings_files
+from rr.names import as_file_name
+from rr.outputs import new_path
 from rr.plugins import Plugins
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
@@ -46,7 +48,8 @@ REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "senten
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
     """Where the checkpoint of this entry on this data set is kept: a name for everything that determines it."""
-    return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{_key(plugins, resolved, dataset)[:16]}"
+    name = f"{as_file_name(resolved.name)}-{as_file_name(dataset.name)}-{_key(plugins, resolved, dataset)[:16]}"
+    return home() / "checkpoints" / name
 
 
 def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT) -> Choice:
@@ -74,11 +77,11 @@ def train(
     same key goes on from. Two processes with the same key take turns, and the second finds the work done.
 
     Raises:
-        RerankError: `out` exists, the entry has no trainer, or the training broke.
+        RerankError: `out` exists or cannot be written, the entry has no trainer, or the training broke.
     """
     folder = out or checkpoint_folder(plugins, resolved, dataset)
-    if out is not None and out.exists():
-        raise RerankError(f"{out} exists already; name a new folder with --out")
+    if out is not None:
+        new_path(out, "--out")
     if folder.is_dir():
         return open_checkpoint(folder)
     target = load_trainer(plugins, resolved)

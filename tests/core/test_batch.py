@@ -15,7 +15,7 @@ import pytest
 
 from rr.requests import read_requests
 from rr.types import trec_order
-from tests.conftest import Rr
+from tests.conftest import INTERRUPTIBLE, Rr
 from tests.core.test_bench import wait_for
 from tests.core.test_cli import failed
 
@@ -171,7 +171,7 @@ def slow(installed: Install, tmp_path: Path) -> dict[str, str]:
 
 
 def started(command: list[str | Path], environment: dict[str, str]) -> subprocess.Popen[str]:
-    code = [sys.executable, "-c", "from rr.cli import main; main()"]
+    code = [sys.executable, "-c", INTERRUPTIBLE]
     whole = {**os.environ, **environment}
     return subprocess.Popen([*code, *map(str, command)], env=whole, stderr=subprocess.PIPE, encoding="utf-8")
 

@@ -22,7 +22,7 @@ from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.results import BenchResult, Row
 from rr.registry import load_registry
-from tests.conftest import Rr
+from tests.conftest import INTERRUPTIBLE, Rr
 
 Install = Callable[[str], Path]
 
@@ -195,8 +195,7 @@ def wait_for(log: Path, line: str) -> None:
 
 
 def started(registry: Path, name: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    code = "from rr.cli import main; main()"
-    command = [sys.executable, "-c", code, "bench", name, "--registry", str(registry)]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "bench", name, "--registry", str(registry)]
     return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, encoding="utf-8")
 
 

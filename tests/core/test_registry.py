@@ -249,7 +249,7 @@ MISTAKES = {
     ),
     "a list for a key": (MINIMAL + "  ? [a, b]\n  : {scorer: x}\n", ":11: a key must be a single word or text"),
     "a mapping for a key": (MINIMAL + "  ? {a: b}\n  : {scorer: x}\n", ":11: a key must be a single word or text"),
-    "nested too deep": ("[" * 3000, ": maximum recursion depth exceeded"),
+    "nested too deep": ("[" * 3000, ": nested too deep; flatten it"),
     "override that breaks a rule": (
         MINIMAL.replace("{suite: rooms}", "{suite: rooms, overrides: {bm25: {window: 4, stride: 4}}}"),
         ": profile 'small': profile override of 'bm25': 'stride' needs a 'window' that is longer",

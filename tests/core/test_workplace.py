@@ -391,7 +391,7 @@ def test_an_out_that_exists_is_refused_before_anything_is_trained(
     plugins: Plugins, rooms: Dataset, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "mine")
-    with pytest.raises(RerankError, match="mine exists already; name a new folder with --out"):
+    with pytest.raises(RerankError, match="mine exists already; delete it, or name another --out"):
         train(plugins, toy(plugins), rooms, tmp_path / "mine")
     assert Trainer.found == []
 

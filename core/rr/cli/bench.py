@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import RESUMES, ProfileOption, RegistryOption, on_interrupt
 from rr.cli.streams import tell
 
 
@@ -41,15 +41,16 @@ def bench(
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
     if out is not None:
         check_folder(out, FILES)
-    result = run_bench(
-        names or (),
-        profile=profile,
-        datasets=dataset or (),
-        baseline=baseline,
-        folds=folds,
-        registry=registry,
-        progress=RichProgress(),
-    )
+    with on_interrupt(RESUMES):
+        result = run_bench(
+            names or (),
+            profile=profile,
+            datasets=dataset or (),
+            baseline=baseline,
+            folds=folds,
+            registry=registry,
+            progress=RichProgress(),
+        )
     unwritten = None
     if out is not None:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, on_interrupt
 from rr.cli.streams import tell
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def bias(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
     checkpoint: CheckpointOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures as JSON.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="New file for all figures as JSON.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -39,6 +39,7 @@ def bias(
     from rr.errors import RerankError
     from rr.evaluate.bench import weights_from
     from rr.evaluate.position import position_bias
+    from rr.outputs import not_read
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.report.destination import check_file
@@ -47,6 +48,7 @@ def bias(
     from rr.training import entry_checkpoint
 
     if json_file is not None:
+        not_read(json_file, "--json", (registry,))
         check_file(json_file)
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
@@ -56,7 +58,8 @@ def bias(
     data = load_dataset(dataset, found.dataset(dataset), progress)
     choice = entry_checkpoint(plugins, resolved, data, progress)
     scorer = load_component(resolved, choice.folder)
-    with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
+    task = progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"]))
+    with on_interrupt("nothing of it is kept"), task as advance:
         measured = position_bias(scorer, shown(data), shuffles, advance=advance)
     weights, notes = weights_from(choice), (*scorer.info.notes, *choice.notes)
     if json_file is not None:

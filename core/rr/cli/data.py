@@ -87,14 +87,20 @@ def weights(
     from rr.data.weight_survey import survey, write_filled
     from rr.data.weights import read_weight_config
     from rr.errors import RerankError
+    from rr.outputs import new_path
 
     if out and not weight_file:
         raise RerankError("--out fills weights from their types; say with --weight-file what a type weighs")
+    if out:
+        new_path(out, "--out", (file, weight_file))
     config = read_weight_config(weight_file) if weight_file else None
     found = survey(file, config)
+    filled = write_filled(file, config, out) if out and config and not found.bad else None
     _print_weights(found, config)
-    if out and config:
-        tell(f"filled {write_filled(file, config, out)} weights in {out}", err=True)
+    if filled is not None:
+        tell(f"filled {filled} weights in {out}", err=True)
+    elif out:
+        tell(f"{out} is not written: mend the weights that are negative or no number first", err=True)
     if found.bad:
         raise typer.Exit(1)
 

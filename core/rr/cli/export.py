@@ -23,12 +23,12 @@ def export(
     from rr.artefacts import atomic_folder
     from rr.checkpoints import open_checkpoint
     from rr.errors import RerankError
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.resolve import load_component, resolve
 
-    if out.exists():
-        raise RerankError(f"{out} exists already; name a new folder")
+    new_path(out, "folder", (checkpoint,))
     plugins = installed_plugins()
     resolved = resolve(plugins, name, find_entry(load_registry(registry), plugins, name, profile))
     if not hasattr(resolved.target, "export"):

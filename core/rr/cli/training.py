@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import ProfileOption, RegistryOption, on_interrupt
 from rr.cli.streams import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -39,6 +39,7 @@ def train(
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
     from rr.errors import RerankError
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
@@ -46,6 +47,8 @@ def train(
     from rr.training import DEV_METRICS
     from rr.training import train as train_checkpoint
 
+    if out is not None:
+        new_path(out, "--out", (config, registry))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
@@ -58,7 +61,8 @@ def train(
     entry = with_flags(plugins, name, entry, context.args, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
-    checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    with on_interrupt("the same command goes on from what its trainer has kept"):
+        checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
     if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))

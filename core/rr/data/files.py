@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from rr.data.json_limits import TOO_DEEP, json_problem
 from rr.data.rows import Row, missing
 from rr.errors import DataError
 from rr.expansion import expanded, path_as_written
@@ -64,7 +65,16 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `read_bytes`, or the text is not UTF-8.
     """
-    text = _decoded(path, read_bytes(path))
+    return decoded_text(path, read_bytes(path))
+
+
+def decoded_text(path: Path, content: bytes) -> str:
+    """As `read_text`, of content that is already at hand; `path` is what errors call it.
+
+    Raises:
+        DataError: the text is blank or not UTF-8.
+    """
+    text = _decoded(path, content)
     if not text.strip():
         raise _empty(path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -184,7 +194,7 @@ def parse_json(text: str, source: str, line: int = 1, constants: bool = False) -
         DataError: the text is not such JSON; in one line that names the source and the line.
     """
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_object,
             parse_float=None if constants else _finite,
@@ -196,9 +206,13 @@ def parse_json(text: str, source: str, line: int = 1, constants: bool = False) -
     except _RefusedError as error:
         raise DataError(f"{source}, line {line + _lines_before(text, constants)}: {error}") from error
     except RecursionError as error:
-        raise DataError(f"{source}, line {line}: JSON that is nested too deeply to be data; mend it") from error
-    except ValueError as error:  # what is left: a whole number of more digits than Python reads
-        raise DataError(f"{source}, line {line}: not JSON that can be read ({error}); mend it") from error
+        raise DataError(f"{source}, line {line}: {TOO_DEEP}") from error
+    except ValueError as error:  # what is left: Python's limit of digits
+        raise DataError(f"{source}, line {line}: holds a number of thousands of digits; write it as text") from error
+    problem = json_problem(value, text)
+    if problem:
+        raise DataError(f"{source}, line {line}: {problem}")
+    return value
 
 
 class _RefusedError(Exception):

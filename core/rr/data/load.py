@@ -14,6 +14,7 @@ from rr.data.store import read_dataset, write_dataset
 from rr.data.unfilled import without_unfilled
 from rr.errors import DataError
 from rr.keys import code_fingerprint, versions
+from rr.names import as_file_name
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
 from rr.types import Dataset
@@ -75,7 +76,7 @@ def _stored(
     def folders() -> Iterator[Path]:
         """One after the other: of folds there may be more asked for than can be."""
         for part in [""] if folds is None else (f"-fold{number}of{folds}" for number in range(1, folds + 1)):
-            yield home() / "data" / f"{name}-{key[:16]}{part}"
+            yield home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}"
 
     if all(folder.is_dir() for folder in folders()):
         return [read_dataset(folder) for folder in folders()]

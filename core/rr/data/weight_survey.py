@@ -16,6 +16,7 @@ from rr.data.files import parse_json, read_text
 from rr.data.rows import Row
 from rr.data.weights import WeightConfig, combined_weight, given_weight, types_of
 from rr.errors import DataError
+from rr.outputs import new_path
 
 TOLERANCE = 1e-6
 """Of a given weight that counts as the rule's."""
@@ -71,8 +72,7 @@ def write_filled(path: Path, config: WeightConfig, out: Path) -> int:
     Raises:
         DataError: `out` exists, a weight is negative or no number, or the file is malformed.
     """
-    if out.exists():
-        raise DataError(f"{out} exists already; name a new file with --out")
+    new_path(out, "--out", (path,))
     items, written = _content(path)
     filled = 0
     for row, negative, raw in _negatives(path, items):

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rr import arguments
+from rr.artefacts import home
 from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
@@ -21,16 +23,18 @@ from rr.evaluate.population import population
 from rr.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
+from rr.explain import explaining
 from rr.plugins import Plugins, installed_plugins
 from rr.progress import SILENT, Prefixed, Progress
 from rr.protocols import Reranker
-from rr.registry import load_registry
+from rr.registry import opened
 from rr.resolve import load_reranker, resolve
 from rr.schema import Registry, RerankerEntry, Suite
 from rr.training import entry_checkpoint, installed_versions
 from rr.types import Dataset
 
 
+@explaining()
 def bench(
     names: Sequence[str] = (),
     *,
@@ -38,7 +42,7 @@ def bench(
     datasets: Sequence[str] = (),
     baseline: str | None = None,
     folds: int | None = None,
-    registry: Path | Registry | None = None,
+    registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
 ) -> BenchResult:
@@ -51,10 +55,17 @@ def bench(
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
+        TypeError: an argument is of a wrong type.
     """
+    names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
+    for argument, value in {"profile": profile, "baseline": baseline}.items():
+        arguments.of_type(argument, value, str)
+    arguments.of_type("folds", folds, int)
+    arguments.of_type("plugins", plugins, Plugins)
     if folds is not None and folds < 2:
         raise RerankError(f"a cross-validation has at least 2 folds, not {folds}")
-    registry = registry if isinstance(registry, Registry) else load_registry(registry)
+    home()  # which must be a folder before anything is worked out
+    registry = opened(registry)
     plugins = plugins or installed_plugins()
     chosen = registry.profile(profile)
     suite = registry.suite(chosen.suite)

@@ -129,7 +129,7 @@ def test_a_head_is_trained_shown_and_exported_by_the_commands(
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
     torch.testing.assert_close(torch.tensor(json.loads(told.stdout)), ours(settings, checkpoint), atol=1e-5, rtol=0)
 
-    with pytest.raises(RerankError, match="served exists already; name a new folder"):
+    with pytest.raises(RerankError, match="served exists already; delete it, or name another folder"):
         rr("export", "head", checkpoint, served, "--registry", registry)
 
 
