@@ -13,10 +13,10 @@ from rr.artefacts import file_sha256, fingerprint, home
 from rr.errors import RerankError
 from rr.evaluate.quality import measured_on
 from rr.plugins import Plugins, summary
-from rr.protocols import STATE
+from rr.protocols import STATE, ModelInfo
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
 from rr.types import Dataset
-from rr.workplace import NOTES
+from rr.workplace import KEPT, NOTES
 
 RECORD = "training_info.json"
 LOSSES = "loss.jsonl"
@@ -38,6 +38,15 @@ class Checkpoint:
     @property
     def notes(self) -> tuple[str, ...]:
         return tuple(self.record["notes"])
+
+    @property
+    def timed_on(self) -> Mapping[str, str]:
+        """What it was trained on (`rr.environment.Conditions`), if that was recorded."""
+        return dict(self.record.get("timed_on", {}))
+
+    def trained(self, info: ModelInfo) -> int:
+        """How many weights its training has changed; `info`: of the model that it was loaded into."""
+        return int(self.record.get("trained_parameters", info.trainable))
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and contents of the files that the trainer wrote, without the record's timings."""
@@ -76,7 +85,7 @@ class Choice:
 def written_files(folder: Path) -> dict[str, str]:
     """Name → SHA-256 of what a trainer has put into a folder: all but the core's own files and the trainer's state."""
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    ours = (RECORD, LOSSES, NOTES, STATE)
+    ours = (RECORD, LOSSES, NOTES, STATE, KEPT)
     return {str(name): file_sha256(folder / name) for name in sorted(names) if name.parts[0] not in ours}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rr.artefacts import code_fingerprint, fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
+from rr.gate import checked_info, within_scale
 from rr.plugins import Plugins, summary
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
@@ -96,8 +97,15 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
     """
     component, entry = load_component(resolved, checkpoint), resolved.entry
     if entry.reranker is not None:
-        return Checked(component)
-    return compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+        reranker: Reranker = Checked(component)
+    else:
+        reranker = compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+    if reranker.info.state == "trained" and checkpoint is None and not resolved.settings.weights():
+        raise PluginError(
+            f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "
+            "weights: correct info.state, or let Settings.weights() return their hash"
+        )
+    return reranker
 
 
 def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
@@ -122,7 +130,7 @@ class Checked:
 
     @property
     def info(self) -> ModelInfo:
-        return self._reranker.info
+        return checked_info(self._reranker.info)
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
         rankings = list(self._reranker.rerank(requests))
@@ -148,4 +156,5 @@ class Checked:
             )
         scores = ranking.scores
         values = tuple(scores[document.id] for document in request.candidates)
+        within_scale(request, values, self.info)
         return Ranking.from_scores(request, with_ties(checked_scores(request, Scores(values, ranking.diagnostics))))

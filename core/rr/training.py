@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,23 @@ from rr.checkpoints import (
     open_checkpoint,
     written_files,
 )
+from rr.environment import conditions, installed_versions
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import measured_on
+from rr.keeping import home_at
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.trial import tried
 from rr.types import Dataset
-from rr.workplace import workplace
+from rr.workplace import KEPT, workplace
 
 DEV_METRICS = "dev_metrics.json"
 """What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
 "notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
-REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
@@ -69,7 +70,7 @@ def train(
     same key goes on from. Two processes with the same key take turns, and the second finds the work done.
 
     Raises:
-        RerankError: `out` exists, the entry has no trainer, or the training broke.
+        RerankError: `out` exists, the entry has no trainer, the training broke, or it has changed nothing.
     """
     folder = out or checkpoint_folder(plugins, resolved, dataset)
     if out is not None and out.exists():
@@ -84,15 +85,23 @@ def train(
         if work is None:
             return open_checkpoint(folder)
         log = _Log()
-        with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
+        with (
+            progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
+            work.clock() as elapsed,
+            conditions() as timed_on,
+            home_at(work.folder / KEPT),
+        ):
             try:
                 target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
             except RerankError:
                 raise
             except Exception as error:
                 raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+            seconds, found = round(elapsed(), 3), timed_on()
         if not work.writes:
-            return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
+            return Checkpoint(folder, {"seconds": seconds, "notes": []})
+        files = written_files(work.folder)
+        info = tried(resolved, dataset, work.folder, files)
         record = {
             "reranker": resolved.name,
             **identity(plugins, resolved),
@@ -100,10 +109,12 @@ def train(
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "seconds": round(elapsed(), 3),
+            "seconds": seconds,
+            "timed_on": found,
             **measured_on(settings),
             **log.summary(),
-            "files": written_files(work.folder),
+            "trained_parameters": info.trainable if log.trained is None else log.trained,
+            "files": files,
         }
         work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
@@ -126,6 +137,11 @@ class _Log:
             self.events.append(event)
 
         return listen
+
+    @property
+    def trained(self) -> int | None:
+        """How many weights have received a gradient, where the trainer told."""
+        return max((event.trained for event in self.events if event.trained is not None), default=None)
 
     def summary(self) -> dict[str, Any]:
         losses = [event.loss for event in self.events if event.loss is not None]
@@ -159,14 +175,3 @@ def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
             "data": dataset.fingerprint,
         }
     )
-
-
-def installed_versions() -> dict[str, str]:
-    """The versions of the distributions that figures may depend on."""
-    versions = {}
-    for name in REPORTED_VERSIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

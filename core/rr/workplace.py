@@ -19,6 +19,9 @@ from rr.processes import rank
 from rr.protocols import STATE
 
 NOTES = "workplace.json"
+KEPT = "kept"
+"""A training's own home (`rr.keeping.home_at`): it finds nothing there that others have computed, and after a kill what
+it has computed itself."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Workplace:
         if notes.get("finished"):
             self._show()
             return True
-        ours = (STATE, NOTES) if notes else ()  # a state without its key could be anyone's
+        ours = (STATE, KEPT, NOTES) if notes else ()  # a state without its key could be anyone's
         for left in self.folder.iterdir():  # what was written after the last state is written again
             if left.name not in ours:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -77,6 +80,7 @@ class Workplace:
 
     def publish(self) -> None:
         if self.writes:
+            shutil.rmtree(self.folder / KEPT, ignore_errors=True)
             flush(self.folder)
             self._note(0.0, finished=True)
             self._show()

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
-from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
+from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, precision_of, seeded
 from rr.modeling.loading import check_length, quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.short import ShortEncoder, has_short_way
@@ -98,6 +98,7 @@ class PairModel:
         self.untrained = tuple(sorted(loading["missing_keys"]))
         self.model.to(self.device).eval()
         self.parameters, self.trainable = parameter_counts(self.model)
+        self.precision = precision_of(self.model.dtype)
         self.packs = settings.plain and self.device.type == "cpu" and can_pack_pairs(self.model)
         self.shortens = False
         if self.packs:

@@ -14,9 +14,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from rr import Document, Query, Request, RerankError
-from rr.modeling.device import DtypeName, pick_device, pick_dtype
+from rr.modeling.device import DtypeName, pick_device, pick_dtype, precision_of
 from rr.modeling.loading import quiet
 from rr.modeling.packed import can_pack, pack
+from rr.protocols import Precision
 from rr_letters.forward import packed_states, padded_states, shared_states
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.settings import LetterSettings
@@ -117,6 +118,11 @@ class LetterModel:
         return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
 
     @torch.inference_mode()
+    @property
+    def precision(self) -> Precision:
+        """4-bit weights are multiplied in half precision."""
+        return "bfloat16" if self.settings.quantization != "none" else precision_of(self.base.dtype)
+
     def _check_shortcut(self, tokens: list[int], expected: Tensor) -> None:
         """Some architectures scale or cap their logits, or attend in ways of their own: there the short way must not
         be taken silently. The prompt is read behind a neighbour, which it must not see.

@@ -219,7 +219,9 @@ def test_an_interrupted_bench_resumes_where_it_was(
     assert ended.returncode == 0, ended.stderr
     scored = log.read_text(encoding="utf-8").splitlines()
     assert "scored q2 q5" not in scored
-    assert scored[-2:] == ["scored q8 q11", "scored q14 q17"]
+    assert scored[:3] == ["scored q8", "scored q8 q11", "scored q14 q17"]
+    assert all(len(line.split()) == 2 for line in scored[3:])  # its cost, a query at a time
+    assert len(scored[3:]) == 6
 
 
 def test_a_killed_training_leaves_no_checkpoint_and_is_done_again(

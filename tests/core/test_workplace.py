@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from rr import Component, Dataset, OnEvent, RerankError, Settings, TrainingEvent
+from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
 from rr.artefacts import code_fingerprint, write_atomic
 from rr.checkpoints import open_checkpoint
 from rr.data.load import load_dataset
@@ -276,7 +276,13 @@ def test_after_a_kill_the_one_that_waits_goes_on(path: Path, worker: Worker) -> 
 
 
 class Scorer:
-    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None: ...
+    info = ModelInfo("logit")
+
+    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None:
+        self._weights = (checkpoint / "weights").read_text() if checkpoint else ""
+
+    def score(self, requests: Sequence[Request]) -> list[list[float]]:
+        return [[float(len(self._weights))] * len(request.candidates) for request in requests]
 
 
 class Trainer:

@@ -68,9 +68,9 @@ def train(
     if record.get("best_dev") is not None:
         told.append(f"best dev {record['dev_metric']} {record['best_dev']:.4f}")
     typer.echo(", ".join(told), err=True)
-    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+    loaded = load_component(resolved, checkpoint.folder).info
     if loaded.parameters:
-        typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
+        typer.echo(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         typer.echo(f"warning: {note}", err=True)

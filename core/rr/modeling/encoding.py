@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
+from rr.keeping import keeping
 from rr.modeling.device import pick_device
 from rr.modeling.embeddings import EmbeddingStore
 from rr.modeling.loading import quiet, whole_folder
@@ -93,7 +94,16 @@ class FrozenEncoder:
 
     def __call__(self, texts: Iterable[str]) -> Tensor:
         """Shape (texts, dimensions), float32, on the encoder's device."""
-        return self._store.vectors(list(texts), self._encode).to(self.module.device)
+        wanted = list(texts)
+        vectors = self._store.vectors(wanted, self._encode) if keeping() else self._anew(wanted)
+        return vectors.to(self.module.device)
+
+    def _anew(self, texts: list[str]) -> Tensor:
+        """Each distinct text encoded now."""
+        if not texts:
+            return torch.empty(0, self.dimensions)
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        return self._encode(list(distinct)).to(torch.float32)[[distinct[text] for text in texts]]
 
     def _encode(self, texts: list[str]) -> Tensor:
         self.encoded += len(texts)

@@ -11,11 +11,13 @@ from pathlib import Path
 from rr.artefacts import write_atomic
 from rr.evaluate.results import BenchResult, Row
 from rr.report.table import cells, explanation, header, title
+from rr.report.times import conditions_text
 
 LEADING_COLUMNS = ("dataset", "fingerprint", "reranker", "state")
 TRAILING_COLUMNS = (
     *("delta", "delta low", "delta high", "p"),
-    *("train_seconds", "ms_per_query", "pairs_per_second", "parameters", "trained_parameters", "notes", "failure"),
+    *("train_seconds", "train_timed_on", "ms_per_query", "pairs_per_second", "timed_on"),
+    *("parameters", "trained_parameters", "notes", "failure"),
 )
 
 
@@ -77,8 +79,10 @@ def _figures(row: Row, result: BenchResult) -> list[object]:
         *(value for one in intervals for value in (one.mean, one.low, one.high)),
         *((gap.mean, gap.low, gap.high, gap.p) if gap else ("", "", "", "")),
         "" if row.train_seconds is None else row.train_seconds,
+        conditions_text(row.train_timed_on),
         row.ms_per_query,
         row.pairs_per_second,
+        conditions_text(row.timed_on),
         row.parameters,
         row.trainable,
         "; ".join(row.notes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rr.errors import ScoringError
+from rr.gate import within_scale
 from rr.protocols import ModelInfo, Scorer
 from rr.types import Ranking, Request, Scores, checked_scores, float32
 
@@ -36,7 +37,11 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     answers = list(scorer.score(asked)) if asked else []
     if len(answers) != len(asked):
         raise ScoringError(f"the scorer gave {len(answers)} answers to {len(asked)} requests")
-    checked = iter([with_ties(checked_scores(request, answer)) for request, answer in zip(asked, answers, strict=True)])
+    found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
+    info = scorer.info
+    for request, scores in zip(asked, found, strict=True):
+        within_scale(request, scores.values, info)
+    checked = iter(map(with_ties, found))
     return [next(checked) if request.candidates else Scores(()) for request in requests]
 
 
