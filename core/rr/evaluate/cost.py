@@ -91,7 +91,11 @@ def _read(path: Path) -> Cost | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = Cost(**content)
-        whole = all(value > 0 for value in (found.ms_per_query, found.queries)) and bool(found.timed_on)
+        whole = (
+            all(value > 0 for value in (found.ms_per_query, found.queries))
+            and found.pairs_per_second >= 0
+            and "machine" in dict(found.timed_on)
+        )
     except (OSError, ValueError, TypeError):
         whole = False
     if not whole:

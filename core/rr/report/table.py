@@ -87,7 +87,7 @@ def explanation(result: BenchResult) -> str:
         )
     return (
         f"{means}, against {result.baseline}, p two-sided. "
-        f"{machines(result)} "
+        f"{machines(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 

@@ -14,16 +14,16 @@ METHOD = (
 
 
 def machines(result: BenchResult) -> str:
-    """One or more sentences on where the times of the rows were taken."""
+    """Sentences on how and where the times of the rows were taken, each with a space behind it; nothing without any."""
     rows: dict[str, dict[str, None]] = {}
     for place, name in _places(result):
         rows.setdefault(place, {})[name] = None
     if not rows:
         return ""
     if len(rows) == 1:
-        return f"{METHOD}Times are of {next(iter(rows))}."
+        return f"{METHOD}Times are of {next(iter(rows))}. "
     told = "; ".join(f"{place}: {', '.join(names)}" for place, names in rows.items())
-    return f"{METHOD}Times are of different machines and cannot be compared across them: {told}."
+    return f"{METHOD}Times are of different machines and cannot be compared across them: {told}. "
 
 
 def conditions_text(timed_on: Mapping[str, str]) -> str:

@@ -206,6 +206,8 @@ def test_frozen_layers_stay_and_the_head_moves_at_its_own_rate(
     assert moved["bert.encoder.layer.0.output.dense.weight"] == pytest.approx(moves, rel=0.1)
     assert moved["bert.pooler.dense.weight"] == pytest.approx(1e-3, rel=0.1)
     assert moved["classifier.weight"] == pytest.approx(1e-3, rel=0.1)
+    said = {event.trained for event in observed.events if event.loss is not None}
+    assert said == {sum(after[name].numel() for name, value in moved.items() if value)}
 
 
 def test_more_layers_than_there_are_cannot_be_frozen(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
