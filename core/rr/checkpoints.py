@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rr.artefacts import file_sha256, fingerprint, home
-from rr.errors import RerankError
-from rr.evaluate.quality import measured_on
-from rr.plugins import Plugins, summary
-from rr.protocols import STATE, ModelInfo
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.errors import RerankError, summary
+from rr.evaluate.quality import dev_share
+from rr.keys import settings_files
+from rr.plugins import Plugins
+from rr.protocols import STATE, ModelInfo, Settings
+from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
 from rr.types import Dataset
 from rr.workplace import KEPT, NOTES
 
@@ -95,7 +96,8 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "scorer": target_name(resolved.target),
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
-        "weights": resolved.settings.weights(),
+        "weights": weights_of(resolved.settings),
+        "setting_files": settings_files(resolved.settings),
     }
 
 
@@ -146,14 +148,7 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
         if all(checkpoint.record.get(key) == value for key, value in wanted.items()):
             found.append(checkpoint)
     if which == "best" and dataset is not None:
-        measured = measured_on(training_settings(plugins, resolved))
-        found = [
-            one
-            for one in found
-            if one.record["data"]["fingerprint"] == dataset.fingerprint
-            and one.record.get("best_dev") is not None
-            and all(one.record.get(key) == value for key, value in measured.items())
-        ]
+        found = _comparable(found, training_settings(plugins, resolved), dataset)
         found.sort(key=lambda one: (one.record["best_dev"], one.record["finished"]), reverse=True)
     else:
         found.sort(key=lambda one: one.record["finished"], reverse=True)
@@ -163,6 +158,31 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
             return Choice(checkpoint, (f"checkpoint {which}: {_described(checkpoint, which, dataset)}", *remarks))
         remarks.append(f"checkpoint {which}: skipped {checkpoint.folder.name}, {damage}")
     return Choice(None, (f"checkpoint {which}: none found, pretrained weights", *remarks))
+
+
+def _comparable(found: Sequence[Checkpoint], training: Settings, dataset: Dataset) -> list[Checkpoint]:
+    """Those whose best dev figures are of one metric, on one dev split: that of these settings.
+
+    Raises:
+        RerankError: they are of several metrics, and the settings do not tell which is meant.
+    """
+    wanted, share = training.selects_by(), dev_share(training)
+    named = [
+        one
+        for one in found
+        if one.record["data"]["fingerprint"] == dataset.fingerprint
+        and one.record.get("best_dev") is not None
+        and one.record.get("dev_share") == share
+        and one.record.get("dev_metric") is not None
+        and wanted in (None, one.record["dev_metric"])
+    ]
+    metrics = sorted({one.record["dev_metric"] for one in named})
+    if len(metrics) > 1:
+        raise RerankError(
+            f"checkpoint best: the checkpoints on {dataset.name!r} were selected by {' and '.join(metrics)}, which "
+            "do not compare; name the folder of one"
+        )
+    return named
 
 
 def _described(checkpoint: Checkpoint, which: str, dataset: Dataset | None) -> str:

@@ -27,26 +27,29 @@ WINDOWED = ("windowed", "tournament")
 """Diagnostics that say of a ranking that its scores are places."""
 
 
-def checked_info(info: Any) -> ModelInfo:
-    """
+def checked_info(info: Any, where: str = "info") -> ModelInfo:
+    """`where`: what to call it in an error.
+
     Raises:
         PluginError: it is no `ModelInfo`, or a field of it says nothing that can be understood.
     """
     if not isinstance(info, ModelInfo):
-        raise PluginError(f"info is {type(info).__name__}, not rr.ModelInfo")
+        raise PluginError(f"{where} is {type(info).__name__}, not rr.ModelInfo")
     for name, known in (("scale", Scale), ("state", State), ("precision", Precision)):
         if getattr(info, name) not in get_args(known):
-            raise PluginError(f"info.{name} is {getattr(info, name)!r}; it must be one of {', '.join(get_args(known))}")
+            raise PluginError(
+                f"{where}.{name} is {getattr(info, name)!r}; it must be one of {', '.join(get_args(known))}"
+            )
     most = info.max_candidates
     if most is not None and not _count(most):
-        raise PluginError(f"info.max_candidates is {most!r}; it must be a whole number from 0 on, or None")
+        raise PluginError(f"{where}.max_candidates is {most!r}; it must be a whole number from 0 on, or None")
     for name in ("parameters", "trainable"):
         if not _count(getattr(info, name)):
-            raise PluginError(f"info.{name} is {getattr(info, name)!r}; it must be a whole number from 0 on")
+            raise PluginError(f"{where}.{name} is {getattr(info, name)!r}; it must be a whole number from 0 on")
     if not isinstance(info.listwise, bool):
-        raise PluginError(f"info.listwise is {info.listwise!r}; it must be True or False")
+        raise PluginError(f"{where}.listwise is {info.listwise!r}; it must be True or False")
     if not isinstance(info.notes, tuple) or not all(isinstance(note, str) for note in info.notes):
-        raise PluginError(f"info.notes is {info.notes!r}; it must be a tuple of texts")
+        raise PluginError(f"{where}.notes is {info.notes!r}; it must be a tuple of texts")
     return info
 
 

@@ -27,6 +27,16 @@ class Settings(BaseModel):
         a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
         return ""
 
+    def selects_by(self) -> str | None:
+        """Of a trainer's settings: the name of the dev metric that it selects by, as its events have it, so that
+        `checkpoint: best` knows before any training which checkpoints compare. None: it cannot be told."""
+        return None
+
+    def engines(self) -> tuple[str, ...]:
+        """The distributions that compute with these settings, besides those that the component always requires: another
+        release of theirs is another score."""
+        return ()
+
     @classmethod
     def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
         """What is given by name, with what a name in it stands for (a preset); as flags, all of it is laid over the
@@ -96,14 +106,16 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
-    """One optimiser step of `total`: its training loss, or the dev metric measured after it, higher is better
-    (`rr.evaluate.quality.ranking_quality`). `trained`: how many weights have received a gradient up to here; where no
+    """One optimiser step of `total`: its training loss, or a dev metric measured after it, higher is better
+    (`rr.evaluate.quality.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure
+    without a name is compared with none. `trained`: how many weights have received a gradient up to here; where no
     event says it, `info.trainable` of the checkpoint does."""
 
     step: int
     total: int
     loss: float | None = None
     dev: float | None = None
+    metric: str | None = None
     trained: int | None = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rr.data.files import parse_jsonl, read_jsonl
 from rr.errors import DataError, RegistryError
+from rr.report.escape import json_text
 from rr.types import Document, Query, Ranking, Request
 from rr.validation import validated
 
@@ -66,7 +66,7 @@ def to_json(ranking: Ranking) -> str:
         }
         for item in ranking.items
     ]
-    return json.dumps({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows}, ensure_ascii=False)
+    return json_text({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows})
 
 
 def _documents(lines: list[str | DocumentLine]) -> tuple[Document, ...]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -21,14 +21,18 @@ from rr.checkpoints import (
     open_checkpoint,
     written_files,
 )
+from rr.data.view import shown, without_test
 from rr.environment import conditions, installed_versions
 from rr.errors import PluginError, RerankError
-from rr.evaluate.quality import measured_on
+from rr.evaluate.quality import dev_share
+from rr.isolation import plugin_code
 from rr.keeping import home_at
-from rr.plugins import Plugins, summary
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.rerank.untouched import unchanged
+from rr.resolve import Resolved, engines_of, load_trainer, training_settings, weights_of
 from rr.trial import tried
 from rr.types import Dataset
 from rr.workplace import KEPT, workplace
@@ -38,6 +42,7 @@ DEV_METRICS = "dev_metrics.json"
 "notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
+UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
@@ -85,23 +90,25 @@ def train(
         if work is None:
             return open_checkpoint(folder)
         log = _Log()
+        given = without_test(shown(dataset))
         with (
             progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
             work.clock() as elapsed,
             conditions() as timed_on,
             home_at(work.folder / KEPT),
         ):
-            try:
-                target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
-            except RerankError:
-                raise
-            except Exception as error:
-                raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+            with (
+                unchanged((given, *given.documents.values(), *given.queries.values())),
+                plugin_code(f"training of {resolved.name!r} broke"),
+            ):
+                target(settings, resolved.settings).train(given, work.folder, log.listener(advance))
+            if not work.folder.is_dir():
+                raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
             seconds, found = round(elapsed(), 3), timed_on()
         if not work.writes:
             return Checkpoint(folder, {"seconds": seconds, "notes": []})
         files = written_files(work.folder)
-        info = tried(resolved, dataset, work.folder, files)
+        info = tried(resolved, given, work.folder, files)
         record = {
             "reranker": resolved.name,
             **identity(plugins, resolved),
@@ -111,7 +118,7 @@ def train(
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": seconds,
             "timed_on": found,
-            **measured_on(settings),
+            "dev_share": dev_share(settings),
             **log.summary(),
             "trained_parameters": info.trainable if log.trained is None else log.trained,
             "files": files,
@@ -124,14 +131,18 @@ def train(
 
 @dataclass
 class _Log:
-    """Keeps every event, and stops a training whose loss is no number."""
+    """Keeps every event, and stops a training whose loss is no number, or whose dev figures are of several metrics."""
 
     events: list[TrainingEvent] = field(default_factory=list)
+    devs: list[float] = field(default_factory=list)
+    dev_metric: str | None = None
 
     def listener(self, advance: Callable[[int], None]) -> Callable[[TrainingEvent], None]:
         def listen(event: TrainingEvent) -> None:
             if event.loss is not None and not math.isfinite(event.loss):
                 raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.dev is not None:
+                self._add(event.dev, event.metric)
             if event.loss is not None:
                 advance(1)
             self.events.append(event)
@@ -143,11 +154,22 @@ class _Log:
         """How many weights have received a gradient, where the trainer told."""
         return max((event.trained for event in self.events if event.trained is not None), default=None)
 
+    def _add(self, dev: float, metric: str | None) -> None:
+        if self.devs and metric != self.dev_metric:
+            raise RerankError(
+                f"the trainer's dev figures are of two metrics, {self.dev_metric!r} and {metric!r}, and the best of "
+                "both would be of neither; report the one that it selects by"
+            )
+        self.devs.append(dev)
+        self.dev_metric = metric
+
     def summary(self) -> dict[str, Any]:
+        """`dev_metric`: what the trainer calls its dev figures; null where there are none, or where it does not say."""
         losses = [event.loss for event in self.events if event.loss is not None]
-        devs = [event.dev for event in self.events if event.dev is not None]
+        dev = {"dev_metric": self.dev_metric, "best_dev": max(self.devs, default=None)}
+        notes = [UNNAMED] if self.devs and self.dev_metric is None else []
         if not losses:
-            return {"steps": 0, "notes": ["trained without a single step"]}
+            return {"steps": 0, **dev, "notes": ["trained without a single step", *notes]}
         span = max(len(losses) // 10, 1)
         means = [sum(losses[start : start + span]) / span for start in range(0, len(losses) - span + 1, span)]
         # against the lowest, not the last: a curriculum turns harder on purpose
@@ -157,21 +179,22 @@ class _Log:
             "first_loss": means[0],
             "lowest_loss": min(means),
             "last_loss": means[-1],
-            "best_dev": max(devs, default=None),
-            "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
+            **dev,
+            "notes": [*([] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"]), *notes],
         }
 
 
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
     trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
+    registered = plugins.get("trainer", str(resolved.entry.trainer))
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
-            "trainer": target_name(trainer),
-            "code": code_fingerprint(trainer.__module__.partition(".")[0]),
+            "trainer": component_key(trainer, registered, engines_of(settings)),
             "training": settings.model_dump(mode="json"),
-            "training weights": settings.weights(),
+            "training weights": weights_of(settings),
+            "training files": settings_files(settings),
             "data": dataset.fingerprint,
         }
     )

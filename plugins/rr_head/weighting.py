@@ -169,7 +169,7 @@ def main(
     dev = {}
     for rate in rates or RATES:
         dev[rate] = experiment.dev(rate)
-        typer.echo(f"lr {rate:g}: {training.dev_metric} on dev {dev[rate]:.4f}", err=True)
+        typer.echo(f"lr {rate:g}: {training.selects_by()} on dev {dev[rate]:.4f}", err=True)
     best = max(dev, key=dev.__getitem__)
     base = ListingTask(dataset, "test").values(experiment.encoder)
     reached: dict[str, list[Values]] = {variant: [] for variant in VARIANTS}
@@ -203,7 +203,7 @@ def main(
         "weighted − unweighted, MRR over queries": asdict(by_query),
     }
     write_atomic(out / "weighting.json", json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
-    write_atomic(out / "weighting.md", _markdown(facts, results, gaps, by_query, training.dev_metric))
+    write_atomic(out / "weighting.md", _markdown(facts, results, gaps, by_query, training.selects_by()))
     typer.echo((out / "weighting.md").read_text(encoding="utf-8"), nl=False)
 
 

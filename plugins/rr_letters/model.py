@@ -117,12 +117,12 @@ class LetterModel:
         output = self.base(input_ids=torch.tensor([tokens], device=self.device), use_cache=False)
         return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
 
-    @torch.inference_mode()
     @property
     def precision(self) -> Precision:
         """4-bit weights are multiplied in half precision."""
         return "bfloat16" if self.settings.quantization != "none" else precision_of(self.base.dtype)
 
+    @torch.inference_mode()
     def _check_shortcut(self, tokens: list[int], expected: Tensor) -> None:
         """Some architectures scale or cap their logits, or attend in ways of their own: there the short way must not
         be taken silently. The prompt is read behind a neighbour, which it must not see.

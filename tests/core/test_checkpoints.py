@@ -51,6 +51,12 @@ class Trainer:
         weight: float = 2.0
         dev: float | None = None
         dev_ratio: float | None = None
+        metric: str | None = "nDCG@10"
+        told: bool = False
+        """Before any training."""
+
+        def selects_by(self) -> str | None:
+            return self.metric if self.told else None
 
     def __init__(self, settings: Any, scorer_settings: Settings) -> None:
         self._settings = settings
@@ -60,7 +66,7 @@ class Trainer:
         (out / "state" / "kept").write_text("for a kill")
         on_event(TrainingEvent(1, 1, loss=1.0))
         if self._settings.dev is not None:
-            on_event(TrainingEvent(1, 1, dev=self._settings.dev))
+            on_event(TrainingEvent(1, 1, dev=self._settings.dev, metric=self._settings.metric))
         (out / "model").mkdir(exist_ok=True)
         (out / "model" / "names.txt").write_text("names")
         (out / "weight.json").write_text(json.dumps(self._settings.weight))
@@ -118,7 +124,8 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
     assert before.timestamp() - 1 <= datetime.fromisoformat(record["finished"]).timestamp()
     assert datetime.fromisoformat(record["finished"]) <= datetime.now(UTC)
     assert (record["scorer"], record["trainer"]) == (f"{__name__}:Scorer", f"{__name__}:Trainer")
-    assert (record["settings"], record["training"]) == ({"size": 4}, {"weight": 3.0, "dev": 0.5, "dev_ratio": None})
+    assert record["settings"] == {"size": 4}
+    assert {"weight": 3.0, "dev": 0.5, "dev_ratio": None}.items() <= record["training"].items()
     assert record["data"] == {"name": "rooms", "fingerprint": rooms.fingerprint}
     assert (record["dev_metric"], record["best_dev"]) == ("nDCG@10", 0.5)
     assert record["files"] == {
@@ -242,6 +249,47 @@ def test_best_is_the_best_dev_on_this_very_data_set(rooms: Dataset) -> None:
     assert latest(replace(rooms, fingerprint="e" * 64), "best") == nothing
     with pytest.raises(RerankError, match="'toy' asks for the best checkpoint of a data set; name it with --dataset"):
         latest(None, "best")
+
+
+@pytest.mark.parametrize(
+    ("training", "recorded", "unnamed"),
+    [
+        ({"dev": 0.5, "metric": "listings nDCG@10"}, ("listings nDCG@10", 0.5), False),
+        ({"dev": 0.5, "metric": "nDCG@10:valid-retrieval"}, ("nDCG@10:valid-retrieval", 0.5), False),
+        ({"dev": 0.5, "metric": None}, (None, 0.5), True),
+        ({}, (None, None), False),
+    ],
+)
+def test_the_trainer_names_its_dev_metric_or_nobody_does(
+    rooms: Dataset, training: dict[str, Any], recorded: tuple[str | None, float | None], unnamed: bool
+) -> None:
+    checkpoint = open_checkpoint(trained(rooms, training=training))
+    assert (checkpoint.record["dev_metric"], checkpoint.record["best_dev"]) == recorded
+    note = "the trainer does not name its dev metric: its best dev figure compares with none"
+    assert (note in checkpoint.notes) == unnamed
+    found, _ = latest(rooms, "best", training=training)
+    assert found == (checkpoint.folder if recorded[0] else None)
+
+
+def test_dev_figures_of_two_metrics_are_refused(rooms: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_by_two(self: Any, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        on_event(TrainingEvent(1, 2, dev=0.5, metric="MAP"))
+        on_event(TrainingEvent(2, 2, dev=0.75, metric="nDCG@10"))
+
+    monkeypatch.setattr(Trainer, "train", train_by_two)
+    with pytest.raises(RerankError, match="two metrics, 'MAP' and 'nDCG@10'"):
+        trained(rooms)
+
+
+def test_best_compares_figures_of_one_metric(rooms: Dataset) -> None:
+    by_map = trained(rooms, training={"weight": 2.0, "dev": 0.25, "metric": "MAP"})
+    assert latest(rooms, "best")[0] == by_map, "one metric: there is nothing to mix up"
+    by_ndcg = trained(rooms, training={"weight": 3.0, "dev": 0.75})
+    assert latest(rooms, "best", training={"metric": "MAP", "told": True})[0] == by_map
+    assert latest(rooms, "best", training={"told": True})[0] == by_ndcg
+    assert latest(rooms, "best", training={"metric": "MRR@10", "told": True})[0] is None
+    with pytest.raises(RerankError, match=r"selected by MAP and nDCG@10, which do not compare"):
+        latest(rooms, "best")
 
 
 def test_none_and_train_choose_nothing_and_a_folder_is_itself(rooms: Dataset, tmp_path: Path) -> None:

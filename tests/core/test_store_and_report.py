@@ -243,6 +243,7 @@ RESULT = BenchResult(
             recall_ceiling=0.875,
             notes=("1 queries left out: a|b",),
             query_ids=("q1", "q2"),
+            baseline="first-stage",
             rows=(
                 measured("first-stage", 0.5),
                 measured(
@@ -262,6 +263,9 @@ RESULT = BenchResult(
     ),
     environment={"machine": "the one that prints"},
 )
+
+
+ABOUT_THE_DATA = ("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "dataset_notes")
 
 
 def csv_rows(result: BenchResult) -> list[list[str]]:
@@ -311,7 +315,7 @@ def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:
     for row, reason in ((rows[2], REASON), (rows[3], RESULT.datasets[1].failure)):
         named = dict(zip(first, row, strict=True))
         assert named.pop("failure") == reason
-        for column in ("dataset", "fingerprint", "reranker", "state"):
+        for column in ("dataset", "fingerprint", "reranker", "state", "baseline", *ABOUT_THE_DATA):
             named.pop(column)
         assert set(named.values()) == {""}
 
@@ -319,10 +323,15 @@ def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:
 @pytest.mark.parametrize("metrics", [("nDCG@10",), ("MRR@10", "nDCG@10")])
 def test_columns_follow_the_metrics(metrics: tuple[str, ...]) -> None:
     result = replace(RESULT, metrics=metrics)
-    assert {len(row) for row in csv_rows(result)} == {4 + 3 * len(metrics) + 13}
+    assert csv_rows(result)[0][4 : 4 + 3 * len(metrics)] == [
+        f"{name}{part}" for name in metrics for part in ("", " low", " high")
+    ]
     for row in result.datasets[0].rows:
-        assert len(cells(row, result)) == len(header(result)) == 10 + len(metrics) - 1
-    assert header(result)[2:4] == [f"{metrics[0]} [95 % interval]", f"Δ {metrics[0]} to first-stage"]
+        assert len(cells(row, result)) == len(header(result, result.datasets[0])) == 10 + len(metrics) - 1
+    assert header(result, result.datasets[0])[2:4] == [
+        f"{metrics[0]} [95 % interval]",
+        f"Δ {metrics[0]} to first-stage",
+    ]
 
 
 def test_a_reason_with_a_line_break_stays_one_cell() -> None:
@@ -336,7 +345,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     tables = list(markdown_tables(markdown(RESULT)))
     assert len(tables) == 1
     names, rule, *rows = tables[0]
-    assert names == header(RESULT)
+    assert names == header(RESULT, RESULT.datasets[0])
     assert all(set(cell) <= {"-", ":"} for cell in rule)
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
@@ -433,7 +442,7 @@ def test_the_terminal_shows_every_reranker_and_every_reason() -> None:
 def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
     text = printed(RESULT, width)
     tables = printed_tables(text)
-    *names, _ = header(RESULT)
+    *names, _ = header(RESULT, RESULT.datasets[0])
     assert [len(table) for table in tables] == [4, 7]  # the name of the reranker leads both
     for row in RESULT.datasets[0].rows:
         *figures, notes = cells(row, RESULT)
@@ -450,7 +459,7 @@ def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
 def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
     found = printed_tables(printed(RESULT, width))
     assert len(found) == tables
-    assert len(found[0]) == (len(header(RESULT)) if tables == 1 else 4)
+    assert len(found[0]) == (len(header(RESULT, RESULT.datasets[0])) if tables == 1 else 4)
 
 
 def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:

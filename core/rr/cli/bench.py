@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.streams import tell
 
 
 def bench(
@@ -32,11 +33,14 @@ def bench(
     from rr.cli.options import RichProgress, console
     from rr.errors import RerankError
     from rr.evaluate.bench import bench as run_bench
-    from rr.report.files import write_result
+    from rr.report.destination import check_folder
+    from rr.report.files import FILES, write_result
     from rr.report.terminal import print_result
 
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
+    if out is not None:
+        check_folder(out, FILES)
     result = run_bench(
         names or (),
         profile=profile,
@@ -46,11 +50,20 @@ def bench(
         registry=registry,
         progress=RichProgress(),
     )
-    print_result(result, console())
+    unwritten = None
     if out is not None:
-        for path in write_result(result, out):
-            typer.echo(f"wrote {path}", err=True)
+        try:
+            for path in write_result(result, out):
+                tell(f"wrote {path}", err=True)
+        except OSError as error:
+            unwritten = error
+    print_result(result, console())
+    if unwritten is not None:
+        raise RerankError(
+            f"{out}: not all results could be written ({unwritten.strerror or unwritten}); make room, or name another "
+            "folder: the same command computes nothing again"
+        ) from unwritten
     if result.failed:
         hint = "" if out else "; --out DIR keeps the tracebacks"
-        typer.echo(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
+        tell(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
         raise typer.Exit(1)

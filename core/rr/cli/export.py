@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.streams import tell
 
 
 def export(
@@ -35,4 +36,4 @@ def export(
     component = load_component(resolved, open_checkpoint(checkpoint).folder)
     with atomic_folder(out) as folder:
         component.export(folder)
-    typer.echo(str(out))
+    tell(str(out))

@@ -53,7 +53,9 @@ class RichProgress:
 
         from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        started = time.perf_counter()
+        from rr.report.escape import terminal
+
+        description, started = terminal(description), time.perf_counter()
         if self._console.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
             with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.streams import tell, tell_json
 
 
 def rerank(
@@ -83,11 +84,11 @@ def rerank(
         for line in lines:
             _print_ranking(line)
     else:
-        typer.echo("".join(lines), nl=False)
+        tell_json("".join(lines))
 
 
 def _print_ranking(line: str) -> None:
     import json
 
     for item in json.loads(line)["ranking"]:
-        typer.echo(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{' '.join(item['text'].split())}")
+        tell(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{' '.join(item['text'].split())}")

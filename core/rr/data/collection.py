@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rr.errors import DataError, nearest
+from rr.expansion import as_written
 from rr.types import Document, HardNegative, Qrels, Query, Run
 
 SPLITS = ("train", "dev", "test")
@@ -32,6 +33,7 @@ class Collection:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(as_written, self.notes)))
         if not self.documents:
             raise DataError("the source holds no documents")
         if not self.queries:

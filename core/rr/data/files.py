@@ -5,38 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 from rr.data.rows import Row, missing
 from rr.errors import DataError
+from rr.expansion import expanded, path_as_written
 from rr.types import nfc
 
 
 def _expanded(path: object) -> object:
-    if not isinstance(path, (str, Path)):
-        return path  # pydantic says what is wrong with it
-    try:
-        return Path(re.sub(r"\$\{(\w+)\}", _variable, str(path))).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"no home folder is known for {str(path)!r}; write the whole path") from error
+    return expanded(str(path)) if isinstance(path, (str, Path)) else path  # pydantic says what is wrong with it
 
 
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match[1])
-    if not value:
-        raise ValueError(f"environment variable {match[1]} is not set; export {match[1]}=FOLDER")
-    return value
-
-
-DataPath = Annotated[Path, BeforeValidator(_expanded)]
-"""A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked."""
+DataPath = Annotated[
+    Path, BeforeValidator(_expanded), PlainSerializer(path_as_written, return_type=str, when_used="json")
+]
+"""A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked, and JSON (`rr info`, the
+record of a checkpoint) has the path as it is written."""
 
 
 def checked_file(path: Path) -> Path:

@@ -9,18 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
+from rr.data.view import shown
 from rr.environment import Conditions, conditions
-from rr.errors import DataError, PluginError, RerankError, nearest
+from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
 from rr.evaluate.cost import stored_cost
-from rr.evaluate.entries import chosen_entries
+from rr.evaluate.entries import Failure, chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
 from rr.evaluate.population import population
-from rr.evaluate.results import BenchResult, DatasetResult, Row
+from rr.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
-from rr.plugins import Plugins, installed_plugins, summary
+from rr.plugins import Plugins, installed_plugins
 from rr.progress import SILENT, Prefixed, Progress
 from rr.protocols import Reranker
 from rr.registry import load_registry
@@ -79,7 +81,7 @@ def _bench_dataset(
     suite: Suite,
     registry: Registry,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     folds: int | None,
     progress: Progress,
 ) -> DatasetResult:
@@ -90,20 +92,22 @@ def _bench_dataset(
         else:
             datasets = load_folds(name, registry.dataset(name), folds, progress)
             result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
-    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
+    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    return replace(result, rows=tuple(_compared(result.rows, suite)))
+    baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
+    return replace(result, baseline=baseline, rows=rows, notes=(*result.notes, *_no_difference(rows, baseline)))
 
 
 def _fold_results(
     datasets: Sequence[Dataset],
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> list[DatasetResult]:
-    results, left = [], dict(entries)
+    results: list[DatasetResult] = []
+    left = dict(entries)
     for number, dataset in enumerate(datasets, 1):
         fold = f"fold {number} of {len(datasets)}"
         try:
@@ -111,7 +115,7 @@ def _fold_results(
         except DataError as error:
             raise DataError(f"{fold}: {error}") from error
         # what failed in one fold is FAILED in all: nothing more is spent on it
-        left |= {row.reranker: row.failure for row in results[-1].rows if row.failure}
+        left |= {row.reranker: Failure(row.failure, row.traceback) for row in results[-1].rows if row.failure}
     return results
 
 
@@ -119,12 +123,12 @@ def _dataset_result(
     dataset: Dataset,
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
     measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
-    test = dataset.splits["test"]
+    test, view = dataset.splits["test"], shown(dataset)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -137,22 +141,25 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(_row(label, entry, dataset, measures, plugins, progress) for label, entry in entries.items()),
+        rows=tuple(_row(label, entry, dataset, view, measures, plugins, progress) for label, entry in entries.items()),
     )
 
 
 def _row(
     label: str,
-    entry: RerankerEntry | str,
+    entry: RerankerEntry | Failure,
     dataset: Dataset,
+    view: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
+    if isinstance(entry, Failure):
+        return Row(label, failure=entry.reason, traceback=entry.traceback)
     try:
-        if isinstance(entry, str):
-            raise PluginError(entry)
-        return _measured(label, entry, dataset, measures, plugins, progress)
+        return _measured(label, entry, dataset, view, measures, plugins, progress)
+    except NotApplicableError as error:
+        return Row(label, skipped=str(error))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return Row(label, failure=_reason(error), traceback=traceback.format_exc())
@@ -162,11 +169,13 @@ def _measured(
     label: str,
     entry: RerankerEntry,
     dataset: Dataset,
+    view: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
-    """`measures`: each metric with the test queries that it is a mean over."""
+    """`view`: what the reranker is shown of the data set. `measures`: each metric with the test queries that it is a
+    mean over."""
     resolved = resolve(plugins, label, entry)
     choice = entry_checkpoint(plugins, resolved, dataset, progress)
 
@@ -174,7 +183,7 @@ def _measured(
     def loaded() -> Reranker:
         return load_reranker(resolved, choice.folder)
 
-    requests = dataset.requests("test")
+    requests = view.requests("test")
     key = [
         resolved.fingerprint(),
         choice.fingerprint(),
@@ -186,7 +195,7 @@ def _measured(
         loaded.cache_clear()  # two of a large model may not fit
         cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
-    values = {measure.name: evaluate(runs, dataset.qrels, ids, measure) for measure, ids in measures.items()}
+    values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
     checkpoint = choice.checkpoint
     return Row(
         reranker=label,
@@ -201,9 +210,18 @@ def _measured(
         timed_on=cost.timed_on,
         parameters=scored.info.parameters,
         trainable=checkpoint.trained(scored.info) if checkpoint else 0,
+        weights=weights_from(choice),
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
     )
+
+
+def weights_from(choice: Choice) -> tuple[Weights, ...]:
+    """The checkpoint that was chosen, if one was, and what it was trained on."""
+    if choice.checkpoint is None:
+        return ()
+    one, data = choice.checkpoint, choice.checkpoint.record["data"]
+    return (Weights(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
 
 
 def _diagnostics(scored: Scored) -> dict[str, float]:
@@ -216,15 +234,29 @@ def _diagnostics(scored: Scored) -> dict[str, float]:
 def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:
     """The rows with their paired difference from the baseline, where both have figures."""
     leading = suite.metrics[0]
-    baseline = next((row for row in rows if row.reranker == suite.baseline and not row.failure), None)
+    baseline = next((row for row in rows if row.reranker == _baseline(rows, suite) and row.metrics), None)
     if baseline is None:
         return list(rows)
     return [
         row
-        if row.failure or row is baseline
+        if not row.metrics or row is baseline
         else replace(row, difference=difference(row.per_query[leading], baseline.per_query[leading]))
         for row in rows
     ]
+
+
+def _baseline(rows: Sequence[Row], suite: Suite) -> str:
+    """The suite's baseline, or its `oracle_baseline` where that one has no order to be compared with."""
+    skipped = any(row.reranker == suite.baseline and row.skipped for row in rows)
+    return suite.oracle_baseline if skipped else suite.baseline
+
+
+def _no_difference(rows: Sequence[Row], baseline: str) -> tuple[str, ...]:
+    """Why no row has a difference, where it is for want of a baseline."""
+    of_baseline = next((row for row in rows if row.reranker == baseline), None)
+    if of_baseline is None:
+        return (f"no Δ: the baseline {baseline!r} is not among these rows; name it too, or another with --baseline",)
+    return () if of_baseline.metrics else (f"no Δ: the baseline {baseline!r} has no figures",)
 
 
 def _strict(error: Exception) -> None:

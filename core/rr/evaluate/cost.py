@@ -8,17 +8,13 @@ same key, with what it was timed on; it is measured again only where it is missi
 from __future__ import annotations
 
 import gc
-import json
 import random
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any
 
-from rr.artefacts import fingerprint, home, write_atomic
+from rr.artefacts import fingerprint, home, read_checked, write_checked
 from rr.environment import Conditions, conditions
 from rr.evaluate.store import Answer
 from rr.gate import same_in_company
@@ -49,11 +45,13 @@ def stored_cost(
     Raises:
         ScoringError: a query that is asked alone is answered otherwise than in `answers`.
     """
-    path = home() / "costs" / f"{fingerprint(key)[:32]}.json"
-    found = _read(path) if path.is_file() else None
-    if found is None:
-        found = measured(reranker, requests, answers)
-        write_atomic(path, json.dumps(asdict(found), ensure_ascii=False))
+    named = fingerprint(key)
+    path = home() / "costs" / f"{named[:32]}.json"
+    stored = read_checked(path, f"cost of {named}")
+    if stored is not None:
+        return Cost(**stored)
+    found = measured(reranker, requests, answers)
+    write_checked(path, f"cost of {named}", asdict(found))
     return found
 
 
@@ -71,7 +69,7 @@ def measured(reranker: Callable[[], Reranker], requests: Sequence[Request], answ
                 (ranking,) = loaded.rerank([request])
                 seconds.append(time.perf_counter() - started)
             others = answers[request.query.id]
-            same_in_company(request, ranking.scores, others.scores, loaded.info, tuple(others.diagnostics))
+            same_in_company(request, ranking.run, others.scores, loaded.info, tuple(others.diagnostics))
             if sum(seconds) > SECONDS and len(seconds) >= AT_LEAST:
                 break
         found = timed_on()
@@ -85,20 +83,3 @@ def sample(requests: Sequence[Request]) -> tuple[Request, list[Request]]:
     able = [request for request in requests if request.candidates] or list(requests)
     first, *others = random.Random(SEED).sample(able, min(len(able), QUERIES + 1))
     return first, others or [first]
-
-
-def _read(path: Path) -> Cost | None:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = Cost(**content)
-        whole = (
-            all(value > 0 for value in (found.ms_per_query, found.queries))
-            and found.pairs_per_second >= 0
-            and "machine" in dict(found.timed_on)
-        )
-    except (OSError, ValueError, TypeError):
-        whole = False
-    if not whole:
-        warnings.warn(f"{path} is damaged; the cost is measured again", stacklevel=3)
-        return None
-    return found

@@ -23,7 +23,7 @@ PART_PAIRS = 2_000
 
 @dataclass(frozen=True)
 class Answer:
-    """A reranker's scores for one query (document id → score) with its diagnostics."""
+    """A reranker's run of one query (document id → what it is ordered by) with its diagnostics."""
 
     scores: Mapping[str, float]
     diagnostics: Mapping[str, float]
@@ -80,9 +80,9 @@ def _write(path: Path, reranker: Reranker, part: Sequence[Request], alone: Seque
     rankings = reranker.rerank(part)
     info = checked_info(reranker.info)
     for request, before, now in zip(part, alone, rankings, strict=False):
-        same_in_company(request, before.scores, now.scores, info, tuple(now.diagnostics))
+        same_in_company(request, before.run, now.run, info, tuple(now.diagnostics))
     rows = {
-        request.query.id: {"scores": ranking.scores, "diagnostics": dict(ranking.diagnostics)}
+        request.query.id: {"scores": ranking.run, "diagnostics": dict(ranking.diagnostics)}
         for request, ranking in zip(part, rankings, strict=True)
     }
     content = {"info": asdict(info), "queries": rows}

@@ -83,7 +83,8 @@ def fit(
 
     Args:
         loss: the mean loss of a batch of prepared items, a scalar with a gradient.
-        quality: the dev metric of the module as it is, higher is better; asked in eval mode.
+        quality: the dev metric of the module as it is, the one that `settings.selects_by()` names, higher is better;
+            asked in eval mode.
         snapshot: a copy of what is to be kept.
         out: states are kept in `out / "state"`; where there is one, the training goes on from it.
         prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
@@ -157,7 +158,7 @@ def fit(
                 with precision.autocast():
                     reached = quality()
                 module.train()
-                tell(TrainingEvent(course.step, total, dev=reached))
+                tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by()))
                 course.misses += 1
                 if course.best is None or reached > course.best:
                     course.best, course.kept, course.misses = reached, snapshot(), 0

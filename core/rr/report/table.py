@@ -8,6 +8,7 @@ from rr.report.times import machines
 SHOWN_DIAGNOSTICS = (
     "constant",
     "tied",
+    "lost_in_32_bits",
     "label_mass",
     "uniform",
     "tau",
@@ -18,17 +19,19 @@ SHOWN_DIAGNOSTICS = (
     "tournament",
 )
 """Named first and in this order; a plugin's own follow by name."""
+FIXED_COLUMNS = 9
+"""Of `header`, besides one a metric."""
 EVEN_IF_0 = ("label_mass", "uniform", "truncated", "tau")
 """0 is what must be seen there."""
 
 
-def header(result: BenchResult) -> list[str]:
+def header(result: BenchResult, dataset: DatasetResult) -> list[str]:
     leading, *others = result.metrics
     return [
         "reranker",
         "state",
         f"{leading} [95 % interval]",
-        f"Δ {leading} to {result.baseline}",
+        f"Δ {leading} to {dataset.baseline}",
         *others,
         "train s",
         "ms/query",
@@ -40,9 +43,14 @@ def header(result: BenchResult) -> list[str]:
 
 
 def cells(row: Row, result: BenchResult) -> list[str]:
-    """One text a column of `header`; a failed row has its reason and no figures."""
-    if row.failure:
-        return [row.reranker, "FAILED", *[""] * (len(header(result)) - 3), row.failure]
+    """One text a column of `header`; a failed or skipped row has its reason and no figures."""
+    if not row.metrics:
+        return [
+            row.reranker,
+            "FAILED" if row.failure else "skipped",
+            *[""] * (FIXED_COLUMNS + len(result.metrics) - 3),
+            row.failure or row.skipped,
+        ]
     leading, *others = (row.metrics[name] for name in result.metrics)
     gap = row.difference
     return [
@@ -56,23 +64,31 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         f"{row.pairs_per_second:,.0f}",
         count(row.parameters),
         count(row.trainable),
-        "; ".join((*row.notes, *_diagnostics(row))),
+        "; ".join((*row.notes, *_checkpoints(row), *_diagnostics(row))),
     ]
 
 
 def title(dataset: DatasetResult) -> str:
     """One line on what was compared on."""
-    sizes = ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
-    if dataset.folds:
-        sizes = f"{len(dataset.query_ids)} in {len(dataset.folds)} folds"
-    populations = "".join(
-        f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}; "
-        for name, ids in dataset.populations.items()
-    )
+    of_population = populations(dataset)
     return (
-        f"{dataset.name}: {dataset.documents} documents, queries {sizes}; {dataset.mean_candidates:.1f} candidates by "
-        f"{dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
-        f"{populations}data {dataset.fingerprint[:12]}"
+        f"{dataset.name}: {dataset.documents} documents, queries {sizes(dataset)}; {dataset.mean_candidates:.1f} "
+        f"candidates by {dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"{of_population}{'; ' if of_population else ''}data {dataset.fingerprint[:12]}"
+    )
+
+
+def sizes(dataset: DatasetResult) -> str:
+    """How many queries there are in each split, or in the folds."""
+    if dataset.folds:
+        return f"{len(dataset.query_ids)} in {len(dataset.folds)} folds"
+    return ", ".join(f"{count} {split}" for split, count in dataset.queries.items())
+
+
+def populations(dataset: DatasetResult) -> str:
+    """How many queries each population has that a metric names."""
+    return "; ".join(
+        f"{name.replace('-', ' ')}: {len(ids)} of {len(dataset.query_ids)}" for name, ids in dataset.populations.items()
     )
 
 
@@ -86,7 +102,7 @@ def explanation(result: BenchResult) -> str:
             "means; Δ: percentile bootstrap over the queries of all folds, paired"
         )
     return (
-        f"{means}, against {result.baseline}, p two-sided. "
+        f"{means}, against the row that the column names, p two-sided. "
         f"{machines(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
@@ -100,6 +116,11 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return str(number)
+
+
+def _checkpoints(row: Row) -> list[str]:
+    told = list(map(str, row.weights))
+    return told if len(told) < 2 else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
 
 
 def _diagnostics(row: Row) -> list[str]:
