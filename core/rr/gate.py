@@ -41,10 +41,10 @@ def checked_info(info: Any, where: str = "info") -> ModelInfo:
                 f"{where}.{name} is {getattr(info, name)!r}; it must be one of {', '.join(get_args(known))}"
             )
     most = info.max_candidates
-    if most is not None and not _count(most):
+    if most is not None and not whole(most):
         raise PluginError(f"{where}.max_candidates is {most!r}; it must be a whole number from 0 on, or None")
     for name in ("parameters", "trainable"):
-        if not _count(getattr(info, name)):
+        if not whole(getattr(info, name)):
             raise PluginError(f"{where}.{name} is {getattr(info, name)!r}; it must be a whole number from 0 on")
     if not isinstance(info.listwise, bool):
         raise PluginError(f"{where}.listwise is {info.listwise!r}; it must be True or False")
@@ -105,5 +105,6 @@ def same_in_company(
         )
 
 
-def _count(value: Any) -> bool:
+def whole(value: Any) -> bool:
+    """Whether it counts something."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -25,6 +25,7 @@ from rr.data.view import shown, without_test
 from rr.environment import conditions, installed_versions
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import dev_share
+from rr.gate import whole
 from rr.isolation import plugin_code
 from rr.keeping import home_at
 from rr.keys import component_key, settings_files
@@ -141,6 +142,8 @@ class _Log:
         def listen(event: TrainingEvent) -> None:
             if event.loss is not None and not math.isfinite(event.loss):
                 raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.trained is not None and not whole(event.trained):
+                raise RerankError(f"TrainingEvent.trained is {event.trained!r}; it counts weights, from 0 on")
             if event.dev is not None:
                 self._add(event.dev, event.metric)
             if event.loss is not None:

@@ -352,6 +352,13 @@ class SavesWhatCannotBeLoaded(Trainer):
 
 
 @plugin
+class CountsInWords(Trainer):
+    def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        on_event(TrainingEvent(1, 1, loss=1.0, trained="all of them"))  # type: ignore[arg-type]
+        super().train(dataset, out, on_event)
+
+
+@plugin
 class Learns(Trainer):
     pass
 
@@ -499,6 +506,7 @@ def test_rounding_passes(small_registry: Path, name: str, entry: dict[str, Any])
         ("Loads", "SavesWhatItStartedFrom", "dev queries exactly as the untrained model does"),
         ("IgnoresItsCheckpoint", "Learns", "dev queries exactly as the untrained model does"),
         ("OrdersOnly", "SavesWhatItStartedFrom", "dev queries exactly as the untrained model does"),
+        ("Loads", "CountsInWords", "TrainingEvent.trained is 'all of them'; it counts weights"),
         ("Loads", "SavesWhatCannotBeLoaded", "cannot be loaded: FileNotFoundError"),
     ],
 )
