@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home
+from rr.artefacts import file_sha256, fingerprint, home, with_checksum
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -19,6 +19,7 @@ from rr.checkpoints import (
     Choice,
     chosen_checkpoint,
     identity,
+    kept_checkpoint,
     open_checkpoint,
     written_files,
 )
@@ -75,15 +76,16 @@ def train(
     folder = out or checkpoint_folder(plugins, resolved, dataset)
     if out is not None and out.exists():
         raise RerankError(f"{out} exists already; name a new folder with --out")
-    if folder.is_dir():
-        return open_checkpoint(folder)
+    found = kept_checkpoint(folder)
+    if found is not None:
+        return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, _key(plugins, resolved, dataset)) as work:
-        if work is None:
-            return open_checkpoint(folder)
+        if work is None:  # someone else has finished it, or an interrupted sitting had
+            return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
         log = _Log()
         with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
             try:
@@ -106,8 +108,9 @@ def train(
             **log.summary(),
             "files": written_files(work.folder),
         }
-        work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
+        record["losses"] = {LOSSES: file_sha256(work.folder / LOSSES)}
+        work.write(RECORD, json.dumps(with_checksum(record), ensure_ascii=False, indent=2) + "\n")
         work.publish()
     return open_checkpoint(folder)
 

@@ -6,14 +6,12 @@ resumed run batches, and therefore scores, as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home, write_atomic
+from rr.artefacts import fingerprint, home, read_checked, write_checked
 from rr.protocols import ModelInfo, Reranker
 from rr.types import Request
 
@@ -50,13 +48,14 @@ def score(
     info: dict[str, Any] = {}
     for number, part in enumerate(parts(requests)):
         path = folder / f"part-{number:05d}.json"
-        if not path.is_file():
+        content = read_checked(path, _part_key(key, number))
+        if content is None:
             loaded = reranker()
             if not computed:
                 loaded.rerank(part[:1])  # the first call of a model allocates and compiles: not the price of a query
             computed += 1
-            _write(path, loaded, part)
-        content = json.loads(path.read_text(encoding="utf-8"))
+            content = _answers(loaded, part)
+            write_checked(path, _part_key(key, number), content)
         seconds += content["seconds"]
         info = content["info"]
         answers.update({q: Answer(row["scores"], row["diagnostics"]) for q, row in content["queries"].items()})
@@ -78,7 +77,13 @@ def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
         yield part
 
 
-def _write(path: Path, reranker: Reranker, part: Sequence[Request]) -> None:
+def _part_key(key: object, number: int) -> str:
+    """What a part says that it is, so that no other one is taken for it."""
+    return f"part {number} of {fingerprint(key)}"
+
+
+def _answers(reranker: Reranker, part: Sequence[Request]) -> dict[str, Any]:
+    """What a part holds: JSON-able."""
     started = time.perf_counter()
     rankings = reranker.rerank(part)
     seconds = time.perf_counter() - started
@@ -86,5 +91,4 @@ def _write(path: Path, reranker: Reranker, part: Sequence[Request]) -> None:
         request.query.id: {"scores": ranking.scores, "diagnostics": dict(ranking.diagnostics)}
         for request, ranking in zip(part, rankings, strict=True)
     }
-    content = {"info": asdict(reranker.info), "seconds": seconds, "queries": rows}
-    write_atomic(path, json.dumps(content, ensure_ascii=False))
+    return {"info": asdict(reranker.info), "seconds": seconds, "queries": rows}
