@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home
+from rr.artefacts import file_sha256, fingerprint, home, with_checksum
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -18,6 +18,7 @@ from rr.checkpoints import (
     Choice,
     chosen_checkpoint,
     identity,
+    kept_checkpoint,
     open_checkpoint,
     written_files,
 )
@@ -81,15 +82,16 @@ def train(
     folder = out or checkpoint_folder(plugins, resolved, dataset)
     if out is not None and out.exists():
         raise RerankError(f"{out} exists already; name a new folder with --out")
-    if folder.is_dir():
-        return open_checkpoint(folder)
+    found = kept_checkpoint(folder)
+    if found is not None:
+        return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, _key(plugins, resolved, dataset)) as work:
-        if work is None:
-            return open_checkpoint(folder)
+        if work is None:  # someone else has finished it, or an interrupted sitting had
+            return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
         log = _Log()
         given = without_test(shown(dataset))
         with (
@@ -124,8 +126,9 @@ def train(
             "trained_parameters": info.trainable if log.trained is None else log.trained,
             "files": files,
         }
-        work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
+        record["losses"] = {LOSSES: file_sha256(work.folder / LOSSES)}
+        work.write(RECORD, json.dumps(with_checksum(record), ensure_ascii=False, indent=2) + "\n")
         work.publish()
     return open_checkpoint(folder)
 

@@ -17,6 +17,7 @@ from rr.errors import DataError
 from rr.keys import code_fingerprint, named_paths, path_fingerprint, versions
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
+from rr.sealed import is_sealed
 from rr.types import Dataset
 from rr.validation import validated
 
@@ -60,7 +61,8 @@ def _stored(
     prepared: Callable[[Collection], list[Dataset]],
     progress: Progress,
 ) -> list[Dataset]:
-    """One data set a part, from `$RR_HOME/data` if all are there. `parts`: what the names of their folders end with."""
+    """One data set a part, from `$RR_HOME/data` if all are there as they were written. `parts`: what the names of their
+    folders end with."""
     module = load_reader(entry.reader) if entry.reader else load_generator(str(entry.generator))
     options = validated(module.Options, entry.options, f"data set {name!r}: options")
     key = fingerprint(
@@ -73,7 +75,8 @@ def _stored(
         }
     )
     folders = [home() / "data" / f"{name}-{key[:16]}{part}" for part in parts]
-    if all(folder.is_dir() for folder in folders):
+    whole = [is_sealed(folder, folder.name) for folder in folders]
+    if all(whole):
         return [read_dataset(folder) for folder in folders]
     with progress.task(f"{name}: reading", None):
         try:

@@ -6,13 +6,11 @@ resumed run batches, and therefore scores, as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home, write_atomic
+from rr.artefacts import fingerprint, home, read_checked, write_checked
 from rr.gate import checked_info, same_in_company
 from rr.protocols import ModelInfo, Reranker
 from rr.types import Ranking, Request
@@ -49,12 +47,13 @@ def score(
     info: dict[str, Any] = {}
     for number, part in enumerate(parts(requests)):
         path = folder / f"part-{number:05d}.json"
-        if not path.is_file():
+        content = read_checked(path, _part_key(key, number))
+        if content is None:
             loaded = reranker()
             alone = loaded.rerank(part[:1]) if not computed else ()
             computed += 1
-            _write(path, loaded, part, alone)
-        content = json.loads(path.read_text(encoding="utf-8"))
+            content = _answers(loaded, part, alone)
+            write_checked(path, _part_key(key, number), content)
         info = content["info"]
         answers.update({q: Answer(row["scores"], row["diagnostics"]) for q, row in content["queries"].items()})
         advance(len(part))
@@ -75,8 +74,13 @@ def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
         yield part
 
 
-def _write(path: Path, reranker: Reranker, part: Sequence[Request], alone: Sequence[Ranking]) -> None:
-    """`alone`: the rankings of the part's first requests, asked before and by themselves."""
+def _part_key(key: object, number: int) -> str:
+    """What a part says that it is, so that no other one is taken for it."""
+    return f"part {number} of {fingerprint(key)}"
+
+
+def _answers(reranker: Reranker, part: Sequence[Request], alone: Sequence[Ranking]) -> dict[str, Any]:
+    """What a part holds: JSON-able. `alone`: the rankings of its first requests, asked before and by themselves."""
     rankings = reranker.rerank(part)
     info = checked_info(reranker.info)
     for request, before, now in zip(part, alone, rankings, strict=False):
@@ -85,5 +89,4 @@ def _write(path: Path, reranker: Reranker, part: Sequence[Request], alone: Seque
         request.query.id: {"scores": ranking.run, "diagnostics": dict(ranking.diagnostics)}
         for request, ranking in zip(part, rankings, strict=True)
     }
-    content = {"info": asdict(info), "queries": rows}
-    write_atomic(path, json.dumps(content, ensure_ascii=False))
+    return {"info": asdict(info), "queries": rows}
