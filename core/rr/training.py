@@ -107,7 +107,7 @@ def train(
                 target(settings, resolved.settings).train(given, work.folder, log.listener(advance))
             if not work.folder.is_dir():
                 raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
-            seconds, found = round(elapsed(), 3), timed_on()
+            seconds, circumstances = round(elapsed(), 3), timed_on()
         if not work.writes:
             return Checkpoint(folder, {"seconds": seconds, "notes": []})
         files = written_files(work.folder)
@@ -120,7 +120,7 @@ def train(
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": seconds,
-            "timed_on": found,
+            "timed_on": circumstances,
             "dev_share": dev_share(settings),
             **log.summary(),
             "trained_parameters": info.trainable if log.trained is None else log.trained,

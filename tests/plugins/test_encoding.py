@@ -336,7 +336,7 @@ def test_a_model_that_is_overwritten_is_encoded_with_anew(sentence_encoder: Path
 
 def scores(folder: Path) -> dict[str, Any]:
     return {
-        str(path.relative_to(folder)): json.loads(path.read_text(encoding="utf-8"))["queries"]
+        str(path.relative_to(folder)): json.loads(path.read_text(encoding="utf-8"))["content"]["queries"]
         for path in sorted(folder.rglob("*.json"))
     }
 
