@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -274,6 +275,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
+def own_folder(path: Path) -> None:
+    """Makes a folder, under a name that others can guess, or finds the one that this user made.
+
+    Raises:
+        RerankError: something else lies there.
+    """
+    try:
+        path.mkdir(parents=True)
+        return
+    except FileExistsError:
+        found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        what = "is another user's" if stat.S_ISDIR(found.st_mode) else "is a link or a file, no folder"
+        raise RerankError(f"{path} {what}; remove it, or give another name")
+
+
 def not_followed(path: str, flags: int) -> int:
     """For `open`: a symbolic link is an error, and a named pipe holds nothing up."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
@@ -288,7 +305,7 @@ def set_aside(path: Path, error: Exception, then: str = "it is made anew") -> No
 
 def take_away(path: Path) -> None:
     """Gives it a hidden name, in place of what was taken away from there before."""
-    hidden = path.with_name(f".{path.name}.damaged")
+    hidden = path.with_name(f".{path.name}.aside")
     with suppress(FileNotFoundError):  # another process was quicker
         if hidden.is_dir() and not hidden.is_symlink():
             shutil.rmtree(hidden)

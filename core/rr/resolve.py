@@ -10,6 +10,7 @@ from typing import Any
 
 from rr.artefacts import fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
+from rr.gate import checked_info, within_scale
 from rr.hookspecs import Kind
 from rr.isolation import plugin_code
 from rr.keys import component_key, settings_files
@@ -159,8 +160,15 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
     """
     component, entry = load_component(resolved, checkpoint), resolved.entry
     if entry.reranker is not None:
-        return Checked(component)
-    return compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+        reranker: Reranker = Checked(component)
+    else:
+        reranker = compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+    if reranker.info.state == "trained" and checkpoint is None and not weights_of(resolved.settings):
+        raise PluginError(
+            f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "
+            "weights: correct info.state, or let Settings.weights() return their hash"
+        )
+    return reranker
 
 
 def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
@@ -190,9 +198,7 @@ class Isolated:
         where = f"{target_name(type(self._component))}.info"
         with plugin_code(where):
             found: object = self._component.info
-        if not isinstance(found, ModelInfo):
-            raise PluginError(f"{where} is {type(found).__name__}, not rr.ModelInfo")
-        return found
+        return checked_info(found, where)
 
     def export(self, out: Path) -> None:
         with plugin_code(f"{target_name(type(self._component))}.export"):
@@ -242,6 +248,7 @@ class Checked:
             )
         scores, keys = ranking.scores, ranking.run
         values = tuple(scores[document.id] for document in request.candidates)
+        within_scale(request, values, self.info)
         ranked_by = None if keys == scores else tuple(keys[document.id] for document in request.candidates)
         answer = checked_scores(request, Scores(values, ranking.diagnostics, ranked_by))
         held = float32(keys[id_] for id_ in ranked)

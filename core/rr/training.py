@@ -7,11 +7,10 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home
+from rr.artefacts import file_sha256, fingerprint, home, with_checksum
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -19,13 +18,17 @@ from rr.checkpoints import (
     Choice,
     chosen_checkpoint,
     identity,
+    kept_checkpoint,
     open_checkpoint,
     written_files,
 )
 from rr.data.view import shown, without_test
+from rr.environment import conditions, installed_versions
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import dev_share
+from rr.gate import whole
 from rr.isolation import plugin_code
+from rr.keeping import home_at
 from rr.keys import component_key, settings_files
 from rr.names import as_file_name
 from rr.outputs import new_path
@@ -34,8 +37,9 @@ from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
 from rr.rerank.untouched import unchanged
 from rr.resolve import Resolved, engines_of, load_trainer, training_settings, weights_of
+from rr.trial import tried
 from rr.types import Dataset
-from rr.workplace import workplace
+from rr.workplace import KEPT, workplace
 
 DEV_METRICS = "dev_metrics.json"
 """What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
@@ -43,7 +47,6 @@ DEV_METRICS = "dev_metrics.json"
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
 UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
-REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
@@ -77,23 +80,30 @@ def train(
     same key goes on from. Two processes with the same key take turns, and the second finds the work done.
 
     Raises:
-        RerankError: `out` exists or cannot be written, the entry has no trainer, or the training broke.
+        RerankError: `out` exists or cannot be written, the entry has no trainer, the training broke, or it has changed
+            nothing.
     """
     folder = out or checkpoint_folder(plugins, resolved, dataset)
     if out is not None:
         new_path(out, "--out")
-    if folder.is_dir():
-        return open_checkpoint(folder)
+    found = kept_checkpoint(folder)
+    if found is not None:
+        return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, _key(plugins, resolved, dataset)) as work:
-        if work is None:
-            return open_checkpoint(folder)
+        if work is None:  # someone else has finished it, or an interrupted sitting had
+            return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
         log = _Log()
-        with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
-            given = without_test(shown(dataset))
+        given = without_test(shown(dataset))
+        with (
+            progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
+            work.clock() as elapsed,
+            conditions() as timed_on,
+            home_at(work.folder / KEPT),
+        ):
             with (
                 unchanged((given, *given.documents.values(), *given.queries.values())),
                 plugin_code(f"training of {resolved.name!r} broke"),
@@ -101,8 +111,11 @@ def train(
                 target(settings, resolved.settings).train(given, work.folder, log.listener(advance))
             if not work.folder.is_dir():
                 raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
+            seconds, circumstances = round(elapsed(), 3), timed_on()
         if not work.writes:
-            return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
+            return Checkpoint(folder, {"seconds": seconds, "notes": []})
+        files = written_files(work.folder)
+        info = tried(resolved, given, work.folder, files)
         record = {
             "reranker": resolved.name,
             **identity(plugins, resolved),
@@ -110,13 +123,16 @@ def train(
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "seconds": round(elapsed(), 3),
+            "seconds": seconds,
+            "timed_on": circumstances,
             "dev_share": dev_share(settings),
             **log.summary(),
-            "files": written_files(work.folder),
+            "trained_parameters": info.trainable if log.trained is None else log.trained,
+            "files": files,
         }
-        work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
+        record["losses"] = {LOSSES: file_sha256(work.folder / LOSSES)}
+        work.write(RECORD, json.dumps(with_checksum(record), ensure_ascii=False, indent=2) + "\n")
         work.publish()
     return open_checkpoint(folder)
 
@@ -133,6 +149,8 @@ class _Log:
         def listen(event: TrainingEvent) -> None:
             if event.loss is not None and not math.isfinite(event.loss):
                 raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.trained is not None and not whole(event.trained):
+                raise RerankError(f"TrainingEvent.trained is {event.trained!r}; it counts weights, from 0 on")
             if event.dev is not None:
                 self._add(event.dev, event.metric)
             if event.loss is not None:
@@ -140,6 +158,11 @@ class _Log:
             self.events.append(event)
 
         return listen
+
+    @property
+    def trained(self) -> int | None:
+        """How many weights have received a gradient, where the trainer told."""
+        return max((event.trained for event in self.events if event.trained is not None), default=None)
 
     def _add(self, dev: float, metric: str | None) -> None:
         if self.devs and metric != self.dev_metric:
@@ -185,14 +208,3 @@ def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
             "data": dataset.fingerprint,
         }
     )
-
-
-def installed_versions() -> dict[str, str]:
-    """The versions of the distributions that figures may depend on."""
-    versions = {}
-    for name in REPORTED_VERSIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

@@ -82,7 +82,12 @@ class FlagScorer:
     @property
     def info(self) -> ModelInfo:
         total, _ = parameter_counts(self._reranker.model)
-        return ModelInfo(self._settings.scale, state="trained" if self._trained else "pretrained", parameters=total)
+        return ModelInfo(
+            self._settings.scale,
+            state="trained" if self._trained else "pretrained",
+            parameters=total,
+            precision="float16" if self._settings.use_fp16 else "float32",
+        )
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         """

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
-from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
+from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, precision_of, seeded
 from rr.modeling.loading import check_length, check_safetensors, quiet
 from rr.modeling.packed import pack, packs
 from rr.modeling.padding import settle_padding
@@ -109,6 +109,7 @@ class PairModel:
         check_length(self.model, settings.max_seq_length, self.tokenizer)
         self.model.to(self.device).eval()
         self.parameters, self.trainable = parameter_counts(self.model)
+        self.precision = precision_of(self.model.dtype)
         self._settle_padding()
         self.packs = settings.plain and self.device.type == "cpu" and can_pack_pairs(self.model)
         self.shortens = False

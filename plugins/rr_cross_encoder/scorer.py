@@ -39,6 +39,7 @@ class CrossEncoderScorer:
             parameters=pairs.parameters,
             trainable=pairs.trainable,
             notes=tuple(notes),
+            precision=pairs.precision,
         )
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:

@@ -14,10 +14,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from rr import Document, Query, Request, RerankError
-from rr.modeling.device import DtypeName, pick_device, pick_dtype
+from rr.modeling.device import DtypeName, pick_device, pick_dtype, precision_of
 from rr.modeling.loading import check_safetensors, quiet
 from rr.modeling.packed import can_pack, pack
 from rr.modeling.trust import runs_code
+from rr.protocols import Precision
 from rr_letters.forward import packed_states, padded_states, shared_states
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.settings import LetterSettings
@@ -123,6 +124,11 @@ class LetterModel:
     def _plain_logits(self, tokens: Sequence[int]) -> Tensor:
         output = self.base(input_ids=torch.tensor([tokens], device=self.device), use_cache=False)
         return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
+
+    @property
+    def precision(self) -> Precision:
+        """4-bit weights are multiplied in half precision."""
+        return "bfloat16" if self.settings.quantization != "none" else precision_of(self.base.dtype)
 
     @torch.inference_mode()
     def _check_shortcut(self, tokens: list[int], expected: Tensor) -> None:

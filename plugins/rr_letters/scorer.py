@@ -55,6 +55,7 @@ class LetterScorer:
             state="trained" if self._trained else "pretrained",
             parameters=parameter_counts(self._model.model)[0],
             trainable=sum(size for size, lora in counts if lora),
+            precision=self._model.precision,
         )
 
     @torch.inference_mode()

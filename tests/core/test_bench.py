@@ -88,7 +88,12 @@ def test_the_table_says_what_is_trained(trainable_registry: Path) -> None:
     assert found["head-base"].notes == ("random head",)
     assert found["head"].train_seconds is not None
     assert found["head-base"].train_seconds is None
-    assert found["head"].trainable == 384 * 16
+    assert {name: row.trainable for name, row in found.items()} == {
+        "head": 384 * 16,
+        "head-base": 0,
+        "bi-encoder": 0,
+        "bm25": 0,
+    }
 
 
 def test_figures_are_those_of_trec_eval_on_the_same_scores(small_registry: Path, tmp_path: Path) -> None:
@@ -218,7 +223,9 @@ def test_an_interrupted_bench_resumes_where_it_was(
     assert ended.returncode == 0, ended.stderr
     scored = log.read_text(encoding="utf-8").splitlines()
     assert "scored q2 q5" not in scored
-    assert scored[-2:] == ["scored q8 q11", "scored q14 q17"]
+    assert scored[:3] == ["scored q8", "scored q8 q11", "scored q14 q17"]
+    assert all(len(line.split()) == 2 for line in scored[3:])  # its cost, a query at a time
+    assert len(scored[3:]) == 6
 
 
 def test_a_killed_training_leaves_no_checkpoint_and_is_done_again(

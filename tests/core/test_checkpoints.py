@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 
 import rr
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.artefacts import home
+from rr.artefacts import home, read_json, with_checksum
 from rr.checkpoints import chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
 from rr.evaluate.results import Row
@@ -111,7 +112,7 @@ def when(folder: Path) -> str:
 
 def dated(folder: Path, finished: str) -> None:
     path = folder / "training_info.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "finished": finished}))
+    path.write_text(json.dumps(with_checksum({**read_json(path), "finished": finished})))
 
 
 # --- the record
@@ -144,15 +145,20 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
         (lambda folder: (folder / "training_info.json").write_text("[]"), "training_info.json cannot be read"),
     ],
 )
-def test_a_damaged_checkpoint_is_refused_by_name(rooms: Dataset, damage: Any, message: str) -> None:
+def test_a_damaged_checkpoint_is_refused_by_name_and_trained_anew(
+    rooms: Dataset, damage: Any, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = trained(rooms)
-    assert open_checkpoint(folder).fingerprint()
+    before = open_checkpoint(folder).fingerprint()
     damage(folder)
-    for opened in (lambda: open_checkpoint(folder), lambda: trained(rooms)):
-        with pytest.raises(RerankError, match=message) as error:
-            opened()
-        assert str(folder) in str(error.value)
-        assert "\n" not in str(error.value)
+    with pytest.raises(RerankError, match=message) as error:
+        open_checkpoint(folder)
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert trained(rooms) == folder
+    assert open_checkpoint(folder).fingerprint() == before, "it was trained anew"
+    assert f"{folder} is damaged" in caplog.text
+    assert re.search(message, caplog.text)
 
 
 def test_equal_weights_have_an_equal_fingerprint_whenever_they_were_made(rooms: Dataset, tmp_path: Path) -> None:

@@ -219,10 +219,11 @@ def test_a_bench_in_folds_is_its_folds_side_by_side(small_registry: Path) -> Non
 class Scorer:
     info = ModelInfo(scale="logit")
 
-    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None: ...
+    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None:
+        self._score = float((checkpoint / "score").read_text()) if checkpoint else 0.0
 
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        return [[0.0] * len(request.candidates) for request in requests]
+        return [[self._score] * len(request.candidates) for request in requests]
 
 
 class Trainer:
@@ -241,6 +242,7 @@ class Trainer:
         if self._needs and self._needs not in dataset.queries:
             raise RerankError("needs it")
         on_event(TrainingEvent(1, 1, loss=1.0))
+        (out / "score").write_text("1")
 
 
 def trained_in_folds(registry: Path, monkeypatch: pytest.MonkeyPatch, needs: str) -> tuple[BenchResult, list[Dataset]]:

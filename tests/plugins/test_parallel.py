@@ -70,7 +70,7 @@ class Interrupt:
         def advance(units: int) -> None:
             self._left -= units
             if not self._left:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
 
         yield advance
 

@@ -74,9 +74,9 @@ def train(
         metric = record["dev_metric"] or "(of a metric that the trainer does not name)"
         told.append(f"best dev {metric} {record['best_dev']:.4f}")
     tell(", ".join(told), err=True)
-    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+    loaded = load_component(resolved, checkpoint.folder).info
     if loaded.parameters:
-        tell(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
+        tell(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         tell(f"warning: {note}", err=True)

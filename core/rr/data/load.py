@@ -17,6 +17,7 @@ from rr.keys import code_fingerprint, versions
 from rr.names import as_file_name
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
+from rr.sealed import is_sealed
 from rr.types import Dataset
 from rr.validation import validated
 
@@ -60,7 +61,7 @@ def _stored(
     prepared: Callable[[Collection], list[Dataset]],
     progress: Progress,
 ) -> list[Dataset]:
-    """The data set, or that of each fold, from `$RR_HOME/data` if all are there."""
+    """The data set, or that of each fold, from `$RR_HOME/data` if all are there as they were written."""
     module = load_reader(entry.reader) if entry.reader else load_generator(str(entry.generator))
     options = validated(module.Options, entry.options, f"data set {name!r}: options")
     key = fingerprint(
@@ -78,7 +79,7 @@ def _stored(
         for part in [""] if folds is None else (f"-fold{number}of{folds}" for number in range(1, folds + 1)):
             yield home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}"
 
-    if all(folder.is_dir() for folder in folders()):
+    if all(is_sealed(folder, folder.name) for folder in folders()):
         return [read_dataset(folder) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:

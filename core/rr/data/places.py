@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from rr.artefacts import atomic_file, fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.data.rows import id_form
 from rr.errors import DataError
 from rr.keys import code_fingerprint
+from rr.sealed import is_sealed, sealed_folder
 
+FILE = "places.sqlite"
 Place = tuple[str, int, int]
 """An id, the line at which it stands, and the bytes before that line."""
 
@@ -48,11 +50,15 @@ def stored_places(
     Raises:
         DataError: an id comes twice; `twice` words that, from the id and the line where it came first.
     """
-    path = home() / "indexes" / f"{fingerprint([key, code_fingerprint('rr')])[:32]}.sqlite"
-    if not path.is_file():
-        with atomic_file(path) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+    name = fingerprint([key, code_fingerprint("rr")])[:32]
+    folder = home() / "indexes" / name
+    if not is_sealed(folder, name):
+        with (
+            sealed_folder(folder, name) as work,
+            closing(sqlite3.connect(work / FILE, isolation_level=None)) as connection,
+        ):
             _fill(connection, file, places(), twice)
-    return Places(path)
+    return Places(folder / FILE)
 
 
 def _fill(

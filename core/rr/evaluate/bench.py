@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,9 @@ from rr.artefacts import home
 from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
+from rr.environment import Conditions, conditions
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
+from rr.evaluate.cost import stored_cost
 from rr.evaluate.entries import Failure, chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
@@ -30,7 +31,7 @@ from rr.protocols import Reranker
 from rr.registry import opened
 from rr.resolve import load_reranker, resolve
 from rr.schema import Registry, RerankerEntry, Suite
-from rr.training import entry_checkpoint, installed_versions
+from rr.training import entry_checkpoint
 from rr.types import Dataset
 
 
@@ -202,20 +203,24 @@ def _measured(
     ]
     with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
         scored = score(loaded, key, requests, advance)
+        loaded.cache_clear()  # two of a large model may not fit
+        cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
     values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
-    pairs = sum(len(request.candidates) for request in requests)
+    checkpoint = choice.checkpoint
     return Row(
         reranker=label,
         state=scored.info.state,
         notes=(*scored.info.notes, *choice.notes),
         metrics={name: interval(one) for name, one in values.items()},
         diagnostics=_diagnostics(scored),
-        train_seconds=choice.checkpoint.seconds if choice.checkpoint else None,
-        ms_per_query=1000 * scored.seconds / len(requests),
-        pairs_per_second=pairs / scored.seconds if scored.seconds else 0.0,
+        train_seconds=checkpoint.seconds if checkpoint else None,
+        train_timed_on=checkpoint.timed_on if checkpoint else {},
+        ms_per_query=cost.ms_per_query,
+        pairs_per_second=cost.pairs_per_second,
+        timed_on=cost.timed_on,
         parameters=scored.info.parameters,
-        trainable=scored.info.trainable,
+        trainable=checkpoint.trained(scored.info) if checkpoint else 0,
         weights=weights_from(choice),
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
@@ -274,9 +279,7 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, RerankError) else summary(error)
 
 
-def _environment() -> dict[str, str]:
-    return {
-        **installed_versions(),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
+def _environment() -> Conditions:
+    """Of this run; what was stored before says for itself what it was timed on (`Row.timed_on`)."""
+    with conditions() as found:
+        return found()

@@ -51,14 +51,18 @@ class Row(_FreeText):
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     """Means over the queries; `tied`: the share with equal scores among the candidates, `constant`: with no other."""
     train_seconds: float | None = None
+    train_timed_on: Mapping[str, str] = field(default_factory=dict)
+    """Of `train_seconds`: `rr.environment.Conditions`."""
     ms_per_query: float = 0.0
     pairs_per_second: float = 0.0
+    timed_on: Mapping[str, str] = field(default_factory=dict)
+    """Of `ms_per_query` and `pairs_per_second`."""
     parameters: int = 0
     trainable: int = 0
+    """Weights that the checkpoint's training has changed; 0 without one."""
     weights: tuple[Weights, ...] = ()
     """Of its checkpoint; of a cross-validation: of each fold's. Empty where it has none."""
     scores_from_store: bool = False
-    """The times are those of the run that computed the scores."""
     per_query: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
     folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

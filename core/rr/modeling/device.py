@@ -10,6 +10,8 @@ from typing import Literal
 
 import torch
 
+from rr.protocols import Precision
+
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
 
@@ -45,6 +47,12 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def precision_of(dtype: torch.dtype) -> Precision:
+    """What `rr.ModelInfo` calls this format."""
+    names: dict[torch.dtype, Precision] = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+    return names.get(dtype, "float32")
 
 
 def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:

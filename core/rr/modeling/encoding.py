@@ -18,8 +18,9 @@ from transformers import PreTrainedModel
 
 from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
+from rr.keeping import keeping
 from rr.modeling.device import device_name, pick_device
-from rr.modeling.embeddings import EmbeddingStore
+from rr.modeling.embeddings import EmbeddingStore, Encode
 from rr.modeling.loading import check_length, check_safetensors, quiet, whole_folder
 from rr.modeling.packed_texts import PROBE, packed_vectors, reads_packed
 from rr.modeling.padding import settle_padding
@@ -139,9 +140,20 @@ class FrozenEncoder:
 
     def __call__(self, texts: Iterable[str], role: Role = "document") -> Tensor:
         """Shape (texts, dimensions), float32, on the encoder's device."""
-        reading = self._readings[role]
-        vectors = reading.store.vectors(list(texts), lambda new: self._encode(new, role, reading))
+        wanted, reading = list(texts), self._readings[role]
+
+        def encode(new: list[str]) -> Tensor:
+            return self._encode(new, role, reading)
+
+        vectors = reading.store.vectors(wanted, encode) if keeping() else self._anew(wanted, encode)
         return vectors.to(self.module.device)
+
+    def _anew(self, texts: list[str], encode: Encode) -> Tensor:
+        """Each distinct text encoded now."""
+        if not texts:
+            return torch.empty(0, self.dimensions)
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        return encode(list(distinct)).to(torch.float32)[[distinct[text] for text in texts]]
 
     def _encode(self, texts: list[str], role: Role, reading: _Reading) -> Tensor:
         self.encoded += len(texts)

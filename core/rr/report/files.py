@@ -17,6 +17,7 @@ from rr.artefacts import write_atomic
 from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.report import escape
 from rr.report.table import cells, explanation, header, populations, sizes, title
+from rr.report.times import conditions_text
 
 FILES = MARKDOWN, CSV, JSON = "bench.md", "bench.csv", "bench.json"
 FAILURES = "failures"
@@ -121,7 +122,7 @@ def csv_text(result: BenchResult) -> str:
         *("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
         *(f"diagnostic {name}" for name in diagnostics),
         *("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "populations", "folds"),
-        *("machine", "notes", "dataset_notes", "failure"),
+        *("timed_on", "train_timed_on", "notes", "dataset_notes", "failure"),
     )
     out = io.StringIO()
     writer = csv.writer(out)
@@ -156,7 +157,8 @@ def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
         "trained_on": _listed([one.dataset for one in row.weights]),
         "trained_on_fingerprint": _listed([one.data_fingerprint for one in row.weights]),
         **{f"diagnostic {name}": value for name, value in row.diagnostics.items()},
-        "machine": result.environment["machine"],
+        "timed_on": conditions_text(row.timed_on),
+        "train_timed_on": conditions_text(row.train_timed_on),
     }
 
 

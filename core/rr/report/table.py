@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rr.evaluate.results import BenchResult, DatasetResult, Row
+from rr.report.times import machines
 
 SHOWN_DIAGNOSTICS = (
     "constant",
@@ -102,7 +103,7 @@ def explanation(result: BenchResult) -> str:
         )
     return (
         f"{means}, against the row that the column names, p two-sided. "
-        f"Times are of one machine ({result.environment['machine']}); a query's time is its share of batched scoring. "
+        f"{machines(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from rr.errors import ScoringError
+from rr.gate import within_scale
 from rr.isolation import plugin_code
 from rr.protocols import ModelInfo, Scorer
 from rr.rerank.untouched import untouched
@@ -41,8 +42,11 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     # the whole of it: an answer may be computed as it is read
     with untouched(asked), plugin_code("score failed"):
         answers = _answers(scorer.score(list(asked)), len(asked)) if asked else []  # a list that it may empty
-        pairs = zip(asked, answers, strict=True)
-        checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
+        found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
+    info = scorer.info
+    for request, scores in zip(asked, found, strict=True):
+        within_scale(request, scores.values, info)
+    checked = iter(map(with_ties, found))
     return [next(checked) if request.candidates else Scores(()) for request in requests]
 
 

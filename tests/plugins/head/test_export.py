@@ -15,6 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from typer.testing import CliRunner
 
 from rr import RerankError
+from rr.artefacts import with_checksum
 from rr.cli.app import app
 from rr_head.model import HeadSettings, make_head, save_head
 from rr_head.scorer import HeadScorer
@@ -33,8 +34,9 @@ def checkpoint(settings: HeadSettings, tmp_path: Path) -> Path:
     folder.mkdir()
     head = make_head(settings, 32, None)
     save_head(head, head.weight, settings, 0.07, folder)
-    record = {"files": {}, "finished": "", "seconds": 1, "notes": [], "data": {}}
-    (folder / "training_info.json").write_text(json.dumps(record), encoding="utf-8")
+    data = {"name": "none", "fingerprint": ""}
+    record = {"files": {}, "finished": "", "seconds": 1, "notes": [], "data": data}
+    (folder / "training_info.json").write_text(json.dumps(with_checksum(record)), encoding="utf-8")
     return folder
 
 

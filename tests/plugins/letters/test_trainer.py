@@ -125,6 +125,7 @@ def test_only_the_adapter_is_counted_as_trainable(trained: Observed, qwen: Qwen)
     assert scorer.info.trainable == own
     assert scorer.info.parameters == base + own
     assert trained.scorer.info.trainable == own
+    assert {event.trained for event in trained.events if event.loss is not None} == {own}
 
 
 def test_training_repeats_itself_and_never_looks_at_the_test_split(
