@@ -32,7 +32,7 @@ CHECKSUM = "sha256"
 """The key of a JSON object under which the checksum of all the rest stands."""
 
 _made: set[Path] | None = None
-"""What was made since `fresh()` began; None outside it."""
+"""What was made since `anew()` began; None outside it."""
 
 
 def home() -> Path:
@@ -203,7 +203,7 @@ class DamagedError(Exception):
 
 
 @contextmanager
-def fresh() -> Iterator[None]:
+def anew() -> Iterator[None]:
     """In this block, all that is kept is made anew, once, and takes the place of what was there."""
     global _made
     outer, _made = _made, set()

@@ -122,13 +122,16 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def kept_checkpoint(folder: Path) -> Checkpoint | None:
-    """A checkpoint of `$RR_HOME`; None where there is none, or none that can be relied on, which is named and set
-    aside."""
+def kept_checkpoint(folder: Path, key: str) -> Checkpoint | None:
+    """The checkpoint that was trained under this key, in `$RR_HOME`; None where there is none, or none that can be
+    relied on, which is named and set aside."""
     if not os.path.lexists(folder) or outdated(folder):
         return None
     try:
-        return open_checkpoint(folder)
+        found = open_checkpoint(folder)
+        if found.record.get("key") != key:
+            raise RerankError("it holds something else, under this name")
+        return found
     except RerankError as error:
         set_aside(folder, DamagedError(str(error).removeprefix(f"{folder}: ")), "it is trained anew")
         return None

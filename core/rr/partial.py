@@ -80,7 +80,7 @@ class Partial:
         try:
             file = open(path, "a+b", opener=not_followed)  # noqa: SIM115 - `close` closes it
         except OSError as error:
-            raise RerankError(f"{path}: {error.strerror}; remove it, or name another --out") from error
+            raise RerankError(f"{path}: {error.strerror or error}; remove it, or name another --out") from error
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink != 1:
             file.close()

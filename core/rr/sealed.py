@@ -58,4 +58,4 @@ def is_sealed(path: Path, key: str) -> bool:
 
 def _sums(folder: Path) -> dict[str, str]:
     files = [file for file in sorted(folder.rglob("*")) if not file.is_dir() and file.name != SEAL]
-    return {str(file.relative_to(folder)): file_sha256(file) for file in files}
+    return {str(file.relative_to(folder)): file_sha256(file) if file.is_file() else "no file" for file in files}

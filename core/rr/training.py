@@ -83,17 +83,17 @@ def train(
         RerankError: `out` exists or cannot be written, the entry has no trainer, the training broke, or it has changed
             nothing.
     """
-    folder = out or checkpoint_folder(plugins, resolved, dataset)
+    folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     if out is not None:
         new_path(out, "--out")
-    found = kept_checkpoint(folder)
+    found = kept_checkpoint(folder, key)
     if found is not None:
         return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
-    with workplace(folder, _key(plugins, resolved, dataset)) as work:
+    with workplace(folder, key) as work:
         if work is None:  # someone else has finished it, or an interrupted sitting had
             return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
         log = _Log()
@@ -118,6 +118,7 @@ def train(
         info = tried(resolved, given, work.folder, files)
         record = {
             "reranker": resolved.name,
+            "key": key,
             **identity(plugins, resolved),
             "training": settings.model_dump(mode="json"),
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},

@@ -485,7 +485,7 @@ def test_when_all_states_are_damaged_they_are_named_and_it_starts_over(
     interrupted(tmp_path, stop_at_event=9)
     for path in (tmp_path / "state").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
-    run = other(tmp_path)
+    run = Run(tmp_path, SAVED, EPOCHS)
     assert_same(run, run(), *whole)
     assert re.search(r"(?s)000000006\.safetensors is damaged.*000000003\.safetensors is damaged", caplog.text)
 

@@ -25,6 +25,9 @@ def bench(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate by query, in so many folds.", show_default=False)
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -48,6 +51,7 @@ def bench(
             datasets=dataset or (),
             baseline=baseline,
             folds=folds,
+            fresh=fresh,
             registry=registry,
             progress=RichProgress(),
         )

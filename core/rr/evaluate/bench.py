@@ -6,11 +6,12 @@ import functools
 import os
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from rr import arguments
-from rr.artefacts import home
+from rr.artefacts import anew, home
 from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
@@ -43,6 +44,7 @@ def bench(
     datasets: Sequence[str] = (),
     baseline: str | None = None,
     folds: int | None = None,
+    fresh: bool = False,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
@@ -50,7 +52,8 @@ def bench(
     """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
     the named data sets (all of the profile's suite if none is given). `baseline`: the one that the others' differences
     are taken from, the suite's own if none is given. `folds`: cross-validates by query instead of using the data sets'
-    own splits (`rr.evaluate.folds`).
+    own splits (`rr.evaluate.folds`). `fresh`: all that was kept for these is made anew and replaced: prepared data,
+    checkpoints that the bench trains, vectors, exports, scores and times.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
@@ -78,10 +81,11 @@ def bench(
         if baseline not in entries:
             raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
         suite = suite.model_copy(update={"baseline": baseline})
-    results = [
-        _bench_dataset(name, suite, registry, plugins, entries, folds, progress)
-        for name in datasets or list(suite.datasets)
-    ]
+    with anew() if fresh else nullcontext():
+        results = [
+            _bench_dataset(name, suite, registry, plugins, entries, folds, progress)
+            for name in datasets or list(suite.datasets)
+        ]
     return BenchResult(
         profile or registry.default_profile, suite.baseline, suite.metrics, tuple(results), _environment()
     )

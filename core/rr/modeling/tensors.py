@@ -31,6 +31,8 @@ def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any
         DamagedError: they are not as they were written, or belong to something else.
         FileNotFoundError: there is no such file.
     """
+    if path.exists() and not path.is_file():
+        raise DamagedError("it is no file")
     try:
         with safe_open(path, framework="pt") as file:
             said = dict(file.metadata() or {})
@@ -51,5 +53,5 @@ def _checksum(tensors: Mapping[str, Tensor], key: str, facts: str) -> str:
     found = hashlib.sha256(json.dumps([key, facts]).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
     return found.hexdigest()
