@@ -13,6 +13,7 @@ from pathlib import Path
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
 from rr.errors import DataError, NotApplicableError, PluginError, RerankError, nearest
+from rr.evaluate.conclusions import concluded
 from rr.evaluate.entries import chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
@@ -70,7 +71,7 @@ def bench(
         for name in datasets or list(suite.datasets)
     ]
     return BenchResult(
-        profile or registry.default_profile, suite.baseline, suite.metrics, tuple(results), _environment()
+        profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
     )
 
 

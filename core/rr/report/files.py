@@ -14,7 +14,7 @@ from rr.report.table import cells, explanation, header, title
 
 LEADING_COLUMNS = ("dataset", "fingerprint", "reranker", "state")
 TRAILING_COLUMNS = (
-    *("delta", "delta low", "delta high", "p"),
+    *("delta", "delta low", "delta high", "p", "p_holm"),
     *("train_seconds", "ms_per_query", "pairs_per_second", "parameters", "trained_parameters", "notes", "failure"),
 )
 
@@ -76,7 +76,7 @@ def _figures(row: Row, result: BenchResult) -> list[object]:
     gap = row.difference
     return [
         *(value for one in intervals for value in (one.mean, one.low, one.high)),
-        *((gap.mean, gap.low, gap.high, gap.p) if gap else ("", "", "", "")),
+        *((gap.mean, gap.low, gap.high, gap.p, "" if gap.p_holm is None else gap.p_holm) if gap else [""] * 5),
         "" if row.train_seconds is None else row.train_seconds,
         row.ms_per_query,
         row.pairs_per_second,
