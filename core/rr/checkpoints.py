@@ -21,7 +21,13 @@ from rr.workplace import KEPT, NOTES
 
 RECORD = "training_info.json"
 LOSSES = "loss.jsonl"
-REQUIRED = {"files": dict, "finished": str, "seconds": (int, float), "notes": list, "data": dict}
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "files": dict,
+    "finished": str,
+    "seconds": (int, float),
+    "notes": list,
+    "data": dict,
+}
 """The keys of a record that this module reads, and what stands there."""
 
 

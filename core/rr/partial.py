@@ -9,8 +9,9 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from rr.artefacts import (
     DamagedError,
@@ -75,7 +76,7 @@ class Partial:
     def close(self) -> None:
         self._file.close()
 
-    def _opened(self) -> BinaryIO:
+    def _opened(self) -> BufferedRandom:
         path = self.folder / CONTENT
         try:
             file = open(path, "a+b", opener=not_followed)  # noqa: SIM115 - `close` closes it

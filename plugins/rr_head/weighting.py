@@ -32,6 +32,7 @@ from rr.evaluate.significance import Difference, difference, t_interval
 from rr.modeling.encoding import FrozenEncoder
 from rr.plugins import installed_plugins
 from rr.registry import load_registry
+from rr.report.table import p_value
 from rr.resolve import checked_settings, resolve
 from rr_head.batches import Batch, Row, training_rows
 from rr_head.listings import ListingTask
@@ -228,7 +229,8 @@ def _markdown(
     rows = [["", *measures], ["---", *("---:" for _ in measures)]]
     rows += [[variant, *(_interval(means[m]) for m in measures)] for variant, means in results.items()]
     rows.append(["weighted − unweighted", *(_interval(gaps[m], "+") for m in measures)])
-    rows.append(["p", *("" if gaps[m].p is None else f"{gaps[m].p:.3f}" for m in measures)])
+    rows.append(["p", *("" if (p := gaps[m].p) is None else p_value(p) for m in measures)])
+    caution = f" Caution: {by_query.caution}." if by_query.caution else ""
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     return f"""# Does weighting the hard negatives help?
 
@@ -244,8 +246,8 @@ initialisation and order, not of which queries were asked.
 
 {table}
 
-MRR, weighted − unweighted, each query's mean over seeds, paired bootstrap over queries: {by_query.mean:+.4f}
-[{by_query.low:+.4f}, {by_query.high:+.4f}], p = {by_query.p:.3f}.
+MRR, weighted − unweighted, each query's mean over seeds, paired over queries, 95 % t interval and p by random signs:
+{by_query.mean:+.4f} [{by_query.low:+.4f}, {by_query.high:+.4f}], p {p_value(by_query.p)}.{caution}
 
 Learning rate {facts["training"]["lr"]:g}, the best of {", ".join(facts["dev by lr"])} by {dev_metric} on dev (seed 0,
 mean of unweighted and weighted); of every training the epoch with the best {dev_metric} on dev. Settings are in

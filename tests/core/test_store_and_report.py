@@ -250,7 +250,7 @@ RESULT = BenchResult(
                     "letters",
                     1 / 3,
                     state="trained",
-                    difference=Difference(-1 / 6, -0.3, 0.01, 0.0625),
+                    difference=Difference(-1 / 6, -0.3, 0.01, 0.0625, p_holm=0.125),
                     notes=("dấu | và [red]", "second"),
                     diagnostics={"tied": 0.5, "label_mass": 0.0, "truncated": 0.0, "own_figure": 0.125},
                     train_seconds=12.34,
@@ -298,7 +298,8 @@ def test_every_line_of_the_csv_has_the_same_number_of_cells_and_parses_back() ->
     interval = RESULT.datasets[0].rows[1].metrics["nDCG@10"]
     assert [float(letters[f"nDCG@10{part}"]) for part in ("", " low", " high")] == list(asdict(interval).values())
     assert float(letters["MRR@10"]) == 1 / 9  # unrounded
-    assert [float(letters[name]) for name in ("delta", "delta low", "delta high", "p")] == [-1 / 6, -0.3, 0.01, 0.0625]
+    assert [float(letters[name]) for name in ("delta", "delta low", "delta high")] == [-1 / 6, -0.3, 0.01]
+    assert (letters["p"], letters["p_holm"]) == ("0.0625", "0.125")
     assert letters["notes"] == "dấu | và [red]; second"
     assert (letters["train_seconds"], letters["parameters"], letters["trained_parameters"]) == (
         "12.34",
@@ -349,7 +350,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     assert all(set(cell) <= {"-", ":"} for cell in rule)
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
-    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p 0.062", "0.111"]
+    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p .062, Holm .12", "0.111"]
     assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; truncated 0; own figure 0.12"
     assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
 
@@ -468,7 +469,7 @@ def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:
     row = replace(
         measured("cross-encoder-base", 0.5),
         metrics={name: Interval(mean, 0.1, 0.9) for name, mean in means.items()},
-        difference=Difference(-1 / 6, -0.3, 0.01, 0.0625),
+        difference=Difference(-1 / 6, -0.3, 0.01, 1e-5, p_holm=0.00054),
     )
     result = replace(RESULT, metrics=metrics, datasets=(replace(RESULT.datasets[0], rows=(row,)),))
     text = printed(result, 80)

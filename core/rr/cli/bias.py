@@ -84,6 +84,7 @@ def _print(measured: PositionBias) -> None:
     from rich.table import Table
 
     from rr.cli.options import console
+    from rr.report.table import p_value
 
     tell(
         f"{measured.queries} test queries in {measured.shuffles} orders each; {measured.without_truth} have no truth "
@@ -102,8 +103,10 @@ def _print(measured: PositionBias) -> None:
     tell(f"accuracy of one order: {_interval(measured.accuracy)}, {measured.ms_one:.2f} ms/query")
     tell(
         f"accuracy of {measured.shuffles} averaged: {_interval(measured.averaged)}, {measured.ms_averaged:.2f} "
-        f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+        f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] p {p_value(gain.p)}"
     )
+    for note in measured.notes:
+        typer.echo(f"note: {note}")
 
 
 def _interval(one: Interval) -> str:

@@ -17,6 +17,7 @@ from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
 from rr.environment import Conditions, conditions
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
+from rr.evaluate.conclusions import concluded
 from rr.evaluate.cost import stored_cost
 from rr.evaluate.entries import Failure, chosen_entries
 from rr.evaluate.folds import pooled
@@ -87,7 +88,7 @@ def bench(
             for name in datasets or list(suite.datasets)
         ]
     return BenchResult(
-        profile or registry.default_profile, suite.baseline, suite.metrics, tuple(results), _environment()
+        profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
     )
 
 

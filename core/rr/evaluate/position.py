@@ -10,11 +10,13 @@ from __future__ import annotations
 import string
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rr.errors import RerankError
-from rr.evaluate.significance import Difference, Interval, difference, interval, wilson
+from rr.evaluate.significance import MEANS, Difference, Interval, caution, difference, few_queries, interval, wilson
 from rr.evaluate.store import parts
 from rr.protocols import Scorer
 from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
@@ -46,8 +48,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PositionBias:
-    """A scorer's answers to several orders of the same candidates. Means are over queries, intervals are bootstrap
-    intervals over them."""
+    """A scorer's answers to several orders of the same candidates. Means are over queries, intervals are t intervals
+    over them."""
 
     shuffles: int
     queries: int
@@ -65,6 +67,8 @@ class PositionBias:
     """Of the mean score over the orders: the share of queries whose best candidate is relevant."""
     gain: Difference
     """`averaged` minus `accuracy`, paired by query."""
+    notes: tuple[str, ...]
+    """Why intervals rest on little, if they do."""
     ms_one: float
     """Milliseconds a query, scored in one order."""
     ms_averaged: float
@@ -121,6 +125,7 @@ def position_bias(
         raise RerankError(f"{dataset.name}: no test query has its truth among two or more candidates")
     one_order = [sum(one.right) / len(one.right) for one in judged]
     averaged = [float(one.averaged_right) for one in judged]
+    gain = difference(averaged, one_order)
     return PositionBias(
         shuffles=shuffles,
         queries=len(requests),
@@ -130,7 +135,8 @@ def position_bias(
         tau=sum(one.tau for one in answered) / len(answered),
         accuracy=interval(one_order),
         averaged=interval(averaged),
-        gain=difference(averaged, one_order),
+        gain=gain,
+        notes=tuple(_cautions(one_order, averaged, gain)),
         ms_one=1000 * seconds_one / len(requests),
         ms_averaged=1000 * seconds_all / len(requests),
     )
@@ -162,6 +168,16 @@ class _Answered:
             averaged_right=_best(request, mean) in relevant,
             tau=mean.diagnostics["tau"],
         )
+
+
+def _cautions(one_order: Sequence[float], averaged: Sequence[float], gain: Difference) -> Iterator[str]:
+    if text := few_queries(len(averaged)):
+        yield text
+    for name, values in (("accuracy of one order", one_order), ("accuracy of the average", averaged)):
+        if text := caution(np.asarray(values, dtype=np.float64), MEANS):
+            yield f"{name}: {text}"
+    if gain.caution:
+        yield f"Δ: {gain.caution}"
 
 
 def _best(request: Request, answer: Scores) -> int:

@@ -117,7 +117,7 @@ def csv_text(result: BenchResult) -> str:
     columns = (
         *("dataset", "fingerprint", "reranker", "state"),
         *(f"{name}{part}" for name in result.metrics for part in ("", " low", " high")),
-        *("baseline", "delta", "delta low", "delta high", "p"),
+        *("baseline", "delta", "delta low", "delta high", "p", "p_holm"),
         *("train_seconds", "ms_per_query", "pairs_per_second", "parameters", "trained_parameters", "scores_from_store"),
         *("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
         *(f"diagnostic {name}" for name in diagnostics),
@@ -143,6 +143,7 @@ def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
         found |= {name: one.mean, f"{name} low": one.low, f"{name} high": one.high}
     if (gap := row.difference) is not None:
         found |= {"delta": gap.mean, "delta low": gap.low, "delta high": gap.high, "p": gap.p}
+        found["p_holm"] = "" if gap.p_holm is None else gap.p_holm
     if row.train_seconds is not None:
         found["train_seconds"] = row.train_seconds
     return {

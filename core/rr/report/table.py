@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rr.evaluate.results import BenchResult, DatasetResult, Row
+from rr.evaluate.significance import Difference
 from rr.report.times import machines
 
 SHOWN_DIAGNOSTICS = (
@@ -57,7 +58,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         row.reranker,
         row.state,
         f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]",
-        f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] p {gap.p:.2g}" if gap else "",
+        _difference(gap) if gap else "",
         *(f"{one.mean:.3f}" for one in others),
         "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
         f"{row.ms_per_query:.2f}",
@@ -95,17 +96,23 @@ def populations(dataset: DatasetResult) -> str:
 def explanation(result: BenchResult) -> str:
     """What the columns mean, in one line under the tables."""
     named = ", or those of the population that a metric names" if any(":" in name for name in result.metrics) else ""
-    means = f"Means over the test queries{named}. Intervals: 95 % percentile bootstrap over queries; Δ: paired"
+    means = f"Means over the test queries{named}. Intervals: 95 % Student t over queries; Δ: paired"
     if any(dataset.folds for dataset in result.datasets):
         means = (
             f"Means over a fold's test queries{named}, then over the folds. Intervals: 95 % Student t over the folds' "
-            "means; Δ: percentile bootstrap over the queries of all folds, paired"
+            "means; Δ: Student t over the queries of all folds, paired"
         )
+    compared = sum(row.difference is not None for dataset in result.datasets for row in dataset.rows)
     return (
-        f"{means}, against the row that the column names, p two-sided. "
-        f"{machines(result)}"
+        f"{means}, against the row that the column names. p: two-sided, by random signs; Holm: that p among all "
+        f"{compared} comparisons of this bench. {machines(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
+
+
+def p_value(p: float) -> str:
+    """`.042`, `< .0001`, `1`: two digits, without the 0 that all but 1 begin with."""
+    return "< .0001" if p < 0.0001 else f"{p:.2g}".removeprefix("0")
 
 
 def count(number: int) -> str:
@@ -121,6 +128,11 @@ def count(number: int) -> str:
 def _checkpoints(row: Row) -> list[str]:
     told = list(map(str, row.weights))
     return told if len(told) < 2 else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
+
+
+def _difference(gap: Difference) -> str:
+    corrected = "" if gap.p_holm is None else f", Holm {p_value(gap.p_holm)}"
+    return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] p {p_value(gap.p)}{corrected}"
 
 
 def _diagnostics(row: Row) -> list[str]:
