@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,7 +19,7 @@ from rr.evaluate.store import parts
 from rr.partial import partial
 from rr.progress import SILENT, Progress
 from rr.runs import read_run, run_lines, scores
-from rr.types import Request, trec_order
+from rr.types import Request, lost_in_32_bits, trec_order
 
 
 def rerank_run(
@@ -63,6 +64,11 @@ def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, d
         first_stage = scores(block)
         best = trec_order(first_stage)[:depth]
         query = queries.query(block[0].id("query"))
+        if lost_in_32_bits(first_stage.values()):
+            logging.getLogger("rr").warning(
+                "%s, %s: query %r has scores that 32 bits cannot tell apart; they count as tied, as in trec_eval",
+                *(block[0].file, block[0].at, query.id),
+            )
         yield Request(query, tuple(map(documents.document, best)), tuple(first_stage[id_] for id_ in best))
 
 

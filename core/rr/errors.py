@@ -31,6 +31,11 @@ class ScoringError(RerankError):
     """A scorer or reranker answered with something that cannot be ranked."""
 
 
+class NotApplicableError(RerankError):
+    """A component is asked what it cannot have an answer to (the first stage's order where none is shown). In a bench
+    its row is skipped, with the reason: that is no failure, and no figure."""
+
+
 def nearest(word: str, known: list[str]) -> str:
     """What to append to an error about an unknown name: the nearest known one, or all of them if none is near."""
     folded = {name.lower(): name for name in known}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from rr.plugins import Plugins, summary
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
 from rr.rerank.sort import with_ties
+from rr.rerank.untouched import untouched
 from rr.schema import RerankerEntry
-from rr.types import Ranking, Request, Scores, checked_scores
+from rr.types import Ranking, Request, Scores, checked_scores, float32
 from rr.validation import validated
 
 
@@ -125,7 +127,8 @@ class Checked:
         return self._reranker.info
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        rankings = list(self._reranker.rerank(requests))
+        with untouched(requests):
+            rankings = list(self._reranker.rerank(requests))
         if len(rankings) != len(requests):
             raise ScoringError(f"the reranker gave {len(rankings)} rankings for {len(requests)} requests")
         return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
@@ -146,6 +149,14 @@ class Checked:
                 f"query {request.query.id!r}: the ranking holds {len(ranked)} documents ({len(set(ranked))} distinct, "
                 f"{len(set(ranked) & asked)} of them candidates) for {len(asked)} candidates; rank each once"
             )
-        scores = ranking.scores
+        scores, keys = ranking.scores, ranking.run
         values = tuple(scores[document.id] for document in request.candidates)
-        return Ranking.from_scores(request, with_ties(checked_scores(request, Scores(values, ranking.diagnostics))))
+        ranked_by = None if keys == scores else tuple(keys[document.id] for document in request.candidates)
+        answer = checked_scores(request, Scores(values, ranking.diagnostics, ranked_by))
+        held = float32(keys[id_] for id_ in ranked)
+        if any(later > earlier for earlier, later in pairwise(held)):
+            raise ScoringError(
+                f"query {request.query.id!r}: the ranking's documents are not in the order of their scores; "
+                "higher is better, best first"
+            )
+        return Ranking.from_scores(request, with_ties(answer))

@@ -68,6 +68,7 @@ class Suite(Section):
 
     metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
     baseline: str = "first-stage"
+    oracle_baseline: str = "random"
     datasets: dict[str, DatasetEntry]
 
     @field_validator("metrics")
@@ -185,12 +186,14 @@ class Registry(Section):
                     raise ValueError(f"profile {name!r}: {error}") from error
         seen: dict[str, str] = {}
         for suite_name, suite in self.suites.items():
-            # the default may be missing: the table then says that there is no Δ, and why
-            if "baseline" in suite.model_fields_set and suite.baseline not in self.rerankers:
-                raise ValueError(
-                    f"suite {suite_name!r} names baseline {suite.baseline!r}, which does not exist"
-                    + nearest(suite.baseline, list(self.rerankers))
-                )
+            # a default may be missing: the table then says that there is no Δ, and why
+            for key in sorted({"baseline", "oracle_baseline"} & suite.model_fields_set):
+                named = getattr(suite, key)
+                if named not in self.rerankers:
+                    raise ValueError(
+                        f"suite {suite_name!r} names {key} {named!r}, which does not exist"
+                        + nearest(named, list(self.rerankers))
+                    )
             for dataset in suite.datasets:
                 if dataset in seen:
                     raise ValueError(

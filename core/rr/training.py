@@ -22,11 +22,13 @@ from rr.checkpoints import (
     open_checkpoint,
     written_files,
 )
+from rr.data.view import shown, without_test
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import dev_share
 from rr.plugins import Plugins, summary
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
+from rr.rerank.untouched import unchanged
 from rr.resolve import Resolved, load_trainer, target_name, training_settings
 from rr.types import Dataset
 from rr.workplace import workplace
@@ -87,7 +89,9 @@ def train(
         log = _Log()
         with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
             try:
-                target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
+                trainer, given = target(settings, resolved.settings), without_test(shown(dataset))
+                with unchanged((given, *given.documents.values(), *given.queries.values())):
+                    trainer.train(given, work.folder, log.listener(advance))
             except RerankError:
                 raise
             except Exception as error:

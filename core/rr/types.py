@@ -1,7 +1,8 @@
 """The nouns of reranking: frozen and light, importable without any heavy package.
 
 Text is NFC-normalised on the way in (Vietnamese arrives in both composed and decomposed form), so that equal
-texts compare equal everywhere after.
+texts compare equal everywhere after. Everything is read-only all the way down: plugins are given the very objects that
+others are judged by.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import math
 import struct
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NoReturn, Self
 
 from rr.errors import DataError, ScoringError
 
@@ -47,6 +48,32 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+class ReadOnly(dict[Any, Any]):
+    """A mapping that cannot be changed; JSON, copies and pickles take it for the dictionary that it is."""
+
+    def _refuse(self, *arguments: object, **named: object) -> NoReturn:
+        raise TypeError("this mapping is read-only; make a copy to change: dict(…)")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[Any, Any]]]:
+        return type(self), (dict(self),)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+def read_only(value: Any) -> Any:
+    """The value with every mapping, list and set in it replaced by one that cannot be changed."""
+    if isinstance(value, ReadOnly):
+        return value
+    if isinstance(value, Mapping):
+        return ReadOnly({key: read_only(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(read_only, value))
+    return frozenset(value) if isinstance(value, Set) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text that can be ranked. `title` is what a list of candidates shows where the whole text is too long."""
@@ -59,6 +86,7 @@ class Document:
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", nfc(self.text))
         object.__setattr__(self, "title", nfc(self.title))
+        object.__setattr__(self, "metadata", read_only(self.metadata))
 
     @property
     def content(self) -> str:
@@ -107,10 +135,19 @@ class Scores:
 
     `diagnostics` are figures of this request alone (a truncated document counts 1.0, the probability mass on the
     labels is 0.93 …); the evaluator shows their means over the queries.
+
+    `ranked_by`: where `values` saturate (the sigmoid of a logit of 20 is 1 in 32 bits), the numbers that they were made
+    from; candidates are ordered, and runs written, by these. They must never contradict `values`.
     """
 
     values: tuple[float, ...]
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    ranked_by: tuple[float, ...] | None = None
+
+    @property
+    def keys(self) -> tuple[float, ...]:
+        """What the candidates are ordered by."""
+        return self.values if self.ranked_by is None else self.ranked_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +156,8 @@ class RankedDocument:
     score: float
     rank: int
     """1 for the best."""
+    ranked_by: float | None = None
+    """What it is ordered by, where its score saturates (`Scores.ranked_by`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +176,16 @@ class Ranking:
             ScoringError: not one finite number a candidate. Nothing is filled in, cut or skipped.
         """
         answer = checked_scores(request, answer)
-        documents = {document.id: document for document in request.candidates}
-        values = {document.id: value for document, value in zip(request.candidates, answer.values, strict=True)}
+        place = {document.id: index for index, document in enumerate(request.candidates)}
+        order = trec_order(dict(zip(place, answer.keys, strict=True)))
         items = tuple(
-            RankedDocument(documents[id_], values[id_], rank) for rank, id_ in enumerate(trec_order(values), 1)
+            RankedDocument(
+                request.candidates[place[id_]],
+                answer.values[place[id_]],
+                rank,
+                None if answer.ranked_by is None else answer.ranked_by[place[id_]],
+            )
+            for rank, id_ in enumerate(order, 1)
         )
         return cls(request.query, items, answer.diagnostics)
 
@@ -148,6 +193,11 @@ class Ranking:
     def scores(self) -> dict[str, float]:
         """Document id → score, best first."""
         return {item.document.id: item.score for item in self.items}
+
+    @property
+    def run(self) -> dict[str, float]:
+        """Document id → what it is ordered by, best first: the run that trec_eval reads in this very order."""
+        return {i.document.id: i.score if i.ranked_by is None else i.ranked_by for i in self.items}
 
 
 def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores:
@@ -160,7 +210,9 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     if not isinstance(diagnostics, Mapping):
         raise ScoringError(f"query {request.query.id!r}: diagnostics are {type(diagnostics).__name__}, not a mapping")
     names, numbers = list(diagnostics), _flat(request, list(diagnostics.values()))
-    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)))
+    keys = answer.ranked_by if isinstance(answer, Scores) else None
+    ranked_by = None if keys is None else _flat(request, keys)
+    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)), ranked_by)
     if len(scores.values) != len(request.candidates):
         raise ScoringError(
             f"query {request.query.id!r}: {len(scores.values)} scores for {len(request.candidates)} candidates"
@@ -171,6 +223,12 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     wrong = [name for name, value in scores.diagnostics.items() if not math.isfinite(value)]
     if wrong:
         raise ScoringError(f"query {request.query.id!r}: diagnostic {wrong[0]!r} is NaN or infinite")
+    if ranked_by is not None:
+        if len(ranked_by) != len(scores.values) or not all(map(math.isfinite, ranked_by)):
+            raise ScoringError(f"query {request.query.id!r}: ranked_by must hold one finite number a candidate")
+        ordered = [value for _, value in sorted(zip(ranked_by, scores.values, strict=True))]
+        if ordered != sorted(ordered):
+            raise ScoringError(f"query {request.query.id!r}: ranked_by and the scores put candidates in another order")
     return scores
 
 
@@ -189,20 +247,35 @@ def _flat(request: Request, answer: object) -> tuple[float, ...]:
     return tuple(values)
 
 
-def float32(value: float) -> float:
-    """The value as trec_eval holds it; beyond the range of 32 bits, infinite."""
+def float32(values: Iterable[float]) -> tuple[float, ...]:
+    """The values as trec_eval holds them; beyond the range of 32 bits, infinite."""
+    values = tuple(values)
+    layout = f"{len(values)}f"
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        return struct.unpack(layout, struct.pack(layout, *values))
     except OverflowError:
-        return math.copysign(math.inf, value)
+        whole = [math.copysign(math.inf, value) if abs(value) > LARGEST else value for value in values]
+        return struct.unpack(layout, struct.pack(layout, *whole))
+
+
+LARGEST = (2 - 2**-24) * 2.0**127
+"""From here on, 32 bits round to infinity."""
 
 
 def trec_order(scores: Mapping[str, float]) -> list[str]:
-    """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run.
+    """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run, whose
+    scores it holds in 32 bits. It is the one order of everything here: rankings, runs, cutoffs and metrics.
 
     A rule that does not look at the input order, so that a constant scorer cannot profit from it.
     """
-    return sorted(sorted(scores, reverse=True), key=lambda id_: -scores[id_])
+    held = dict(zip(scores, float32(scores.values()), strict=True))
+    return sorted(sorted(scores, reverse=True), key=lambda id_: -held[id_])
+
+
+def lost_in_32_bits(scores: Iterable[float]) -> bool:
+    """Whether two different scores are one number in 32 bits: their order is that of the ids, as in trec_eval."""
+    distinct = set(scores)
+    return len(set(float32(distinct))) < len(distinct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +313,18 @@ class Dataset:
     fingerprint: str
     groups: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, read_only(getattr(self, one.name)))
+
     def requests(self, split: str) -> list[Request]:
-        """One request for every query of the split, in the split's order."""
+        """One request for every query of the split, in the split's order. Under protocol oracle without the first
+        stage's scores: a truth that was put in would be known by its own."""
         return [
             Request(
                 self.queries[query_id],
                 tuple(self.documents[id_] for id_ in self.candidates[query_id]),
-                self.first_stage[query_id],
+                None if self.protocol == "oracle" else self.first_stage[query_id],
             )
             for query_id in self.splits[split]
         ]

@@ -65,7 +65,7 @@ class FlagScorer:
                 use_fp16=settings.use_fp16,
                 max_length=settings.max_seq_length,
                 query_max_length=self._query_limit,
-                normalize=settings.scale == "probability",
+                normalize=False,  # a sigmoid is taken of logits that are kept, which it is ranked by
                 trust_remote_code=remote,
                 devices=str(device),
             )
@@ -84,15 +84,16 @@ class FlagScorer:
         """
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         lengths = self._lengths(requests)
-        values = [0.0] * len(pairs)
+        logits = [0.0] * len(pairs)
         for batch in token_batches(
             [min(n, self._settings.max_seq_length) for n in lengths], self._settings.token_budget
         ):
             # one more than there are: from as many pairs as batch_size on it draws progress bars
             found = self._reranker.compute_score([pairs[index] for index in batch], batch_size=len(batch) + 1)
             for index, value in zip(batch, found, strict=True):
-                values[index] = value
-        return by_request(requests, values, [length > self._settings.max_seq_length for length in lengths])
+                logits[index] = value
+        cut = [length > self._settings.max_seq_length for length in lengths]
+        return by_request(requests, logits, cut, self._settings.scale)
 
     @property
     def _query_limit(self) -> int:

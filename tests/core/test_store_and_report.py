@@ -243,6 +243,7 @@ RESULT = BenchResult(
             recall_ceiling=0.875,
             notes=("1 queries left out: a|b",),
             query_ids=("q1", "q2"),
+            baseline="first-stage",
             rows=(
                 measured("first-stage", 0.5),
                 measured(
@@ -264,7 +265,7 @@ RESULT = BenchResult(
 )
 
 
-ABOUT_THE_DATA = ("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "dataset_notes")
+ABOUT_THE_DATA = ("baseline", "documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "dataset_notes")
 
 
 def csv_rows(result: BenchResult) -> list[list[str]]:
@@ -326,8 +327,11 @@ def test_columns_follow_the_metrics(metrics: tuple[str, ...]) -> None:
         f"{name}{part}" for name in metrics for part in ("", " low", " high")
     ]
     for row in result.datasets[0].rows:
-        assert len(cells(row, result)) == len(header(result)) == 10 + len(metrics) - 1
-    assert header(result)[2:4] == [f"{metrics[0]} [95 % interval]", f"Δ {metrics[0]} to first-stage"]
+        assert len(cells(row, result)) == len(header(result, result.datasets[0])) == 10 + len(metrics) - 1
+    assert header(result, result.datasets[0])[2:4] == [
+        f"{metrics[0]} [95 % interval]",
+        f"Δ {metrics[0]} to first-stage",
+    ]
 
 
 def test_a_reason_with_a_line_break_stays_one_cell() -> None:
@@ -341,7 +345,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     tables = list(markdown_tables(markdown(RESULT)))
     assert len(tables) == 1
     names, rule, *rows = tables[0]
-    assert names == header(RESULT)
+    assert names == header(RESULT, RESULT.datasets[0])
     assert all(set(cell) <= {"-", ":"} for cell in rule)
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
@@ -436,7 +440,7 @@ def test_the_terminal_shows_every_reranker_and_every_reason() -> None:
 def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
     text = printed(RESULT, width)
     tables = printed_tables(text)
-    *names, _ = header(RESULT)
+    *names, _ = header(RESULT, RESULT.datasets[0])
     assert [len(table) for table in tables] == [4, 7]  # the name of the reranker leads both
     for row in RESULT.datasets[0].rows:
         *figures, notes = cells(row, RESULT)
@@ -453,7 +457,7 @@ def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
 def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
     found = printed_tables(printed(RESULT, width))
     assert len(found) == tables
-    assert len(found[0]) == (len(header(RESULT)) if tables == 1 else 4)
+    assert len(found[0]) == (len(header(RESULT, RESULT.datasets[0])) if tables == 1 else 4)
 
 
 def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:

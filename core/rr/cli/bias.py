@@ -35,6 +35,7 @@ def bias(
     from rr.artefacts import write_atomic
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
+    from rr.data.view import shown
     from rr.errors import RerankError
     from rr.evaluate.bench import weights_of
     from rr.evaluate.position import position_bias
@@ -56,7 +57,7 @@ def bias(
     choice = entry_checkpoint(plugins, resolved, data, progress)
     scorer = load_component(resolved, choice.folder)
     with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
-        measured = position_bias(scorer, data, shuffles, advance=advance)
+        measured = position_bias(scorer, shown(data), shuffles, advance=advance)
     weights, notes = weights_of(choice), (*scorer.info.notes, *choice.notes)
     if json_file is not None:
         content = {

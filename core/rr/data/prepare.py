@@ -14,7 +14,7 @@ from rr.data.splits import draw_folds, draw_splits, limit_splits
 from rr.errors import DataError
 from rr.progress import SILENT, Progress
 from rr.schema import CandidatePlan, SplitPlan
-from rr.types import Dataset
+from rr.types import Dataset, lost_in_32_bits
 
 
 def prepare(
@@ -82,6 +82,8 @@ def _frozen(
             lists[query_id] = tuple(order)
             first_stage[query_id] = tuple(scores[id_] for id_ in order)
             advance(1)
+    lost = sum(map(lost_in_32_bits, first_stage.values()))
+    told = (f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}",)
     dataset = Dataset(
         name=name,
         documents=collection.documents,
@@ -93,7 +95,7 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *notes),
+        notes=(*collection.notes, *notes, *(told if lost else ())),
         fingerprint="",
         groups={query_id: collection.groups[query_id] for query_id in used if query_id in collection.groups},
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
-from rr.errors import DataError, PluginError, RerankError, nearest
+from rr.data.view import shown
+from rr.errors import DataError, NotApplicableError, PluginError, RerankError, nearest
 from rr.evaluate.entries import chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
@@ -93,8 +94,8 @@ def _bench_dataset(
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    rows = tuple(_compared(result.rows, suite))
-    return replace(result, rows=rows, notes=(*result.notes, *_no_difference(rows, suite.baseline)))
+    rows, baseline = tuple(_compared(result.rows, suite)), _baseline(result.rows, suite)
+    return replace(result, baseline=baseline, rows=rows, notes=(*result.notes, *_no_difference(rows, baseline)))
 
 
 def _fold_results(
@@ -104,7 +105,8 @@ def _fold_results(
     entries: Mapping[str, RerankerEntry | str],
     progress: Progress,
 ) -> list[DatasetResult]:
-    results, left = [], dict(entries)
+    results: list[DatasetResult] = []
+    left = dict(entries)
     for number, dataset in enumerate(datasets, 1):
         fold = f"fold {number} of {len(datasets)}"
         try:
@@ -125,7 +127,7 @@ def _dataset_result(
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
     measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
-    test = dataset.splits["test"]
+    test, view = dataset.splits["test"], shown(dataset)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -138,7 +140,7 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(_row(label, entry, dataset, measures, plugins, progress) for label, entry in entries.items()),
+        rows=tuple(_row(label, entry, dataset, view, measures, plugins, progress) for label, entry in entries.items()),
     )
 
 
@@ -146,6 +148,7 @@ def _row(
     label: str,
     entry: RerankerEntry | str,
     dataset: Dataset,
+    view: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
@@ -153,7 +156,9 @@ def _row(
     try:
         if isinstance(entry, str):
             raise PluginError(entry)
-        return _measured(label, entry, dataset, measures, plugins, progress)
+        return _measured(label, entry, dataset, view, measures, plugins, progress)
+    except NotApplicableError as error:
+        return Row(label, skipped=str(error))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return Row(label, failure=_reason(error), traceback=traceback.format_exc())
@@ -163,11 +168,13 @@ def _measured(
     label: str,
     entry: RerankerEntry,
     dataset: Dataset,
+    view: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
-    """`measures`: each metric with the test queries that it is a mean over."""
+    """`view`: what the reranker is shown of the data set. `measures`: each metric with the test queries that it is a
+    mean over."""
     resolved = resolve(plugins, label, entry)
     choice = entry_checkpoint(plugins, resolved, dataset, progress)
 
@@ -175,7 +182,7 @@ def _measured(
     def loaded() -> Reranker:
         return load_reranker(resolved, choice.folder)
 
-    requests = dataset.requests("test")
+    requests = view.requests("test")
     key = [
         resolved.fingerprint(),
         choice.fingerprint(),
@@ -185,7 +192,7 @@ def _measured(
     with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
         scored = score(loaded, key, requests, advance)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
-    values = {measure.name: evaluate(runs, dataset.qrels, ids, measure) for measure, ids in measures.items()}
+    values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
     pairs = sum(len(request.candidates) for request in requests)
     return Row(
         reranker=label,
@@ -222,15 +229,21 @@ def _diagnostics(scored: Scored) -> dict[str, float]:
 def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:
     """The rows with their paired difference from the baseline, where both have figures."""
     leading = suite.metrics[0]
-    baseline = next((row for row in rows if row.reranker == suite.baseline and not row.failure), None)
+    baseline = next((row for row in rows if row.reranker == _baseline(rows, suite) and row.metrics), None)
     if baseline is None:
         return list(rows)
     return [
         row
-        if row.failure or row is baseline
+        if not row.metrics or row is baseline
         else replace(row, difference=difference(row.per_query[leading], baseline.per_query[leading]))
         for row in rows
     ]
+
+
+def _baseline(rows: Sequence[Row], suite: Suite) -> str:
+    """The suite's baseline, or its `oracle_baseline` where that one has no order to be compared with."""
+    skipped = any(row.reranker == suite.baseline and row.skipped for row in rows)
+    return suite.oracle_baseline if skipped else suite.baseline
 
 
 def _no_difference(rows: Sequence[Row], baseline: str) -> tuple[str, ...]:

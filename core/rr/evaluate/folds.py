@@ -46,6 +46,8 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     for number, row in enumerate(rows, 1):
         if row.failure:
             return Row(row.reranker, failure=f"fold {number} of {len(rows)}: {row.failure}", traceback=row.traceback)
+        if row.skipped:
+            return Row(row.reranker, skipped=row.skipped)
     first = rows[0]
     means = {name: tuple(row.metrics[name].mean for row in rows) for name in first.metrics}
     seconds = [row.ms_per_query * size / 1000 for row, size in zip(rows, sizes, strict=True)]

@@ -19,7 +19,7 @@ from rr.evaluate.store import parts
 from rr.protocols import Scorer
 from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
 from rr.rerank.sort import score_all
-from rr.types import Dataset, Request, Scores, float32, trec_order
+from rr.types import Dataset, Request, Scores, trec_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class _Answered:
 def _best(request: Request, answer: Scores) -> int:
     """Which of the request's candidates comes first, as the metrics rank."""
     index = {document.id: number for number, document in enumerate(request.candidates)}
-    return index[trec_order({id_: float32(answer.values[number]) for id_, number in index.items()})[0]]
+    return index[trec_order({id_: answer.keys[number] for id_, number in index.items()})[0]]
 
 
 def _places(answered: Iterable[_Answered]) -> tuple[Place, ...]:

@@ -24,6 +24,6 @@ def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: 
     """The mean of the metric over the split's queries, those of its population if it names one."""
     measure = metric(name)
     rankings = compose(scorer).rerank(dataset.requests(split))
-    run = {ranking.query.id: ranking.scores for ranking in rankings}
+    run = {ranking.query.id: ranking.run for ranking in rankings}
     values = evaluate(run, dataset.qrels, population(dataset, split, measure), measure)
     return sum(values) / len(values)

@@ -31,7 +31,7 @@ class _FreeText:
     """A result may quote errors and notes of anyone; it shows paths as they are written, `${VARIABLE}` included."""
 
     def __post_init__(self) -> None:
-        for name in ("notes", "failure", "traceback"):
+        for name in {"notes", "skipped", "failure", "traceback"} & vars(self).keys():
             value = getattr(self, name)
             shown = as_written(value) if isinstance(value, str) else tuple(map(as_written, value))
             object.__setattr__(self, name, shown)
@@ -39,8 +39,8 @@ class _FreeText:
 
 @dataclass(frozen=True)
 class Row(_FreeText):
-    """One reranker on one data set. Where `failure` is set nothing else was measured: a failed reranker has no
-    figures, least of all zeros."""
+    """One reranker on one data set. Where `failure` or `skipped` is set nothing else was measured: a failed reranker
+    has no figures, least of all zeros, and one that the data set cannot ask has none either."""
 
     reranker: str
     state: str = ""
@@ -63,6 +63,8 @@ class Row(_FreeText):
     """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
     folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of a cross-validation: metric → the mean of each fold."""
+    skipped: str = ""
+    """Why it does not apply here."""
     failure: str = ""
     traceback: str = ""
 
@@ -95,6 +97,8 @@ class DatasetResult(_FreeText):
     """Each population that a metric names → its queries."""
     folds: tuple[Fold, ...] = ()
     """Empty where there was no cross-validation."""
+    baseline: str = ""
+    """The row that the others' differences are taken from."""
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""

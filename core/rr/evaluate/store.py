@@ -23,7 +23,7 @@ PART_PAIRS = 2_000
 
 @dataclass(frozen=True)
 class Answer:
-    """A reranker's scores for one query (document id → score) with its diagnostics."""
+    """A reranker's run of one query (document id → what it is ordered by) with its diagnostics."""
 
     scores: Mapping[str, float]
     diagnostics: Mapping[str, float]
@@ -83,7 +83,7 @@ def _write(path: Path, reranker: Reranker, part: Sequence[Request]) -> None:
     rankings = reranker.rerank(part)
     seconds = time.perf_counter() - started
     rows = {
-        request.query.id: {"scores": ranking.scores, "diagnostics": dict(ranking.diagnostics)}
+        request.query.id: {"scores": ranking.run, "diagnostics": dict(ranking.diagnostics)}
         for request, ranking in zip(part, rankings, strict=True)
     }
     content = {"info": asdict(reranker.info), "seconds": seconds, "queries": rows}

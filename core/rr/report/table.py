@@ -7,6 +7,7 @@ from rr.evaluate.results import BenchResult, DatasetResult, Row
 SHOWN_DIAGNOSTICS = (
     "constant",
     "tied",
+    "lost_in_32_bits",
     "label_mass",
     "uniform",
     "tau",
@@ -17,17 +18,19 @@ SHOWN_DIAGNOSTICS = (
     "tournament",
 )
 """Named first and in this order; a plugin's own follow by name."""
+FIXED_COLUMNS = 9
+"""Of `header`, besides one a metric."""
 EVEN_IF_0 = ("label_mass", "uniform", "truncated", "tau")
 """0 is what must be seen there."""
 
 
-def header(result: BenchResult) -> list[str]:
+def header(result: BenchResult, dataset: DatasetResult) -> list[str]:
     leading, *others = result.metrics
     return [
         "reranker",
         "state",
         f"{leading} [95 % interval]",
-        f"Δ {leading} to {result.baseline}",
+        f"Δ {leading} to {dataset.baseline}",
         *others,
         "train s",
         "ms/query",
@@ -39,9 +42,14 @@ def header(result: BenchResult) -> list[str]:
 
 
 def cells(row: Row, result: BenchResult) -> list[str]:
-    """One text a column of `header`; a failed row has its reason and no figures."""
-    if row.failure:
-        return [row.reranker, "FAILED", *[""] * (len(header(result)) - 3), row.failure]
+    """One text a column of `header`; a failed or skipped row has its reason and no figures."""
+    if not row.metrics:
+        return [
+            row.reranker,
+            "FAILED" if row.failure else "skipped",
+            *[""] * (FIXED_COLUMNS + len(result.metrics) - 3),
+            row.failure or row.skipped,
+        ]
     leading, *others = (row.metrics[name] for name in result.metrics)
     gap = row.difference
     return [
@@ -93,7 +101,7 @@ def explanation(result: BenchResult) -> str:
             "means; Δ: percentile bootstrap over the queries of all folds, paired"
         )
     return (
-        f"{means}, against {result.baseline}, p two-sided. "
+        f"{means}, against the row that the column names, p two-sided. "
         f"Times are of one machine ({result.environment['machine']}); a query's time is its share of batched scoring. "
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )

@@ -26,7 +26,7 @@ def print_result(result: BenchResult, console: Console) -> None:
             console.print(Text(terminal(f"{dataset.name}: FAILED"), "bold red"), Text(terminal(dataset.failure)))
             continue
         console.print(Text(terminal(title(dataset)), "bold"))
-        names = header(result)
+        names = header(result, dataset)
         if console.width >= ONE_TABLE:
             console.print(_table(dataset, result, names))
         else:
@@ -48,6 +48,6 @@ def _table(dataset: DatasetResult, result: BenchResult, columns: Sequence[str]) 
         text = name in ("reranker", "state", "notes")
         table.add_column(Text(terminal(name)), justify="left" if text else "right", overflow="fold")
     for row in dataset.rows:
-        values = dict(zip(header(result), cells(row, result), strict=True))
+        values = dict(zip(header(result, dataset), cells(row, result), strict=True))
         table.add_row(*(Text(terminal(values[name])) for name in columns), style="red" if row.failure else None)
     return table

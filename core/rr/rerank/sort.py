@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rr.errors import ScoringError
 from rr.protocols import ModelInfo, Scorer
-from rr.types import Ranking, Request, Scores, checked_scores, float32
+from rr.rerank.untouched import untouched
+from rr.types import Ranking, Request, Scores, checked_scores, float32, lost_in_32_bits
 
 
 class Sort:
@@ -33,7 +35,8 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
         ScoringError: not one answer a request, or an answer that cannot be ranked.
     """
     asked = [request for request in requests if request.candidates]
-    answers = list(scorer.score(asked)) if asked else []
+    with untouched(asked):
+        answers = list(scorer.score(asked)) if asked else []
     if len(answers) != len(asked):
         raise ScoringError(f"the scorer gave {len(answers)} answers to {len(asked)} requests")
     checked = iter([with_ties(checked_scores(request, answer)) for request, answer in zip(asked, answers, strict=True)])
@@ -41,8 +44,11 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
 
 
 def with_ties(scores: Scores) -> Scores:
-    """The scores with two more diagnostics: `tied`, 1 where two candidates have the same score as 32-bit floats, and
-    `constant`, 1 where all have. Taken from what the scorer said, before windows make an order of it."""
-    distinct = len({float32(value) for value in scores.values})
-    tied = {"tied": float(distinct < len(scores.values)), "constant": float(distinct == 1 < len(scores.values))}
-    return Scores(scores.values, {**scores.diagnostics, **tied})
+    """The scores with diagnostics of their ties: `tied`, 1 where two candidates have the same score as 32-bit floats;
+    `constant`, 1 where all have; and, where it happened, `lost_in_32_bits`, 1: some of those are different numbers.
+    Taken from what the scorer said, before windows make an order of it."""
+    distinct = len(set(float32(scores.keys)))
+    tied = {"tied": float(distinct < len(scores.keys)), "constant": float(distinct == 1 < len(scores.keys))}
+    if lost_in_32_bits(scores.keys):
+        tied["lost_in_32_bits"] = 1.0
+    return replace(scores, diagnostics={**scores.diagnostics, **tied})
