@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Set
 from rr.artefacts import home
 from rr.checkpoints import chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
-from rr.evaluate.results import Row
+from rr.evaluate.results import BenchResult, Row
 from rr.plugins import Plugins, Registered, installed_plugins
 from rr.registry import load_registry
+from rr.report.files import csv_text
+from rr.report.table import cells
 from rr.resolve import Resolved, resolve
 from rr.schema import RerankerEntry
 from rr.training import entry_checkpoint, train
@@ -323,6 +327,53 @@ def test_without_a_trainer_there_is_no_latest(rooms: Dataset) -> None:
 def row(registry: Path, name: str) -> Row:
     (found,) = rr.bench([name], registry=registry).datasets[0].rows
     return found
+
+
+def benched(registry: Path, *names: str, **entries: str) -> BenchResult:
+    """A bench of these names in this registry, to which entries of the toy are added."""
+    lines = [
+        f"  {name}: {{scorer: toy, trainer: toy, checkpoint: {checkpoint}}}" for name, checkpoint in entries.items()
+    ]
+    text = registry.read_text(encoding="utf-8")
+    registry.write_text(text + "\n".join([*lines, ""]), encoding="utf-8")
+    plugins = Plugins([*installed_plugins().components, *PLUGINS.components])
+    return rr.bench([*names, *entries], registry=registry, plugins=plugins)
+
+
+@pytest.mark.parametrize("which", ["train", "latest", "best", "mine", "./mine/", "elsewhere/../mine"])
+def test_a_row_names_its_checkpoint_and_what_it_was_trained_on(
+    small_registry: Path, rooms: Dataset, tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    folder = trained(rooms, training={"weight": 2.0, "dev": 0.5})
+    halls = replace(rooms, name="halls", fingerprint="f" * 64)
+    named = trained(halls, out=tmp_path / "mine")
+    result = benched(small_registry, "first-stage", "bm25", toy=which)
+    first, bm25, toy = result.datasets[0].rows
+    assert not toy.failure
+    assert first.weights == bm25.weights == ()
+    (weights,) = toy.weights
+    if "mine" in which:
+        folder, data = named, halls
+    else:
+        data = rooms
+        if which == "train":  # of the entry's own training settings
+            folder = home() / "checkpoints" / weights.checkpoint
+    told = (weights.checkpoint, weights.fingerprint, weights.dataset, weights.data_fingerprint)
+    assert told == (folder.name, open_checkpoint(folder).fingerprint(), data.name, data.fingerprint)
+    shown = f"checkpoint {folder.name} ({told[1][:12]}), trained on {data.name}, data {data.fingerprint[:12]}"
+    assert shown in cells(toy, result)[-1]
+    (line,) = [row for row in csv.DictReader(io.StringIO(csv_text(result))) if row["reranker"] == "toy"]
+    columns = ("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint")
+    assert tuple(line[column] for column in columns) == told
+    assert asdict(result)["datasets"][0]["rows"][2]["weights"] == (asdict(weights),)
+
+
+def test_a_row_without_a_checkpoint_names_none(small_registry: Path, rooms: Dataset) -> None:
+    trained(rooms)
+    _, toy = benched(small_registry, "first-stage", toy="none").datasets[0].rows
+    assert (toy.weights, toy.failure) == ((), "")
 
 
 def test_a_newer_checkpoint_is_scored_anew(trainable_registry: Path) -> None:  # noqa: F811
