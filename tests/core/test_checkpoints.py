@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -368,6 +369,49 @@ def test_a_row_names_its_checkpoint_and_what_it_was_trained_on(
     columns = ("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint")
     assert tuple(line[column] for column in columns) == told
     assert asdict(result)["datasets"][0]["rows"][2]["weights"] == (asdict(weights),)
+
+
+UNNAMED = """
+import rr
+
+class Scorer:
+    info = rr.ModelInfo(scale="rank", state="trained")
+    def __init__(self, settings, checkpoint=None):
+        self.sign = -1 if checkpoint else 1
+    def score(self, requests):
+        return [[float(self.sign * len(d.text)) for d in request.candidates] for request in requests]
+
+class Trainer:
+    def __init__(self, settings, scorer_settings): ...
+    def train(self, dataset, out, on_event):
+        (out / "weights.txt").write_text("-1")
+        on_event(rr.TrainingEvent(1, 2, loss=1.0))
+        on_event(rr.TrainingEvent(2, 2, loss=0.5))
+        on_event(rr.TrainingEvent(2, 2, dev=0.5))
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [rr.Component("unnamed", "rr_unnamed:Scorer", "")]
+
+@rr.hookimpl
+def rr_register_trainers():
+    return [rr.Component("unnamed", "rr_unnamed:Trainer", "")]
+"""
+
+
+def test_the_command_calls_an_unnamed_dev_figure_unnamed(rr_command: Rr, small_registry: Path, tmp_path: Path) -> None:
+    metadata = tmp_path / "plugin" / "rr_unnamed-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata.parent / "rr_unnamed.py").write_text(UNNAMED, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rr-unnamed\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[rr.plugins]\nunnamed = rr_unnamed\n", encoding="utf-8")
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text + "  mine: {scorer: unnamed, trainer: unnamed}\n", encoding="utf-8")
+    path = os.pathsep.join([str(metadata.parent), os.environ.get("PYTHONPATH", "")])
+    ended = rr_command("train", "mine", "-d", "rooms", "--registry", small_registry, PYTHONPATH=path)
+    assert ended.returncode == 0, ended.stderr
+    assert "best dev (of a metric that the trainer does not name) 0.5000" in ended.stderr
+    assert "nDCG" not in ended.stderr
 
 
 def test_a_row_without_a_checkpoint_names_none(small_registry: Path, rooms: Dataset) -> None:
