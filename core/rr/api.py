@@ -11,7 +11,7 @@ from rr.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.bench import bench
-from rr.evaluate.entries import all_entries
+from rr.evaluate.entries import Failure, all_entries
 from rr.plugins import Plugins, installed_plugins
 from rr.protocols import ModelInfo, Reranker
 from rr.registry import load_registry
@@ -102,8 +102,8 @@ def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | N
     """The entry of that name, or the default entry of an installed component that no entry names."""
     if name not in registry.rerankers:
         entry = all_entries(registry, plugins, profile).get(name)
-        if isinstance(entry, str):
-            raise RerankError(entry)
+        if isinstance(entry, Failure):
+            raise RerankError(entry.reason)
         if entry is not None:
             return entry
     return registry.reranker(name, profile)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rr.artefacts import file_sha256, fingerprint, home
-from rr.errors import RerankError
+from rr.errors import RerankError, summary
 from rr.evaluate.quality import dev_share
-from rr.plugins import Plugins, summary
+from rr.keys import settings_files
+from rr.plugins import Plugins
 from rr.protocols import STATE, Settings
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
 from rr.types import Dataset
 from rr.workplace import NOTES
 
@@ -86,7 +87,8 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "scorer": target_name(resolved.target),
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
-        "weights": resolved.settings.weights(),
+        "weights": weights_of(resolved.settings),
+        "setting_files": settings_files(resolved.settings),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from rr.errors import PluginError
-from rr.evaluate.entries import all_entries
+from rr.evaluate.entries import Failure, all_entries
 from rr.plugins import Plugins
 from rr.schema import Registry
 
@@ -18,17 +18,19 @@ class Item:
     distribution: str = ""
     summary: str = ""
     failure: str = ""
+    traceback: str = ""
 
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+    def as_dict(self, verbose: bool = False) -> dict[str, str]:
+        """`verbose`: with the traceback of what failed."""
+        return {key: value for key, value in asdict(self).items() if verbose or key != "traceback"}
 
 
 def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list[Item]:
     """One item for everything that a bench of all would compare."""
     items = []
     for name, entry in all_entries(registry, plugins, profile).items():
-        if isinstance(entry, str):
-            items.append(Item(name, failure=entry))
+        if isinstance(entry, Failure):
+            items.append(Item(name, failure=entry.reason, traceback=entry.traceback))
             continue
         component = str(entry.scorer or entry.reranker)
         try:

@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import traceback
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from itertools import islice
 from typing import Any
 
 import pluggy
 
 from rr import hookspecs
 from rr.errors import PluginError, nearest
-from rr.expansion import as_written
 from rr.hookspecs import PROJECT, Component, Kind
+from rr.isolation import plugin_code
+from rr.patience import in_time, limit
 
 GROUP = "rr.plugins"
 OURS = "rerank-registry"
+HEAVY = 10.0
+"""How many times longer a component's class may take to import than a plugin: it may bring torch."""
+MOST = 1_000
+"""Rows that a hook may return: more come of a loop without an end."""
+NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
+TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 KINDS: tuple[Kind, ...] = ("scorer", "reranker", "trainer")
 
 
@@ -92,19 +103,13 @@ class Plugins:
             raise PluginError(
                 f"{kind} {name!r} needs {', '.join(missing)}; install with: pip install {' '.join(missing)}"
             )
+        where = f"{kind} {name!r}: {registered.component.target}"
         module, _, attribute = registered.component.target.partition(":")
-        try:
-            return getattr(import_module(module), attribute)
-        except Exception as error:
-            raise PluginError(
-                f"{kind} {name!r}: {registered.component.target} cannot be imported: {summary(error)}"
-            ) from error
-
-
-def summary(error: BaseException) -> str:
-    """An exception as one line: `TypeName: message`."""
-    text = " ".join(as_written(str(error)).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        with plugin_code(f"{where} cannot be imported"):
+            found = in_time(f"importing {where}", lambda: getattr(import_module(module), attribute), HEAVY)
+        if not isinstance(found, type):
+            raise PluginError(f"{where} is {type(found).__name__}, not a class")
+        return found
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
@@ -119,11 +124,10 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
                 + nearest(sorted(unknown)[0], [point.name for point in found])
             )
         found = [point for point in found if point.name in chosen]
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
+    limit()  # a value that cannot be read is the user's mistake, no plugin's
     plugins = Plugins()
     for point in sorted(found, key=lambda point: (_distribution(point) != OURS, _distribution(point), point.name)):
-        _register(plugins, manager, point)
+        _register(plugins, point)
     return plugins
 
 
@@ -133,50 +137,100 @@ def installed_plugins() -> Plugins:
     return discover()
 
 
-def _register(plugins: Plugins, manager: pluggy.PluginManager, point: EntryPoint) -> None:
-    distribution = _distribution(point)
-    name = f"{distribution}/{point.name}"
-    stage = "import"
+def _register(plugins: Plugins, point: EntryPoint) -> None:
+    """Adds what one plugin offers, all of it or nothing."""
+    distribution, stage, who = _distribution(point), "import", f"plugin {point.name!r} of {_distribution(point)}"
     try:
-        plugin = point.load()
+        with plugin_code("import failed", passing=()):
+            plugin = in_time(f"importing {who}", partial(_loaded, point))
         stage = "registration"
-        manager.register(plugin, name=name)
-        manager.check_pending()
-        others = [other for other in manager.get_plugins() if other is not plugin]
-        rows: list[tuple[Kind, Component]] = []
-        for kind in KINDS:
-            hook = manager.subset_hook_caller(f"{PROJECT}_register_{kind}s", others)
-            for answer in hook():
-                rows += [(kind, _checked(component)) for component in answer]
-    except Exception as error:
-        if manager.has_plugin(name):
-            manager.unregister(name=name)  # or its unknown hooks would be held against the next plugin
+        with plugin_code("registration failed", passing=()):
+            rows = in_time(f"registering {who}", partial(_rows, plugin))
+    except PluginError as error:
         if os.environ.get("RR_STRICT") == "1":
-            raise PluginError(f"plugin {point.name!r} of {distribution}: {stage} failed") from error
-        _fail(plugins, point, f"{stage} failed: {summary(error)}", traceback.format_exc())
+            raise PluginError(f"{who}: {stage} failed") from error.__cause__
+        trace = "".join(traceback.format_exception(error.__cause__ or error))
+        plugins.failures.append(PluginFailure(point.name, distribution, str(error), trace))
         return
+    taken = []
     for kind, component in rows:
-        for earlier in plugins.of_kind(kind):
-            if earlier.component.name == component.name:
-                _fail(
-                    plugins,
-                    point,
-                    f"{kind} {component.name!r} of {distribution} is already registered by "
-                    f"{earlier.distribution}; write '{distribution}/{component.name}' for this one",
-                    "",
-                )
+        full = f"{distribution}/{component.name}"
+        owners = {one.distribution: one for one in plugins.of_kind(kind) if one.component.name == component.name}
+        if distribution in owners:
+            other = owners[distribution].plugin
+            taken.append(f"{kind} {component.name!r} of {distribution} is already its plugin {other!r}'s; rename one")
+            continue
+        if owners:
+            owner = next(iter(owners))
+            taken.append(
+                f"{kind} {component.name!r} of {distribution} is already registered by {owner}; "
+                f"write {full!r} for this one"
+            )
         plugins.components.append(Registered(component, kind, point.name, distribution, _version(point)))
+    if taken:
+        plugins.failures.append(PluginFailure(point.name, distribution, "; ".join(taken), ""))
 
 
-def _fail(plugins: Plugins, point: EntryPoint, reason: str, trace: str) -> None:
-    plugins.failures.append(PluginFailure(point.name, _distribution(point), reason, trace))
+def _loaded(point: EntryPoint) -> object:
+    if not EntryPoint.pattern.match(point.value):
+        raise PluginError(f"its entry point {point.value!r} is not 'module' or 'module:object'")
+    return point.load()
+
+
+def _rows(plugin: object) -> list[tuple[Kind, Component]]:
+    """All that the plugin's hooks return, checked.
+
+    Raises:
+        PluginError: it has no hook, or a hook returns something else than components, each under a name of its own.
+    """
+    manager = pluggy.PluginManager(PROJECT)  # of its own: nothing of a plugin that fails is left for the next one
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()
+    hooks = [(kind, hook) for kind in KINDS for hook in getattr(manager.hook, f"rr_register_{kind}s").get_hookimpls()]
+    if not hooks:
+        names = ", ".join(f"rr_register_{kind}s" for kind in KINDS)
+        what = getattr(plugin, "__name__", None) or type(plugin).__name__
+        raise PluginError(f"registers nothing: {what} has no function marked @rr.hookimpl; its name is one of {names}")
+    rows: list[tuple[Kind, Component]] = []
+    for kind, hook in hooks:
+        answer = hook.function()  # not through pluggy, which leaves out a hook that returns None
+        rows += [(kind, component) for component in _components(f"rr_register_{kind}s", answer)]
+    counts = Counter((kind, component.name) for kind, component in rows)
+    for (kind, name), count in counts.items():
+        if count > 1:
+            raise PluginError(f"{kind} {name!r} is registered {count} times; give each a name of its own")
+    return rows
+
+
+def _components(hook: str, answer: object) -> list[Component]:
+    if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
+        given = "None" if answer is None else f"{type(answer).__name__}"
+        raise PluginError(f"{hook} returned {given}; return a list of rr.Component rows")
+    rows = list(islice(answer, MOST + 1))
+    if len(rows) > MOST:
+        raise PluginError(f"{hook} returned more than {MOST} rows")
+    return [_checked(row) for row in rows]
 
 
 def _checked(component: object) -> Component:
     if not isinstance(component, Component):
         raise PluginError(f"a hook returned {component!r}; return rr.Component rows")
-    if component.target.count(":") != 1:
+    for field_name in ("name", "target", "summary"):
+        value = getattr(component, field_name)
+        if not isinstance(value, str):
+            raise PluginError(f"component {component.name!r}: its {field_name} is {type(value).__name__}, not text")
+    if not NAME.fullmatch(component.name):
+        raise PluginError(
+            f"component {component.name!r}: a name is up to 100 letters, digits, '_', '-', '.' or '+', and begins with "
+            "a letter or digit"
+        )
+    if not TARGET.fullmatch(component.target):
         raise PluginError(f"component {component.name!r}: target {component.target!r} is not 'module:Class'")
+    if not isinstance(component.requires, tuple | list) or not all(isinstance(n, str) for n in component.requires):
+        raise PluginError(
+            f"component {component.name!r}: requires is {component.requires!r}; give a tuple of distributions' names"
+        )
     return component
 
 

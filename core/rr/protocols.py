@@ -32,6 +32,11 @@ class Settings(BaseModel):
         `checkpoint: best` knows before any training which checkpoints compare. None: it cannot be told."""
         return None
 
+    def engines(self) -> tuple[str, ...]:
+        """The distributions that compute with these settings, besides those that the component always requires: another
+        release of theirs is another score."""
+        return ()
+
     @classmethod
     def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
         """What is given by name, with what a name in it stands for (a preset); as flags, all of it is laid over the

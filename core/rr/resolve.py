@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint
+from rr.artefacts import fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
-from rr.plugins import Plugins, summary
+from rr.hookspecs import Kind
+from rr.isolation import plugin_code
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins, Registered
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
 from rr.rerank.sort import with_ties
@@ -28,17 +31,23 @@ class Resolved:
     entry: RerankerEntry
     target: Any
     settings: Settings
+    registered: Registered | None = None
 
     def fingerprint(self) -> str:
-        """A hash of the entry, of the weights that it names and of the code behind it."""
+        """A hash of the entry, of the weights and files that it names, and of what computes: the code behind it, the
+        releases that it needs, and the device.
+
+        Raises:
+            PluginError: nothing tells which files the code is made of.
+        """
         return fingerprint(
             {
-                "component": target_name(self.target),
+                **component_key(self.target, self.registered, engines_of(self.settings)),
                 "settings": self.settings.model_dump(mode="json"),
-                "weights": self.settings.weights(),
+                "weights": weights_of(self.settings),
+                "files": settings_files(self.settings),
                 "window": [self.entry.beyond, self.entry.window, self.entry.stride],
                 "permutations": [self.entry.permutations, self.entry.permutation],
-                "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
             }
         )
 
@@ -50,16 +59,62 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
         PluginError: the component does not exist or cannot be imported.
         RegistryError: its settings are wrong.
     """
-    if entry.scorer is not None:
-        target = plugins.load("scorer", entry.scorer)
-    else:
-        target = plugins.load("reranker", str(entry.reranker))
-    return Resolved(name, entry, target, checked_settings(target, entry.settings, f"reranker {name!r}: settings"))
+    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
+    component = str(entry.scorer or entry.reranker)
+    target = plugins.load(kind, component)
+    settings = checked_settings(target, entry.settings, f"reranker {name!r}: settings")
+    return Resolved(name, entry, target, settings, plugins.get(kind, component))
 
 
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
     """The settings of a component's class, checked; a class without `Settings` takes none."""
-    return validated(settings_model(target), values, where)
+    model = settings_model(target)
+    with plugin_code(f"{where} cannot be checked"):
+        settings = validated(model, values, where)
+        settings.model_dump(mode="json")  # as every key of theirs is made
+        return settings
+
+
+def weights_of(settings: Settings) -> str:
+    """`settings.weights()`: the hash of the weights that they name.
+
+    Raises:
+        PluginError: it broke, or gave no text.
+    """
+    where = f"{target_name(type(settings))}.weights()"
+    with plugin_code(where):
+        found: object = settings.weights()
+    if not isinstance(found, str):
+        raise PluginError(f"{where} gave {type(found).__name__}, not text")
+    return found
+
+
+def engines_of(settings: Settings) -> tuple[str, ...]:
+    """`settings.engines()`: the distributions that compute with them.
+
+    Raises:
+        PluginError: it broke, or gave no names.
+    """
+    where = f"{target_name(type(settings))}.engines()"
+    with plugin_code(where):
+        found: object = settings.engines()
+        if not isinstance(found, list | tuple) or not all(isinstance(name, str) for name in found):
+            raise PluginError(f"{where} gave {found!r}, not names of distributions")
+    return tuple(found)
+
+
+def reference_of(settings: Settings) -> Settings:
+    """`settings.reference()`: those that these approximate.
+
+    Raises:
+        RerankError: there are none, or it broke.
+    """
+    where = f"{target_name(type(settings))}.reference()"
+    with plugin_code(where):
+        found: object = settings.reference()
+    if not isinstance(found, type(settings)):
+        raise PluginError(f"{where} gave {type(found).__name__}, not {type(settings).__name__}")
+    return found
 
 
 def load_trainer(plugins: Plugins, resolved: Resolved) -> Any:
@@ -85,8 +140,14 @@ def target_name(target: Any) -> str:
 
 
 def settings_model(target: Any) -> type[Settings]:
-    """What a component's class takes as settings."""
-    model: type[Settings] = getattr(target, "Settings", Settings)
+    """What a component's class takes as settings.
+
+    Raises:
+        PluginError: its `Settings` are of another kind than this package's.
+    """
+    model: Any = getattr(target, "Settings", Settings)
+    if not (isinstance(model, type) and issubclass(model, Settings)):
+        raise PluginError(f"{target_name(target)}.Settings is no subclass of rr.Settings")
     return model
 
 
@@ -103,17 +164,42 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
 
 
 def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
-    """The entry's own scorer or reranker, with nothing around it.
+    """The entry's own scorer or reranker, with nothing around it but the border to a plugin's code.
 
     Raises:
-        PluginError: construction broke (its cause is chained).
+        PluginError: construction broke (its cause is chained), or made nothing that scores or reranks.
     """
-    try:
-        return resolved.target(resolved.settings, checkpoint)
-    except RerankError:
-        raise
-    except Exception as error:
-        raise PluginError(f"reranker {resolved.name!r} cannot be loaded: {summary(error)}") from error
+    with plugin_code(f"reranker {resolved.name!r} cannot be loaded"):
+        component = Isolated(resolved.target(resolved.settings, checkpoint))
+        method = "score" if resolved.entry.scorer is not None else "rerank"
+        if not callable(getattr(component, method, None)):
+            raise PluginError(f"reranker {resolved.name!r}: {target_name(resolved.target)} has no method {method!r}")
+    component.info  # noqa: B018 - now, for nothing that it says can be told without it
+    return component
+
+
+class Isolated:
+    """A plugin's component, whose `info` and `export` run as plugin code. Its `score` and `rerank` run as such where
+    their answers are checked: `rr.rerank.sort.score_all` and `Checked`."""
+
+    def __init__(self, component: Any) -> None:
+        self._component = component
+
+    @property
+    def info(self) -> ModelInfo:
+        where = f"{target_name(type(self._component))}.info"
+        with plugin_code(where):
+            found: object = self._component.info
+        if not isinstance(found, ModelInfo):
+            raise PluginError(f"{where} is {type(found).__name__}, not rr.ModelInfo")
+        return found
+
+    def export(self, out: Path) -> None:
+        with plugin_code(f"{target_name(type(self._component))}.export"):
+            self._component.export(out)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._component, name)
 
 
 class Checked:
@@ -127,11 +213,16 @@ class Checked:
         return self._reranker.info
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        with untouched(requests):
-            rankings = list(self._reranker.rerank(requests))
-        if len(rankings) != len(requests):
-            raise ScoringError(f"the reranker gave {len(rankings)} rankings for {len(requests)} requests")
-        return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
+        # the whole of it: an answer may be computed as it is read
+        with untouched(requests), plugin_code("rerank failed"):
+            answer: object = self._reranker.rerank(requests)
+            if not isinstance(answer, Iterable):
+                raise ScoringError(f"the reranker gave {type(answer).__name__}, not a list of rankings")
+            rankings = list(islice(answer, len(requests) + 1))
+            if len(rankings) != len(requests):
+                count = f"more than {len(requests)}" if len(rankings) > len(requests) else str(len(rankings))
+                raise ScoringError(f"the reranker gave {count} rankings for {len(requests)} requests")
+            return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
 
     def _checked(self, request: Request, ranking: Ranking) -> Ranking:
         if not isinstance(ranking, Ranking):

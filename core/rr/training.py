@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -25,11 +25,13 @@ from rr.checkpoints import (
 from rr.data.view import shown, without_test
 from rr.errors import PluginError, RerankError
 from rr.evaluate.quality import dev_share
-from rr.plugins import Plugins, summary
+from rr.isolation import plugin_code
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
 from rr.rerank.untouched import unchanged
-from rr.resolve import Resolved, load_trainer, target_name, training_settings
+from rr.resolve import Resolved, engines_of, load_trainer, training_settings, weights_of
 from rr.types import Dataset
 from rr.workplace import workplace
 
@@ -88,14 +90,14 @@ def train(
             return open_checkpoint(folder)
         log = _Log()
         with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
-            try:
-                trainer, given = target(settings, resolved.settings), without_test(shown(dataset))
-                with unchanged((given, *given.documents.values(), *given.queries.values())):
-                    trainer.train(given, work.folder, log.listener(advance))
-            except RerankError:
-                raise
-            except Exception as error:
-                raise PluginError(f"training of {resolved.name!r} broke: {summary(error)}") from error
+            given = without_test(shown(dataset))
+            with (
+                unchanged((given, *given.documents.values(), *given.queries.values())),
+                plugin_code(f"training of {resolved.name!r} broke"),
+            ):
+                target(settings, resolved.settings).train(given, work.folder, log.listener(advance))
+            if not work.folder.is_dir():
+                raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
         if not work.writes:
             return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
         record = {
@@ -169,13 +171,14 @@ class _Log:
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
     trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
+    registered = plugins.get("trainer", str(resolved.entry.trainer))
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
-            "trainer": target_name(trainer),
-            "code": code_fingerprint(trainer.__module__.partition(".")[0]),
+            "trainer": component_key(trainer, registered, engines_of(settings)),
             "training": settings.model_dump(mode="json"),
-            "training weights": settings.weights(),
+            "training weights": weights_of(settings),
+            "training files": settings_files(settings),
             "data": dataset.fingerprint,
         }
     )

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from rr.api import NamedReranker
 from rr.errors import RerankError
-from rr.resolve import load_reranker
+from rr.resolve import load_reranker, reference_of
 from rr.types import Ranking, Request, Scale
 
 
@@ -50,7 +50,7 @@ def verify(named: NamedReranker, requests: Sequence[Request]) -> Agreement:
         RerankError: the settings have no reference, it scores on another scale, or there is nothing to score.
         ScoringError: an answer that cannot be ranked.
     """
-    exact = replace(named.resolved, settings=named.resolved.settings.reference())
+    exact = replace(named.resolved, settings=reference_of(named.resolved.settings))
     asked = [request for request in requests if request.candidates]
     if not asked:
         raise RerankError("no query has candidates to score; name another data set with --dataset")

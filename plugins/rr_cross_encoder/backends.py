@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from rr.artefacts import atomic_folder, code_fingerprint, fingerprint, home
+from rr.artefacts import atomic_folder, fingerprint, home
 from rr.errors import RerankError
+from rr.keys import code_fingerprint
 
 Backend = Literal["torch", "onnx", "openvino"]
 Inputs = Mapping[str, Tensor]

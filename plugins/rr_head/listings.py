@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from rr import Dataset
 from rr.evaluate.metrics import metric
+from rr.modeling.roles import Embed
 
 ListingMetric = Literal["MRR", "R@1", "nDCG@10"]
 MEASURES = {"MRR": metric("MRR"), "R@1": metric("Hit@1"), "nDCG@10": metric("nDCG@10")}
@@ -21,8 +21,6 @@ OTHERS = 1000
 """Other listings that a query is ranked against, at the most."""
 BLOCK = 256
 """Queries ranked at a time."""
-
-Embed = Callable[[Iterable[str]], Tensor]
 
 
 class ListingTask:
@@ -63,13 +61,14 @@ class ListingTask:
     def values(self, embed: Embed) -> dict[str, list[float]]:
         """Each measure, one value a query in the split's order; `accuracy`, for each (positive, named hard negative)
         pair 1 where the positive has the higher cosine and else 0; and `accuracy TYPE`, the same for the negatives of
-        this type (one of several types counts under each). `embed` gives (texts, d), of any length."""
-        documents = _unit(embed(self._dataset.documents[id_].content for id_ in self._documents))
+        this type (one of several types counts under each). `embed` gives vectors of any length."""
+        contents = [self._dataset.documents[id_].content for id_ in self._documents]
+        documents = _unit(embed(contents, "document"))
         found: dict[str, list[float]] = {name: [] for name in MEASURES}
         pairs: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(self._queries), BLOCK):
             block = self._queries[start : start + BLOCK]
-            queries = _unit(embed(self._dataset.queries[query_id].text for query_id in block))
+            queries = _unit(embed([self._dataset.queries[query_id].text for query_id in block], "query"))
             cosines = (queries @ documents.T).cpu()
             for row, query_id in enumerate(block):
                 for name, value in self._ranked(query_id, cosines[row], self._columns[start + row]).items():

@@ -81,7 +81,8 @@ class HeadTrainer:
         rows = training_rows(dataset, self._settings.num_hard_negatives)
         trained = train_head(encoder, rows, dataset, self._settings, self._scorer_settings, on_event, out)
         if rank() == 0:
-            save_head(trained.head, trained.last, self._scorer_settings, trained.temperature, out)
+            settings = self._scorer_settings
+            save_head(trained.head, trained.last, settings, trained.temperature, out, encoder.prompts)
             metrics = {f"listings {name}": value for name, value in trained.metrics.items()}
             figures = json.dumps({"metrics": metrics, "targets": {}}, ensure_ascii=False, indent=2)
             (out / DEV_METRICS).write_text(figures + "\n", encoding="utf-8")

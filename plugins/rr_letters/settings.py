@@ -42,6 +42,9 @@ class LetterSettings(Settings):
         """The base's weights and the prompts: both make the scores."""
         return fingerprint([self.base(), self.prompts()])
 
+    def engines(self) -> tuple[str, ...]:
+        return ("bitsandbytes",) if self.quantization == "4bit" else ()
+
     def base(self) -> str:
         return weights_fingerprint(self.folder())
 

@@ -14,10 +14,10 @@ from rr import Component, ModelInfo, Request, Settings
 from rr.cli import main
 from rr.data.collection import Collection
 from rr.data.files import DataPath, read_text
-from rr.errors import DataError, RegistryError, RerankError
+from rr.errors import DataError, RegistryError, RerankError, summary
 from rr.evaluate.results import DatasetResult, Row
 from rr.expansion import as_written, expanded, path_as_written
-from rr.plugins import Plugins, Registered, summary
+from rr.plugins import Plugins, Registered
 from rr.resolve import resolve
 from rr.schema import RerankerEntry
 from rr.types import Document, Query

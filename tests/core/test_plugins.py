@@ -29,7 +29,7 @@ REASONS = {
     "gives_too_few": "5 scores for 6 candidates",
     "gives_too_few_answers": "0 answers to 1 requests",
     "gives_wrong_shape": "not a flat sequence of numbers",
-    "gives_none": "TypeError",
+    "gives_none": "the scorer gave NoneType, not a list of answers",
     "needs_settings": "key 'model' is missing",
     "needs_package": "install with: pip install no-such-package",
 }

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import pytest
 
 from rr import Component, Dataset, OnEvent, RerankError, Settings, TrainingEvent
-from rr.artefacts import code_fingerprint, write_atomic
+from rr.artefacts import write_atomic
 from rr.checkpoints import open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import PluginError
+from rr.keys import code_fingerprint
 from rr.plugins import Plugins, Registered
 from rr.registry import load_registry
 from rr.resolve import Resolved, resolve

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 
 import typer
 
 from rr.cli import bench, bias, data, export, listing, rerank, streams, training
 from rr.errors import RerankError
+from rr.streams import own_stdout
 
 app = typer.Typer(
     name="rr",
@@ -30,12 +33,15 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, by convention 128 + SIGINT; typer ends with it."""
 
 
+@own_stdout()
 def main() -> None:
     """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input."""
     streams.prepare()
     try:
         app()
     except RerankError as error:
+        if os.environ.get("RR_STRICT") == "1":
+            traceback.print_exception(error)
         streams.tell(f"error: {error}", err=True)
         sys.exit(2)
     except SystemExit as ended:

@@ -37,7 +37,7 @@ def bias(
     from rr.data.load import load_dataset
     from rr.data.view import shown
     from rr.errors import RerankError
-    from rr.evaluate.bench import weights_of
+    from rr.evaluate.bench import weights_from
     from rr.evaluate.position import position_bias
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
@@ -58,7 +58,7 @@ def bias(
     scorer = load_component(resolved, choice.folder)
     with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
         measured = position_bias(scorer, shown(data), shuffles, advance=advance)
-    weights, notes = weights_of(choice), (*scorer.info.notes, *choice.notes)
+    weights, notes = weights_from(choice), (*scorer.info.notes, *choice.notes)
     if json_file is not None:
         content = {
             "reranker": name,

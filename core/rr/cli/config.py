@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rr.data.files import read_json
 from rr.errors import RerankError
+from rr.isolation import plugin_code
 from rr.plugins import Plugins
-from rr.resolve import load_trainer, resolve
+from rr.resolve import load_trainer, resolve, target_name
 from rr.schema import RerankerEntry
 
 
@@ -24,5 +25,6 @@ def with_config(plugins: Plugins, name: str, entry: RerankerEntry, file: Path) -
     values = read_json(file)
     if not isinstance(values, dict):
         raise RerankError(f"{file}: must be a JSON object of settings, not {type(values).__name__}")
-    settings, training, notes = trainer.read_config(values)
+    with plugin_code(f"{target_name(trainer)}.read_config"):
+        settings, training, notes = trainer.read_config(values)
     return entry.overridden({"settings": settings, "training": training}, str(file)), list(notes)

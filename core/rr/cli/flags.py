@@ -9,6 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from rr.errors import RerankError, nearest
+from rr.isolation import plugin_code
 from rr.plugins import Plugins
 from rr.protocols import Settings
 from rr.resolve import settings_model
@@ -46,7 +47,8 @@ def with_flags(
         if key in given.setdefault(section, {}):
             raise RerankError(f"{flag} is given twice; keep one")
         given[section][key] = value
-    given = {section: models[section].expanded(values) for section, values in given.items()}
+    with plugin_code(f"flags of {name!r}"):
+        given = {section: models[section].expanded(values) for section, values in given.items()}
     return entry.overridden(given, f"flags of {name!r}")
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 def list_rerankers(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the tracebacks of the plugins that failed.")
+    ] = False,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -29,7 +32,7 @@ def list_rerankers(
     plugins = installed_plugins()
     items = inventory(load_registry(registry), plugins, profile)
     if as_json:
-        tell_json(json_text([item.as_dict() for item in items], indent=2) + "\n")
+        tell_json(json_text([item.as_dict(verbose) for item in items], indent=2) + "\n")
     else:
         from rich.table import Table
         from rich.text import Text
@@ -43,6 +46,9 @@ def list_rerankers(
             cells = (item.name, item.component, item.trainer, item.distribution, summary)
             table.add_row(*(Text(terminal(cell)) for cell in cells), style=style)
         console().print(table)
+        for item in items if verbose else ():
+            if item.traceback:
+                tell(f"\n{item.name}: {item.failure}\n{item.traceback.rstrip()}")
     if any(item.failure for item in items):
         raise typer.Exit(1)
 
@@ -73,7 +79,7 @@ def info(
     from rr.errors import RerankError
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
-    from rr.resolve import load_component, resolve, training_settings
+    from rr.resolve import load_component, reference_of, resolve, training_settings
 
     if not verify and (dataset is not None or checkpoint is not None):
         raise RerankError("--dataset and --checkpoint go with --verify")
@@ -121,7 +127,7 @@ def info(
                 plugins=plugins,
             )
             agreement = compare(named, data.requests("dev"))
-        _print(agreement, source, resolved.settings, resolved.settings.reference())
+        _print(agreement, source, resolved.settings, reference_of(resolved.settings))
 
 
 def _print(agreement: Agreement, source: str, settings: Settings, reference: Settings) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
-from rr.artefacts import code_fingerprint, file_sha256, fingerprint, folder_fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.data.collection import Collection
 from rr.data.generators import load_generator
 from rr.data.prepare import prepare, prepare_folds
 from rr.data.readers import load_reader
 from rr.data.store import read_dataset, write_dataset
 from rr.errors import DataError
+from rr.keys import code_fingerprint, named_paths, path_fingerprint, versions
 from rr.progress import SILENT, Progress
 from rr.schema import DatasetEntry
 from rr.types import Dataset
 from rr.validation import validated
+
+READING = ("bm25s", "numpy", "openpyxl")
+"""Distributions whose release can change what is read, or which candidates are found."""
 
 
 def load_dataset(name: str, entry: DatasetEntry, progress: Progress = SILENT) -> Dataset:
@@ -66,6 +69,7 @@ def _stored(
             "entry": entry.model_dump(mode="json"),
             "sources": {path: _source_fingerprint(path) for path in _paths(options)},
             "code": code_fingerprint("rr"),
+            "versions": versions(READING),
         }
     )
     folders = [home() / "data" / f"{name}-{key[:16]}{part}" for part in parts]
@@ -82,12 +86,9 @@ def _stored(
 
 
 def _paths(options: BaseModel) -> list[str]:
-    values: list[Any] = [getattr(options, field) for field in type(options).model_fields]
-    return [str(value) for value in values if isinstance(value, Path)]
+    """The paths in the options, those in lists, dictionaries and models of theirs too."""
+    return [str(path) for path in named_paths(options)]
 
 
 def _source_fingerprint(path: str) -> str:
-    source = Path(path)
-    if source.is_dir():
-        return folder_fingerprint(source)
-    return file_sha256(source) if source.is_file() else "missing"
+    return path_fingerprint(Path(path))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from rr.artefacts import atomic_file, code_fingerprint, fingerprint, home
+from rr.artefacts import atomic_file, fingerprint, home
 from rr.errors import DataError
+from rr.keys import code_fingerprint
 
 Place = tuple[str, int, int]
 """An id, the line at which it stands, and the bytes before that line."""

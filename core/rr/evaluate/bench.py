@@ -13,15 +13,15 @@ from pathlib import Path
 from rr.checkpoints import Choice
 from rr.data.load import load_dataset, load_folds
 from rr.data.view import shown
-from rr.errors import DataError, NotApplicableError, PluginError, RerankError, nearest
-from rr.evaluate.entries import chosen_entries
+from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
+from rr.evaluate.entries import Failure, chosen_entries
 from rr.evaluate.folds import pooled
 from rr.evaluate.metrics import Metric, evaluate, metric
 from rr.evaluate.population import population
 from rr.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr.evaluate.significance import difference, interval
 from rr.evaluate.store import Scored, score
-from rr.plugins import Plugins, installed_plugins, summary
+from rr.plugins import Plugins, installed_plugins
 from rr.progress import SILENT, Prefixed, Progress
 from rr.protocols import Reranker
 from rr.registry import load_registry
@@ -80,7 +80,7 @@ def _bench_dataset(
     suite: Suite,
     registry: Registry,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     folds: int | None,
     progress: Progress,
 ) -> DatasetResult:
@@ -91,10 +91,10 @@ def _bench_dataset(
         else:
             datasets = load_folds(name, registry.dataset(name), folds, progress)
             result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
-    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
+    except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    rows, baseline = tuple(_compared(result.rows, suite)), _baseline(result.rows, suite)
+    baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
     return replace(result, baseline=baseline, rows=rows, notes=(*result.notes, *_no_difference(rows, baseline)))
 
 
@@ -102,7 +102,7 @@ def _fold_results(
     datasets: Sequence[Dataset],
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> list[DatasetResult]:
     results: list[DatasetResult] = []
@@ -114,7 +114,7 @@ def _fold_results(
         except DataError as error:
             raise DataError(f"{fold}: {error}") from error
         # what failed in one fold is FAILED in all: nothing more is spent on it
-        left |= {row.reranker: row.failure for row in results[-1].rows if row.failure}
+        left |= {row.reranker: Failure(row.failure, row.traceback) for row in results[-1].rows if row.failure}
     return results
 
 
@@ -122,7 +122,7 @@ def _dataset_result(
     dataset: Dataset,
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | str],
+    entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
@@ -146,16 +146,16 @@ def _dataset_result(
 
 def _row(
     label: str,
-    entry: RerankerEntry | str,
+    entry: RerankerEntry | Failure,
     dataset: Dataset,
     view: Dataset,
     measures: Mapping[Metric, Sequence[str]],
     plugins: Plugins,
     progress: Progress,
 ) -> Row:
+    if isinstance(entry, Failure):
+        return Row(label, failure=entry.reason, traceback=entry.traceback)
     try:
-        if isinstance(entry, str):
-            raise PluginError(entry)
         return _measured(label, entry, dataset, view, measures, plugins, progress)
     except NotApplicableError as error:
         return Row(label, skipped=str(error))
@@ -205,13 +205,13 @@ def _measured(
         pairs_per_second=pairs / scored.seconds if scored.seconds else 0.0,
         parameters=scored.info.parameters,
         trainable=scored.info.trainable,
-        weights=weights_of(choice),
+        weights=weights_from(choice),
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
     )
 
 
-def weights_of(choice: Choice) -> tuple[Weights, ...]:
+def weights_from(choice: Choice) -> tuple[Weights, ...]:
     """The checkpoint that was chosen, if one was, and what it was trained on."""
     if choice.checkpoint is None:
         return ()

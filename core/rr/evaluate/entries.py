@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rr.errors import RerankError, nearest
 from rr.plugins import OURS, Plugins
 from rr.schema import Registry, RerankerEntry
 
 
-def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> dict[str, RerankerEntry | str]:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """In the place of an entry that cannot be used: why, on one line, and the traceback."""
+
+    reason: str
+    traceback: str
+
+
+def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> dict[str, RerankerEntry | Failure]:
     """All that a bench of the profile compares: its entries; a default entry for every scorer and reranker of another
     distribution that no entry of the registry names (ours are in the packaged registry, and whoever writes a registry
     of their own leaves them out on purpose); and the reason of each plugin that failed."""
     names = registry.profile(profile).rerankers or tuple(registry.rerankers)
-    entries: dict[str, RerankerEntry | str] = {name: registry.reranker(name, profile) for name in names}
+    entries: dict[str, RerankerEntry | Failure] = {name: registry.reranker(name, profile) for name in names}
     used = {name for entry in registry.rerankers.values() for name in (entry.scorer, entry.reranker)}
     for registered in plugins.components:
         bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
@@ -22,13 +31,14 @@ def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> di
             entries[full if bare in entries else bare] = RerankerEntry.model_validate({registered.kind: full})
     for failure in plugins.failures:
         label = failure.plugin if failure.plugin not in entries else f"{failure.distribution}/{failure.plugin}"
-        entries[label] = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"
+        reason = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"
+        entries[label] = Failure(reason, failure.traceback)
     return entries
 
 
 def chosen_entries(
     registry: Registry, plugins: Plugins, profile: str | None, names: Sequence[str]
-) -> dict[str, RerankerEntry | str]:
+) -> dict[str, RerankerEntry | Failure]:
     """The entries called `names`, those of other profiles included; all of the profile if none is named.
 
     Raises:

@@ -52,8 +52,9 @@ class BgeM3:
         missing = [name for name in HEADS if not (folder / name).is_file()]
         if heads and missing:  # FlagEmbedding draws both at random if one is missing, and says nothing
             raise RerankError(f"model {settings.model!r} has no {missing[0]}; get a whole copy of BGE-M3")
+        self.flag.tokenizer.padding_side = "right"  # it takes each row's first token for its CLS
         # its encode takes every RuntimeError for a lack of memory
-        check_length(self.module.config, self.flag.tokenizer, settings.max_seq_length)
+        check_length(self.module, settings.max_seq_length, self.flag.tokenizer)
         self.flag.model.to(device).requires_grad_(False).eval()
 
     @property

@@ -162,7 +162,6 @@ def _of_dataset(dataset: DatasetResult) -> dict[str, object]:
     return {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "baseline": dataset.baseline,
         "documents": dataset.documents,
         "queries": sizes(dataset),
         "candidates": dataset.mean_candidates,
@@ -171,6 +170,7 @@ def _of_dataset(dataset: DatasetResult) -> dict[str, object]:
         "recall_ceiling": dataset.recall_ceiling,
         "populations": populations(dataset),
         "folds": len(dataset.folds) or "",
+        "baseline": dataset.baseline,
         "dataset_notes": _listed(dataset.notes),
     }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 from rr.errors import ScoringError
+from rr.isolation import plugin_code
 from rr.protocols import ModelInfo, Scorer
 from rr.rerank.untouched import untouched
 from rr.types import Ranking, Request, Scores, checked_scores, float32, lost_in_32_bits
@@ -35,12 +38,21 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
         ScoringError: not one answer a request, or an answer that cannot be ranked.
     """
     asked = [request for request in requests if request.candidates]
-    with untouched(asked):
-        answers = list(scorer.score(asked)) if asked else []
-    if len(answers) != len(asked):
-        raise ScoringError(f"the scorer gave {len(answers)} answers to {len(asked)} requests")
-    checked = iter([with_ties(checked_scores(request, answer)) for request, answer in zip(asked, answers, strict=True)])
+    with untouched(asked), plugin_code("score failed"):  # the whole of it: an answer may be computed as it is read
+        answers = _answers(scorer.score(asked), len(asked)) if asked else []
+        pairs = zip(asked, answers, strict=True)
+        checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
     return [next(checked) if request.candidates else Scores(()) for request in requests]
+
+
+def _answers(given: object, count: int) -> list[Any]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise ScoringError(f"the scorer gave {type(given).__name__}, not a list of answers")
+    answers = list(islice(given, count + 1))  # which may have no end
+    if len(answers) != count:
+        found = f"more than {count}" if len(answers) > count else str(len(answers))
+        raise ScoringError(f"the scorer gave {found} answers to {count} requests")
+    return answers
 
 
 def with_ties(scores: Scores) -> Scores:

@@ -362,7 +362,7 @@ def test_best_and_last_are_saved_with_their_figures(sentence_encoder: Path, lear
     task, encoder = ListingTask(learnable, "dev"), FrozenEncoder(settings(sentence_encoder))
     for name, suffix in (("head", ""), ("last", " (last)")):
         weight = weights[name]
-        expected = task.metrics(lambda texts, weight=weight: encoder(texts) @ weight.T)  # type: ignore[misc]
+        expected = task.metrics(lambda texts, role, weight=weight: encoder(texts, role) @ weight.T)  # type: ignore[misc]
         assert expected.keys() >= {"MRR", "R@1", "nDCG@10", "accuracy", "accuracy price"}
         for measure, value in expected.items():
             assert told["metrics"][f"listings {measure}{suffix}"] == pytest.approx(value, abs=1e-6)
