@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 Rr = Callable[..., subprocess.CompletedProcess[str]]
+Install = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from rr.errors import PluginError, RerankError, summary
-from rr.streams import shielded
+from rr.streams import lead, shielded
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGALRM") if hasattr(signal, name)
@@ -83,13 +83,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _handlers() -> set[CodeType]:
     """The code of whatever the caller lets signals run."""
-    found = [signal.getsignal(number) for number in SIGNALS]
+    found: list[Any] = [signal.getsignal(number) for number in SIGNALS]
     return {_interrupt.__code__, *(handler.__code__ for handler in found if hasattr(handler, "__code__"))}
 
 
 def _interrupt_in(error: BaseException | None, handlers: set[CodeType]) -> BaseException | None:
     """What one of the handlers raised, if that is why there is this error, whatever a plugin made of it."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a plugin may chain its errors in a circle
+        seen.add(id(error))
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code in handlers:
@@ -104,6 +106,7 @@ def _state() -> list[Value]:
     state: list[Value] = [
         (get, put, get())
         for get, put in (
+            (_closed, _reopen),  # first: whatever is opened next must not get the number of one of them
             (_folder, _go_to),
             (_environment, _set_environment),
             (_error_filters, _drop_error_filters),
@@ -150,6 +153,23 @@ def _put_back(state: list[Value]) -> None:
             put(before)
 
 
+def _closed() -> set[int]:
+    """Which of stdin, stdout and stderr are."""
+    closed = set()
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            closed.add(descriptor)
+    return closed
+
+
+def _reopen(before: set[int]) -> None:
+    """Those that the plugin closed lead nowhere then; the command line's own output has another number."""
+    for descriptor in sorted(_closed() - before):
+        lead(descriptor, to=2 if descriptor == 1 else None)
+
+
 def _folder() -> str | None:
     with suppress(OSError):  # it was deleted
         return str(Path.cwd())
@@ -178,7 +198,7 @@ def _error_filters() -> list[Any]:
 
 def _drop_error_filters(before: list[Any]) -> None:
     """Whatever else a plugin says of warnings stays: what it silences would be noise."""
-    warnings.filters[:] = [one for one in warnings.filters if one[0] != "error" or one in before]
+    warnings.filters = [one for one in warnings.filters if one[0] != "error" or one in before]
 
 
 def _alarm() -> bool:

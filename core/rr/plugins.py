@@ -29,7 +29,7 @@ from rr.patience import in_time, limit
 
 GROUP = "rr.plugins"
 OURS = "rerank-registry"
-HEAVY = 10.0
+HEAVY = 30.0
 """How many times longer a component's class may take to import than a plugin: it may bring torch."""
 MOST = 1_000
 """Rows that a hook may return: more come of a loop without an end."""
@@ -114,6 +114,7 @@ class Plugins:
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     """Loads every plugin of the group `rr.plugins` (or the entry points given) and collects its components."""
+    limit()  # a value that cannot be read is the user's mistake, no plugin's
     found = list(entry_points(group=GROUP) if points is None else points)
     chosen = {name.strip() for name in os.environ.get("RR_PLUGINS", "").split(",") if name.strip()}
     if chosen:
@@ -124,7 +125,6 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
                 + nearest(sorted(unknown)[0], [point.name for point in found])
             )
         found = [point for point in found if point.name in chosen]
-    limit()  # a value that cannot be read is the user's mistake, no plugin's
     plugins = Plugins()
     for point in sorted(found, key=lambda point: (_distribution(point) != OURS, _distribution(point), point.name)):
         _register(plugins, point)
@@ -139,16 +139,16 @@ def installed_plugins() -> Plugins:
 
 def _register(plugins: Plugins, point: EntryPoint) -> None:
     """Adds what one plugin offers, all of it or nothing."""
-    distribution, stage, who = _distribution(point), "import", f"plugin {point.name!r} of {_distribution(point)}"
+    distribution = _distribution(point)
+    who = f"plugin {point.name!r} of {distribution}"
     try:
         with plugin_code("import failed", passing=()):
             plugin = in_time(f"importing {who}", partial(_loaded, point))
-        stage = "registration"
         with plugin_code("registration failed", passing=()):
             rows = in_time(f"registering {who}", partial(_rows, plugin))
     except PluginError as error:
         if os.environ.get("RR_STRICT") == "1":
-            raise PluginError(f"{who}: {stage} failed") from error.__cause__
+            raise PluginError(f"{who}: {error}") from error.__cause__
         trace = "".join(traceback.format_exception(error.__cause__ or error))
         plugins.failures.append(PluginFailure(point.name, distribution, str(error), trace))
         return
@@ -158,7 +158,10 @@ def _register(plugins: Plugins, point: EntryPoint) -> None:
         owners = {one.distribution: one for one in plugins.of_kind(kind) if one.component.name == component.name}
         if distribution in owners:
             other = owners[distribution].plugin
-            taken.append(f"{kind} {component.name!r} of {distribution} is already its plugin {other!r}'s; rename one")
+            taken.append(
+                f"{kind} {component.name!r} of {distribution} is already that of its plugin {other!r}; "
+                "rename one of them"
+            )
             continue
         if owners:
             owner = next(iter(owners))
@@ -168,7 +171,8 @@ def _register(plugins: Plugins, point: EntryPoint) -> None:
             )
         plugins.components.append(Registered(component, kind, point.name, distribution, _version(point)))
     if taken:
-        plugins.failures.append(PluginFailure(point.name, distribution, "; ".join(taken), ""))
+        reason = "; ".join(taken)
+        plugins.failures.append(PluginFailure(point.name, distribution, reason, f"{who}: {reason}\n"))
 
 
 def _loaded(point: EntryPoint) -> object:

@@ -215,7 +215,7 @@ class Checked:
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
         # the whole of it: an answer may be computed as it is read
         with untouched(requests), plugin_code("rerank failed"):
-            answer: object = self._reranker.rerank(requests)
+            answer: object = self._reranker.rerank(list(requests))  # a list that it may empty
             if not isinstance(answer, Iterable):
                 raise ScoringError(f"the reranker gave {type(answer).__name__}, not a list of rankings")
             rankings = list(islice(answer, len(requests) + 1))

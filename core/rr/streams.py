@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 _lock = threading.Lock()
 _inside = 0
@@ -47,18 +47,19 @@ def own_stdout() -> Iterator[None]:
     """For the command line, until the process ends: its own output alone reaches the real stdout. Descriptor 1 leads to
     stderr, and so does what other threads, and handlers at exit, print. Where `sys.stdout` is someone else's (a test's
     capture, say) nothing is changed."""
-    if sys.stdout is None or sys.stdout is not sys.__stdout__ or sys.stdout.fileno() != 1:
+    given = sys.__stdout__
+    if given is None or sys.stdout is not given or given.fileno() != 1:
         yield
         return
-    sys.stdout.flush()
+    given.flush()
     own = _MainThreadOnly(
         os.fdopen(os.dup(1), "wb"),
-        encoding=sys.stdout.encoding,
-        errors=sys.stdout.errors,
-        line_buffering=sys.stdout.line_buffering,
-        write_through=sys.stdout.write_through,
+        encoding=given.encoding,
+        errors=given.errors,
+        line_buffering=given.line_buffering,
+        write_through=given.write_through,
     )
-    _lead(1, to=2)
+    lead(1, to=2)
     sys.stdout = own
     try:
         yield
@@ -66,19 +67,20 @@ def own_stdout() -> Iterator[None]:
         try:
             own.flush()  # all was flushed when it was printed: what is still here has failed once, and was said
         except OSError:
-            _lead(own.fileno(), to=None)
+            lead(own.fileno(), to=None)
         sys.stdout = sys.stderr
 
 
-def _lead(descriptor: int, to: int | None) -> None:
+def lead(descriptor: int, to: int | None) -> None:
     """Makes a descriptor lead where another one does; nowhere, if that is closed or None."""
     with suppress(OSError):
         if to is not None:
             os.dup2(to, descriptor)
             return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:  # else it was closed, and is the lowest number that was free
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 class _MainThreadOnly(io.TextIOWrapper):
@@ -163,4 +165,4 @@ def _stderr() -> TextIO | None:
     return sys.__stderr__ if isinstance(found, _Shield) else found
 
 
-_SHIELD: Any = _Shield()
+_SHIELD = cast(TextIO, _Shield())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -38,8 +38,9 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
         ScoringError: not one answer a request, or an answer that cannot be ranked.
     """
     asked = [request for request in requests if request.candidates]
-    with untouched(asked), plugin_code("score failed"):  # the whole of it: an answer may be computed as it is read
-        answers = _answers(scorer.score(asked), len(asked)) if asked else []
+    # the whole of it: an answer may be computed as it is read
+    with untouched(asked), plugin_code("score failed"):
+        answers = _answers(scorer.score(list(asked)), len(asked)) if asked else []  # a list that it may empty
         pairs = zip(asked, answers, strict=True)
         checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
     return [next(checked) if request.candidates else Scores(()) for request in requests]
@@ -50,7 +51,7 @@ def _answers(given: object, count: int) -> list[Any]:
         raise ScoringError(f"the scorer gave {type(given).__name__}, not a list of answers")
     answers = list(islice(given, count + 1))  # which may have no end
     if len(answers) != count:
-        found = f"more than {count}" if len(answers) > count else str(len(answers))
+        found = len(given) if isinstance(given, Sized) else f"{len(answers)} or more"
         raise ScoringError(f"the scorer gave {found} answers to {count} requests")
     return answers
 

@@ -1,0 +1,3 @@
+"""Waits for the user."""
+
+input("your key? ")

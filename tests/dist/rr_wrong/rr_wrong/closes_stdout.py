@@ -1,0 +1,20 @@
+"""Closes what it did not open."""
+
+import os
+import sys
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def score(self, requests):
+        sys.stdout.close()
+        sys.stderr.close()
+        os.close(1)
+        return super().score(requests)

@@ -1,0 +1,16 @@
+"""Leaves the last one out."""
+
+from dataclasses import replace
+
+import rr
+from rr_wrong.right import RightReranker, component
+
+
+@rr.hookimpl
+def rr_register_rerankers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(RightReranker):
+    def rerank(self, requests):
+        return [replace(ranking, items=ranking.items[:-1]) for ranking in super().rerank(requests)]

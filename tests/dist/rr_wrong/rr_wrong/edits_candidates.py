@@ -1,0 +1,16 @@
+"""Turns the candidates round."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def score(self, requests):
+        for request in requests:
+            request.candidates.reverse()
+        return super().score(requests)

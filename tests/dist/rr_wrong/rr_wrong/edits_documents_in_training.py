@@ -1,0 +1,25 @@
+"""Rewrites the texts."""
+
+import rr
+from rr_wrong.right import Learned, RightTrainer, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Scorer")]
+
+
+@rr.hookimpl
+def rr_register_trainers():
+    return [component(__name__, "Wrong")]
+
+
+class Scorer(Learned):
+    pass
+
+
+class Wrong(RightTrainer):
+    def train(self, dataset, out, on_event):
+        for document in dataset.documents.values():
+            document.metadata["seen"] = True
+        super().train(dataset, out, on_event)

@@ -1,0 +1,5 @@
+"""Ends the process with success."""
+
+import sys
+
+sys.exit(0)

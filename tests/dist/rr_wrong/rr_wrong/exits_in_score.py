@@ -1,0 +1,16 @@
+"""Exits while it scores."""
+
+import sys
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def score(self, requests):
+        sys.exit(0)

@@ -1,0 +1,12 @@
+"""A hook that yields one component and exits."""
+
+import sys
+
+import rr
+from rr_wrong.right import component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    yield component(__name__, "Right")
+    sys.exit(6)

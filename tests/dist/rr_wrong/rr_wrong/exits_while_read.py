@@ -1,0 +1,17 @@
+"""Gives answers one by one, and exits."""
+
+import sys
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def score(self, requests):
+        yield self.answer(requests[0])
+        sys.exit(0)

@@ -1,0 +1,4 @@
+"""Turns in a circle."""
+
+while True:
+    pass

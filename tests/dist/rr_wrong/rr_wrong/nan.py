@@ -1,0 +1,14 @@
+"""A score that is no number."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def answer(self, request):
+        return [float("nan"), *super().answer(request)[1:]]

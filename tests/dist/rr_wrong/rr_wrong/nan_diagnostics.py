@@ -1,0 +1,14 @@
+"""A figure of itself that is no number."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def answer(self, request):
+        return rr.Scores(tuple(super().answer(request)), {"doubt": float("nan")})

@@ -1,0 +1,5 @@
+"""A module like any other."""
+
+
+def rr_register_scorers():
+    return []

@@ -1,0 +1,3 @@
+"""Raises an error whose text colours the terminal."""
+
+raise RuntimeError("\x1b[31mred\nand two lines")

@@ -1,0 +1,3 @@
+"""Raises what ends generators."""
+
+raise GeneratorExit

@@ -1,0 +1,16 @@
+"""Its ranks and its order are not those of its scores."""
+
+from dataclasses import replace
+
+import rr
+from rr_wrong.right import RightReranker, component
+
+
+@rr.hookimpl
+def rr_register_rerankers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(RightReranker):
+    def rerank(self, requests):
+        return [replace(r, items=r.items[::-1]) for r in super().rerank(requests)]

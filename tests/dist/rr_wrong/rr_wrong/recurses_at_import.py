@@ -1,0 +1,8 @@
+"""Calls itself without end."""
+
+
+def call():
+    call()
+
+
+call()

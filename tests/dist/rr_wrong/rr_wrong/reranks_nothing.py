@@ -1,0 +1,15 @@
+"""Empties the list that it was given."""
+
+import rr
+from rr_wrong.right import RightReranker, component
+
+
+@rr.hookimpl
+def rr_register_rerankers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(RightReranker):
+    def rerank(self, requests):
+        requests.clear()
+        return super().rerank(requests)

@@ -1,0 +1,9 @@
+"""Two components of one name."""
+
+import rr
+from rr_wrong.right import component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Right")] * 2

@@ -1,0 +1,14 @@
+"""Scores by document."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def answer(self, request):
+        return dict(zip([d.id for d in request.candidates], super().answer(request), strict=True))

@@ -1,0 +1,14 @@
+"""Is to be awaited."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    async def score(self, requests):
+        return super().score(requests)

@@ -1,0 +1,14 @@
+"""Settings that nothing checks."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    class Settings:
+        depth = 1

@@ -1,0 +1,5 @@
+"""Waits for a minute."""
+
+import time
+
+time.sleep(60)

@@ -1,0 +1,9 @@
+"""A target that is a module."""
+
+import rr
+from rr_wrong.right import component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Right", target="rr_wrong.right")]

@@ -1,0 +1,14 @@
+"""Leaves a document out."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    def answer(self, request):
+        return super().answer(request)[1:]

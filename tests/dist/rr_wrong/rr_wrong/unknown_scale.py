@@ -1,0 +1,13 @@
+"""A scale of its own."""
+
+import rr
+from rr_wrong.right import Right, component
+
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [component(__name__, "Wrong")]
+
+
+class Wrong(Right):
+    info = rr.ModelInfo(scale="stars")

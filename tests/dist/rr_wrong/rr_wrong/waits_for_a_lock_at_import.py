@@ -1,0 +1,7 @@
+"""Waits for itself."""
+
+import threading
+
+lock = threading.Lock()
+lock.acquire()
+lock.acquire()
