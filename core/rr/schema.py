@@ -188,7 +188,7 @@ class Registry(Section):
                     raise ValueError(f"profile {name!r}: {error}") from error
         seen: dict[str, str] = {}
         for suite_name, suite in self.suites.items():
-            # the default may be missing: the table then says that there is no Δ, and why
+            # a default may be missing: the table then says that there is no Δ, and why
             for key in sorted({"baseline", "oracle_baseline"} & suite.model_fields_set):
                 named = getattr(suite, key)
                 if named not in self.rerankers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytrec_eval
@@ -22,6 +25,7 @@ from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.results import BenchResult, Row
 from rr.registry import load_registry
+from rr.report.files import csv_text, markdown
 from tests.conftest import INTERRUPTIBLE, Rr
 
 Install = Callable[[str], Path]
@@ -120,6 +124,31 @@ def test_another_baseline_can_be_named(small_registry: Path) -> None:
     assert (back.mean, back.low, back.high) == pytest.approx((-against.mean, -against.high, -against.low))
     with pytest.raises(RerankError, match=r"baseline 'bm52' is not benched here.*bm25"):
         rr.bench(["bm25", "first-stage"], baseline="bm52", registry=small_registry)
+
+
+NONE = "no Δ: the baseline 'first-stage' is not among these rows; name it too, or another with --baseline"
+
+
+def test_a_missing_difference_is_told(small_registry: Path) -> None:
+    """The suite's baseline is not benched; it is, and alone; it fails; it is not benched in folds."""
+
+    def told(names: list[str], **options: Any) -> list[str]:
+        (data,) = rr.bench(names, registry=small_registry, **options).datasets
+        assert any(row.difference for row in data.rows) == (len(names) > 1 and not [n for n in data.notes if "Δ" in n])
+        return [note for note in data.notes if "Δ" in note]
+
+    assert told(["bm25", "random"]) == told(["bm25", "random"], folds=2) == [NONE]
+    assert told(["bm25", "random"], baseline="random") == told(["first-stage"]) == told(["first-stage", "bm25"]) == []
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text.replace("{reranker: first_stage}", "{scorer: no_such}"), encoding="utf-8")
+    assert told(["bm25", "first-stage"]) == ["no Δ: the baseline 'first-stage' has no figures"]
+
+
+def test_the_table_in_each_format_tells_a_missing_difference(small_registry: Path) -> None:
+    found = rr.bench(["bm25"], registry=small_registry)
+    assert f"- {NONE}" in markdown(found)
+    (line,) = csv.DictReader(io.StringIO(csv_text(found)))
+    assert NONE in line["dataset_notes"]
 
 
 def test_changed_weights_are_scored_anew(small_registry: Path, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,11 @@ from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Set
 from rr.artefacts import home, read_json, with_checksum
 from rr.checkpoints import chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
-from rr.evaluate.results import Row
+from rr.evaluate.results import BenchResult, Row
 from rr.plugins import Plugins, Registered, installed_plugins
 from rr.registry import load_registry
+from rr.report.files import csv_text
+from rr.report.table import cells
 from rr.resolve import Resolved, resolve
 from rr.schema import RerankerEntry
 from rr.training import entry_checkpoint, train
@@ -329,6 +334,96 @@ def test_without_a_trainer_there_is_no_latest(rooms: Dataset) -> None:
 def row(registry: Path, name: str) -> Row:
     (found,) = rr.bench([name], registry=registry).datasets[0].rows
     return found
+
+
+def benched(registry: Path, *names: str, **entries: str) -> BenchResult:
+    """A bench of these names in this registry, to which entries of the toy are added."""
+    lines = [
+        f"  {name}: {{scorer: toy, trainer: toy, checkpoint: {checkpoint}}}" for name, checkpoint in entries.items()
+    ]
+    text = registry.read_text(encoding="utf-8")
+    registry.write_text(text + "\n".join([*lines, ""]), encoding="utf-8")
+    plugins = Plugins([*installed_plugins().components, *PLUGINS.components])
+    return rr.bench([*names, *entries], registry=registry, plugins=plugins)
+
+
+@pytest.mark.parametrize("which", ["train", "latest", "best", "mine", "./mine/", "elsewhere/../mine"])
+def test_a_row_names_its_checkpoint_and_what_it_was_trained_on(
+    small_registry: Path, rooms: Dataset, tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    folder = trained(rooms, training={"weight": 2.0, "dev": 0.5})
+    halls = replace(rooms, name="halls", fingerprint="f" * 64)
+    named = trained(halls, out=tmp_path / "mine")
+    result = benched(small_registry, "first-stage", "bm25", toy=which)
+    first, bm25, toy = result.datasets[0].rows
+    assert not toy.failure
+    assert first.weights == bm25.weights == ()
+    (weights,) = toy.weights
+    if "mine" in which:
+        folder, data = named, halls
+    else:
+        data = rooms
+        if which == "train":  # of the entry's own training settings
+            folder = home() / "checkpoints" / weights.checkpoint
+    told = (weights.checkpoint, weights.fingerprint, weights.dataset, weights.data_fingerprint)
+    assert told == (folder.name, open_checkpoint(folder).fingerprint(), data.name, data.fingerprint)
+    shown = f"checkpoint {folder.name} ({told[1][:12]}), trained on {data.name}, data {data.fingerprint[:12]}"
+    assert shown in cells(toy, result)[-1]
+    (line,) = [row for row in csv.DictReader(io.StringIO(csv_text(result))) if row["reranker"] == "toy"]
+    columns = ("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint")
+    assert tuple(line[column] for column in columns) == told
+    assert asdict(result)["datasets"][0]["rows"][2]["weights"] == (asdict(weights),)
+
+
+UNNAMED = """
+import rr
+
+class Scorer:
+    info = rr.ModelInfo(scale="rank", state="trained")
+    def __init__(self, settings, checkpoint=None):
+        self.sign = -1 if checkpoint else 1
+    def score(self, requests):
+        return [[float(self.sign * len(d.text)) for d in request.candidates] for request in requests]
+
+class Trainer:
+    def __init__(self, settings, scorer_settings): ...
+    def train(self, dataset, out, on_event):
+        (out / "weights.txt").write_text("-1")
+        on_event(rr.TrainingEvent(1, 2, loss=1.0))
+        on_event(rr.TrainingEvent(2, 2, loss=0.5))
+        on_event(rr.TrainingEvent(2, 2, dev=0.5))
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [rr.Component("unnamed", "rr_unnamed:Scorer", "")]
+
+@rr.hookimpl
+def rr_register_trainers():
+    return [rr.Component("unnamed", "rr_unnamed:Trainer", "")]
+"""
+
+
+def test_the_command_calls_an_unnamed_dev_figure_unnamed(rr_command: Rr, small_registry: Path, tmp_path: Path) -> None:
+    metadata = tmp_path / "plugin" / "rr_unnamed-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata.parent / "rr_unnamed.py").write_text(UNNAMED, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rr-unnamed\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[rr.plugins]\nunnamed = rr_unnamed\n", encoding="utf-8")
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text + "  mine: {scorer: unnamed, trainer: unnamed}\n", encoding="utf-8")
+    path = os.pathsep.join([str(metadata.parent), os.environ.get("PYTHONPATH", "")])
+    ended = rr_command("train", "mine", "-d", "rooms", "--registry", small_registry, PYTHONPATH=path)
+    assert ended.returncode == 0, ended.stderr
+    assert "best dev (of a metric that the trainer does not name) 0.5000" in ended.stderr
+    assert "nDCG" not in ended.stderr
+
+
+def test_a_row_without_a_checkpoint_names_none(small_registry: Path, rooms: Dataset) -> None:
+    trained(rooms)
+    _, toy = benched(small_registry, "first-stage", toy="none").datasets[0].rows
+    assert (toy.weights, toy.failure) == ((), "")
 
 
 def test_a_newer_checkpoint_is_scored_anew(trainable_registry: Path) -> None:  # noqa: F811

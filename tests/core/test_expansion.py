@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from rr import Component, ModelInfo, Request, Settings
+from rr.cli import main
 from rr.data.collection import Collection
 from rr.data.files import DataPath, read_text
-from rr.errors import DataError, RegistryError, RerankError
+from rr.errors import DataError, RegistryError, RerankError, summary
 from rr.evaluate.results import DatasetResult, Row
 from rr.expansion import as_written, expanded, path_as_written
-from rr.plugins import Plugins, Registered, summary
+from rr.plugins import Plugins, Registered
 from rr.resolve import resolve
 from rr.schema import RerankerEntry
 from rr.types import Document, Query
@@ -149,3 +151,45 @@ def test_a_wrong_setting_beside_it_does_not_tell() -> None:
     with pytest.raises(RegistryError) as caught:
         resolve(PLUGINS, "toy", entry)
     assert VALUE not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", ["", "documents.jsonl", "qrels.jsonl", "is a folder", "is not JSON"])
+def test_no_command_shows_or_keeps_it(
+    small_registry: Path,
+    tmp_path: Path,
+    broken: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The data are good, missing, or broken: nothing printed, written for the user or kept holds the secret."""
+    folder = tmp_path / f"small-{VALUE}"
+    (tmp_path / "small").rename(folder)
+    monkeypatch.setenv("SECRET", str(folder))
+    text = small_registry.read_text(encoding="utf-8").replace(str(tmp_path / "small"), "${SECRET}")
+    small_registry.write_text(text, encoding="utf-8")
+    if broken == "is a folder":
+        (folder / "queries.jsonl").unlink()
+        (folder / "queries.jsonl").mkdir()
+    elif broken == "is not JSON":
+        (folder / "queries.jsonl").write_text('{"id": 1}\n{"id": ')
+    elif broken:
+        (folder / broken).unlink()
+    out = tmp_path / "out"
+    for arguments in (
+        ["data", "list"],
+        ["data", "show", "rooms"],
+        ["bench", "first-stage", "bm25", "--out", str(out)],
+        ["info", "bm25"],
+        ["rerank", "bm25", "-d", "rooms", "-q", "x", "y"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["rr", *arguments, "--registry", str(small_registry)])
+        with pytest.raises(SystemExit):
+            main()
+        told = capsys.readouterr()
+        assert VALUE not in told.out + told.err
+        if arguments[0] == "bench":
+            assert ("${SECRET}/" in told.out) == bool(broken)
+    kept = [file for place in (out, tmp_path / "rr-home") for file in place.rglob("*") if file.is_file()]
+    assert kept
+    assert not [file for file in kept if VALUE in file.read_text(encoding="utf-8", errors="replace")]
+    assert ("${SECRET}/" in (out / "bench.json").read_text(encoding="utf-8")) == bool(broken)

@@ -25,7 +25,7 @@ from rr.evaluate.results import BenchResult, DatasetResult, Row
 from rr.evaluate.significance import Interval, difference, t_interval
 from rr.plugins import Plugins, Registered, installed_plugins
 from rr.registry import load_registry
-from rr.report.table import explanation, title
+from rr.report.table import cells, explanation, title
 from rr.types import Document, Query
 from tests.conftest import Rr
 from tests.core.test_cli import failed
@@ -271,6 +271,19 @@ def test_each_fold_is_trained_on_without_its_test_queries(
     seconds = [json.loads((folder / "training_info.json").read_text())["seconds"] for folder in checkpoints]
     assert found.datasets[0].rows[1].train_seconds == pytest.approx(sum(seconds))
     assert found.datasets[0].rows[1].notes == ("loss did not fall (1.000 → 1.000)",)
+    weights = found.datasets[0].rows[1].weights
+    assert [one.checkpoint for one in weights] == [checkpoint_of(fold.fingerprint) for fold in folds]
+    assert [(one.dataset, one.data_fingerprint) for one in weights] == [("rooms", fold.fingerprint) for fold in folds]
+    told = cells(found.datasets[0].rows[1], found)[-1]
+    for number, one in enumerate(weights, 1):
+        assert f"fold {number}: checkpoint {one.checkpoint} ({one.fingerprint[:12]}), trained on rooms, data" in told
+
+
+def checkpoint_of(data: str) -> str:
+    """The name of the folder of the checkpoint that was trained on the data of this fingerprint."""
+    records = (home() / "checkpoints").glob("*/training_info.json")
+    (found,) = [path.parent.name for path in records if json.loads(path.read_text())["data"]["fingerprint"] == data]
+    return found
 
 
 def test_a_fold_that_fails_fails_the_row_and_is_not_trained_further(

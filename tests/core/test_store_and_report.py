@@ -265,7 +265,16 @@ RESULT = BenchResult(
 )
 
 
-ABOUT_THE_DATA = ("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "dataset_notes")
+ABOUT_THE_DATA = (
+    "baseline",
+    "documents",
+    "queries",
+    "candidates",
+    "retriever",
+    "protocol",
+    "recall_ceiling",
+    "dataset_notes",
+)
 
 
 def csv_rows(result: BenchResult) -> list[list[str]]:
@@ -309,6 +318,24 @@ def test_every_line_of_the_csv_has_the_same_number_of_cells_and_parses_back() ->
     assert letters["failure"] == ""
     baseline = table[0]
     assert (baseline["delta"], baseline["p"], baseline["train_seconds"]) == ("", "", "")
+
+
+def test_the_csv_holds_all_that_the_table_says() -> None:
+    """Every number and word of title, cells and notes of the Markdown stands in the row's line."""
+    first, *rows = csv_rows(RESULT)
+    data = RESULT.datasets[0]
+    line = dict(zip(first, rows[1], strict=True))
+    assert (line["documents"], line["queries"], line["candidates"]) == ("60", "5 train, 1 dev, 2 test", "19.5")
+    assert (line["retriever"], line["protocol"], line["recall_ceiling"]) == ("bm25", "end-to-end", "0.875")
+    assert line["dataset_notes"] == "; ".join(data.notes)
+    assert line["machine"] == RESULT.environment["machine"]
+    for name, value in data.rows[1].diagnostics.items():
+        assert float(line[f"diagnostic {name}"]) == value, "unrounded, and even where it is 0"
+    assert dict(zip(first, rows[0], strict=True))["diagnostic tied"] == "", "not reported is not 0"
+    assert line["scores_from_store"] == "false"
+    populations = replace(data, populations={"valid-retrieval": ("q1",)})
+    told = csv_rows(replace(RESULT, datasets=(populations,)))
+    assert dict(zip(told[0], told[1], strict=True))["populations"] == "valid retrieval: 1 of 2"
 
 
 def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:

@@ -31,7 +31,7 @@ class _FreeText:
     """A result may quote errors and notes of anyone; it shows paths as they are written, `${VARIABLE}` included."""
 
     def __post_init__(self) -> None:
-        for name in ("notes", "failure", "traceback"):
+        for name in {"notes", "skipped", "failure", "traceback"} & vars(self).keys():
             value = getattr(self, name)
             shown = as_written(value) if isinstance(value, str) else tuple(map(as_written, value))
             object.__setattr__(self, name, shown)

@@ -53,5 +53,5 @@ def _checksum(tensors: Mapping[str, Tensor], key: str, facts: str) -> str:
     found = hashlib.sha256(json.dumps([key, facts]).encode())
     for name, tensor in sorted(tensors.items()):
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

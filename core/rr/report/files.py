@@ -93,9 +93,7 @@ def markdown(result: BenchResult) -> str:
         names = header(result, dataset)
         about = escape.markdown(title(dataset).removeprefix(dataset.name))
         lines += [f"**{escape.markdown(dataset.name)}**{about}", "", _line(names)]
-        lines.append(
-            "| " + " | ".join("---" if name in ("reranker", "state", "notes") else "---:" for name in names) + " |"
-        )
+        lines.append(_line(["---" if name in ("reranker", "state", "notes") else "---:" for name in names]))
         lines += [_line(cells(row, result)) for row in dataset.rows]
         lines += ["", *(f"- {escape.markdown(note)}" for note in dataset.notes), *([""] if dataset.notes else [])]
     return "\n".join([*lines, escape.markdown(explanation(result)), ""])
@@ -109,7 +107,7 @@ def csv_text(result: BenchResult) -> str:
     """One line a reranker and data set, figures unrounded, with all that the table says of both; a failed one has its
     reason and empty figures."""
     lines = [
-        {**_of_row(row, result), **_of_dataset(dataset), "failure": row.failure or dataset.failure}
+        {**_of_dataset(dataset), **_of_row(row, result), "failure": row.failure or dataset.failure}
         for dataset in result.datasets
         for row in dataset.rows or [Row("")]
     ]
@@ -133,11 +131,9 @@ def csv_text(result: BenchResult) -> str:
 
 def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
     """Column → value; a column that is not there is empty."""
-    found: dict[str, object] = {"reranker": row.reranker, "state": row.state, "notes": _listed(row.notes)}
-    if row.skipped:
-        return {**found, "state": "skipped", "notes": row.skipped}
     if not row.metrics:
-        return found
+        return {"reranker": row.reranker, "state": "skipped" if row.skipped else "", "notes": row.skipped}
+    found: dict[str, object] = {"reranker": row.reranker, "state": row.state, "notes": _listed(row.notes)}
     for name in result.metrics:
         one = row.metrics[name]
         found |= {name: one.mean, f"{name} low": one.low, f"{name} high": one.high}

@@ -239,6 +239,10 @@ def test_the_dev_metric_selects(bert: Bert, learnable: Dataset, plain: Observed,
     assert max(done.qualities) == pytest.approx(ranking_quality(scorer, learnable, name="MAP"), abs=1e-6)
     assert done.losses == plain.losses
     assert done.qualities != plain.qualities
+    assert [{event.metric for event in one.events if event.dev is not None} for one in (done, plain)] == [
+        {"MAP"},
+        {"nDCG@10"},
+    ]
 
 
 def test_a_short_training_is_measured_after_every_step(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:

@@ -377,6 +377,7 @@ def test_the_dev_metric_is_the_one_that_is_asked_for(
     observed = observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out")
     told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))["metrics"]
     assert told[f"listings {name}"] == pytest.approx(max(observed.qualities))
+    assert {event.metric for event in observed.events if event.dev is not None} == {f"listings {name}"}
     assert told[f"listings {name} (last)"] == pytest.approx(observed.qualities[-1])
 
 
