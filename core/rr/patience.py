@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TypeVar
 
 from rr.errors import RerankError
+from rr.report.escape import terminal
 
 NAMED = 2.0
 """Seconds after which stderr names who is waited for."""
@@ -125,4 +126,4 @@ def _too_long(end: float) -> TimeoutError:
 
 def _tell(line: str) -> None:
     with suppress(RuntimeError, ValueError, OSError):  # the alarm came in the middle of a print
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        print(terminal(line), file=sys.stderr, flush=True)  # noqa: T201

@@ -343,7 +343,7 @@ def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:
     for row, reason in ((rows[2], REASON), (rows[3], RESULT.datasets[1].failure)):
         named = dict(zip(first, row, strict=True))
         assert named.pop("failure") == reason
-        for column in ("dataset", "fingerprint", "reranker", "state", "baseline", *ABOUT_THE_DATA):
+        for column in ("dataset", "fingerprint", "reranker", "state", *ABOUT_THE_DATA):
             named.pop(column)
         assert set(named.values()) == {""}
 
