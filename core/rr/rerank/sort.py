@@ -37,20 +37,26 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     """
     asked = [request for request in requests if request.candidates]
     with plugin_code("score failed"):  # the whole of it: an answer may be computed as it is read
-        answers = _answers(scorer.score(list(asked)), len(asked)) if asked else []  # a list that it may empty
+        # a list that it may empty
+        answers = one_each(scorer.score(list(asked)), len(asked), "scorer", "answers to") if asked else []
         pairs = zip(asked, answers, strict=True)
         checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
     return [next(checked) if request.candidates else Scores(()) for request in requests]
 
 
-def _answers(given: object, count: int) -> list[Any]:
+def one_each(given: object, count: int, who: str, what: str) -> list[Any]:
+    """What a plugin gave for `count` requests, read no further than it takes to see that there are too many.
+
+    Raises:
+        ScoringError: it is no sequence, or one of another length.
+    """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise ScoringError(f"the scorer gave {type(given).__name__}, not a list of answers")
-    answers = list(islice(given, count + 1))  # which may have no end
-    if len(answers) != count:
-        found = len(given) if isinstance(given, Sized) else f"{len(answers)} or more"
-        raise ScoringError(f"the scorer gave {found} answers to {count} requests")
-    return answers
+        raise ScoringError(f"the {who} gave {type(given).__name__}, not a list of {what.split()[0]}")
+    items = list(islice(given, count + 1))  # which may have no end
+    if len(items) != count:
+        found = len(given) if isinstance(given, Sized) else len(items) if len(items) < count else f"more than {count}"
+        raise ScoringError(f"the {who} gave {found} {what} {count} requests")
+    return items
 
 
 def with_ties(scores: Scores) -> Scores:
