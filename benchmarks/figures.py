@@ -1,16 +1,11 @@
-"""What the benchmarks print: figures beside their goals, and the machine's own speed to hold them against."""
+"""What the benchmarks print: figures beside their goals."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-
-MATRIX_OPERATIONS = 2 * 1024 * 1024 * 3072
-"""Of one call of `matrix_product`."""
 
 
 @dataclass
@@ -30,12 +25,6 @@ class Line:
         sign = "≥" if self.at_least else "≤"
         goal = "" if self.goal is None else f"goal {sign} {self.goal:.3g}  {'holds' if self.holds else 'MISSED'}"
         return f"{self.name:<74}{self.value:>8.3f}  {goal}"
-
-
-def matrix_product() -> Callable[[], object]:
-    """torch's own fp32 product of two large matrices."""
-    left, right = torch.randn(1024, 1024), torch.randn(3072, 1024)
-    return lambda: torch.nn.functional.linear(left, right)
 
 
 def report(lines: Sequence[Line], file: Path | None) -> int:

@@ -15,6 +15,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from rr.cli import main
+main()
+"""
+"""The command for tests that interrupt it: a process whose parent ignores SIGINT (nohup, a job in the background) would
+ignore it too."""
+
 Rr = Callable[..., subprocess.CompletedProcess[str]]
 Install = Callable[[str], Path]
 
@@ -34,6 +43,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RR_HOME", str(tmp_path / "rr-home"))
     for name in ("RR_STRICT", "RR_PLUGINS", "RR_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("rr.expansion._written", {})  # or the paths of one test would be shown as another wrote them
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rr.api import bench, load
-    from rr.errors import DataError, PluginError, RegistryError, RerankError, ScoringError
+    from rr.errors import DataError, NotApplicableError, PluginError, RegistryError, RerankError, ScoringError
     from rr.hookspecs import Component, hookimpl
     from rr.protocols import ModelInfo, OnEvent, Reranker, Scorer, Settings, Trainer, TrainingEvent
     from rr.types import Dataset, Document, HardNegative, Query, RankedDocument, Ranking, Request, Scores
@@ -22,6 +22,7 @@ __all__ = [
     "Document",
     "HardNegative",
     "ModelInfo",
+    "NotApplicableError",
     "OnEvent",
     "PluginError",
     "Query",

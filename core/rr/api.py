@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rr import arguments
 from rr.artefacts import fingerprint
 from rr.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.bench import bench
 from rr.evaluate.entries import Failure, all_entries
+from rr.explain import explaining
 from rr.plugins import Plugins, installed_plugins
 from rr.protocols import ModelInfo, Reranker
-from rr.registry import load_registry
+from rr.registry import opened
 from rr.resolve import Resolved, load_reranker, resolve
 from rr.schema import Registry, RerankerEntry
 from rr.training import checkpoint_folder
@@ -43,32 +45,35 @@ class NamedReranker:
         """A hash of everything that its scores depend on besides the requests."""
         return fingerprint([self.resolved.fingerprint(), self.checkpoint.fingerprint() if self.checkpoint else ""])
 
-    def rerank(self, query: str | Query, documents: Sequence[str | Document]) -> Ranking:
+    def rerank(self, query: str | Query, documents: Iterable[str | Document]) -> Ranking:
         """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
 
         Raises:
+            TypeError: the query or a document is neither a text nor a `Query` or `Document`; its place is named.
             DataError: two documents share an id.
             ScoringError: the model's answer cannot be ranked.
+            PluginError: the model broke (its error is chained).
         """
-        asked = query if isinstance(query, Query) else Query("query", query)
-        candidates = tuple(
-            document if isinstance(document, Document) else Document(str(position), document)
-            for position, document in enumerate(documents)
-        )
-        return self.rerank_all([Request(asked, candidates)])[0]
+        return self.rerank_all([arguments.asked(query, documents)])[0]
 
-    def rerank_all(self, requests: Sequence[Request]) -> Sequence[Ranking]:
-        """One ranking a request; the model may batch across them."""
-        return self.reranker.rerank(requests)
+    @explaining()
+    def rerank_all(self, requests: Iterable[Request]) -> Sequence[Ranking]:
+        """One ranking a request; the model may batch across them.
+
+        Raises:
+            As `rerank`.
+        """
+        return self.reranker.rerank(arguments.requests(requests))
 
 
+@explaining()
 def load(
     name: str,
     *,
     checkpoint: Path | str | None = None,
     dataset: str | None = None,
     profile: str | None = None,
-    registry: Path | Registry | None = None,
+    registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
 ) -> NamedReranker:
     """The reranker that the registry calls `name`.
@@ -79,8 +84,15 @@ def load(
     Raises:
         RerankError: the name is unknown, the checkpoint missing, or the model would answer from random weights
             although its entry does not say `checkpoint: none`.
+        TypeError: an argument is of a wrong type.
     """
-    registry = registry if isinstance(registry, Registry) else load_registry(registry)
+    if not isinstance(name, str):
+        raise TypeError(f"name is {type(name).__name__}, not str")
+    arguments.of_type("checkpoint", checkpoint, str, Path)
+    arguments.of_type("dataset", dataset, str)
+    arguments.of_type("profile", profile, str)
+    arguments.of_type("plugins", plugins, Plugins)
+    registry = opened(registry)
     plugins = plugins or installed_plugins()
     entry = with_checkpoint(find_entry(registry, plugins, name, profile), checkpoint)
     resolved = resolve(plugins, name, entry)

@@ -1,10 +1,14 @@
-"""Reranking a run from disk to disk: in constant memory, resumable, with any reranker of the registry."""
+"""Reranking a file into a file, resumable, with any reranker of the registry: a run of any size from disk to disk, or
+requests as JSON lines."""
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +18,16 @@ from rr.data.files import checked_file
 from rr.data.lookup import Lookup, collection
 from rr.data.places import Place, stored_places
 from rr.data.rows import Row
+from rr.errors import RerankError
 from rr.evaluate.store import parts
 from rr.partial import partial
 from rr.progress import SILENT, Progress
+from rr.requests import Placed, to_json
 from rr.runs import read_run, run_lines, scores
-from rr.types import Request, trec_order
+from rr.types import Request, lost_in_32_bits, trec_order
+
+SAVE_SECONDS = 1.0
+"""How long answers to requests wait to be flushed to disk, which takes milliseconds, together."""
 
 
 def rerank_run(
@@ -58,11 +67,62 @@ def rerank_run(
             work.publish()
 
 
+def rerank_requests(reranker: NamedReranker, asked: Sequence[Placed], out: Path, progress: Progress = SILENT) -> None:
+    """Writes the rankings of requests to `out` as JSON lines. What is finished survives a kill (but for its last
+    second) and an error, and the same call goes on from there.
+
+    Raises:
+        RerankError: `out` exists, or holds other work that was interrupted.
+        ScoringError: the model's answer to a request cannot be ranked; its place is named.
+    """
+    key = fingerprint([reranker.fingerprint(), [asdict(one.request) for one in asked]])
+    with partial(out, key) as work:
+        with progress.task(f"reranking with {reranker.name}", len(asked)) as advance:
+            advance(work.done)
+            fresh: list[str] = []
+            try:
+                saved = time.monotonic()
+                for line in answers(reranker, asked[work.done :]):
+                    fresh.append(line)
+                    advance(1)
+                    if time.monotonic() - saved >= SAVE_SECONDS:
+                        work.append("".join(fresh), len(fresh))
+                        fresh, saved = [], time.monotonic()
+            except RerankError as error:
+                done = work.done + len(fresh)
+                raise type(error)(f"{error}; {done} answers before it are kept in {work.folder}") from error
+            finally:
+                if fresh:
+                    work.append("".join(fresh), len(fresh))
+        work.publish()
+
+
+def answers(reranker: NamedReranker, asked: Iterable[Placed]) -> Iterator[str]:
+    """The rankings of requests as JSON lines, each as soon as it is made.
+
+    Raises:
+        ScoringError: the model's answer to a request cannot be ranked; its place is named.
+        PluginError: the model broke; likewise.
+    """
+    for one in asked:
+        try:
+            (ranking,) = reranker.rerank_all([one.request])
+        except RerankError as error:
+            query = f"query {one.request.query.id!r}: "
+            raise type(error)(f"{one.place}, {query}{str(error).removeprefix(query)}") from error
+        yield to_json(ranking) + "\n"
+
+
 def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, depth: int | None) -> Iterator[Request]:
     for block in blocks:
         first_stage = scores(block)
         best = trec_order(first_stage)[:depth]
         query = queries.query(block[0].id("query"))
+        if lost_in_32_bits(first_stage.values()):
+            logging.getLogger("rr").warning(
+                "%s, %s: query %r has scores that 32 bits cannot tell apart; they count as tied, as in trec_eval",
+                *(block[0].file, block[0].at, query.id),
+            )
         yield Request(query, tuple(map(documents.document, best)), tuple(first_stage[id_] for id_ in best))
 
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import file_sha256, fingerprint, home
+from rr.artefacts import DamagedError, file_sha256, files_below, fingerprint, home, outdated, read_json, set_aside
 from rr.errors import RerankError, summary
-from rr.evaluate.quality import measured_on
+from rr.evaluate.quality import dev_share
+from rr.keys import settings_files
 from rr.plugins import Plugins
-from rr.protocols import STATE
+from rr.protocols import STATE, ModelInfo, Settings
 from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
 from rr.types import Dataset
-from rr.workplace import NOTES
+from rr.workplace import KEPT, NOTES
 
 RECORD = "training_info.json"
 LOSSES = "loss.jsonl"
-REQUIRED = ("files", "finished", "seconds", "notes", "data")
-"""The keys of a record that this module reads."""
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "files": dict,
+    "finished": str,
+    "seconds": (int, float),
+    "notes": list,
+    "data": dict,
+}
+"""The keys of a record that this module reads, and what stands there."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +46,32 @@ class Checkpoint:
     def notes(self) -> tuple[str, ...]:
         return tuple(self.record["notes"])
 
+    @property
+    def timed_on(self) -> Mapping[str, str]:
+        """What it was trained on (`rr.environment.Conditions`), if that was recorded."""
+        return dict(self.record.get("timed_on", {}))
+
+    def trained(self, info: ModelInfo) -> int:
+        """How many weights its training has changed; `info`: of the model that it was loaded into."""
+        return int(self.record.get("trained_parameters", info.trainable))
+
     def fingerprint(self) -> str:
-        """SHA-256 over the names and contents of the files that the trainer wrote, without the record's timings."""
-        return fingerprint(self.record["files"])
+        """SHA-256 over the names and contents of the files that the trainer wrote, without the record's timings; and
+        of those that someone has put beside them, since a model may be loaded from these too."""
+        written = self.record["files"]
+        return fingerprint({**written_files(self.folder, but=written), **written})
 
     def damage(self) -> str:
         """What is wrong with the first file that is not as the record says; nothing if all are. Reads all of them,
         which takes under a second for 500 MB."""
-        for name, sha256 in self.record["files"].items():
+        for name, sha256 in {**self.record["files"], **self.record.get("losses", {})}.items():
             if not (self.folder / name).is_file():
                 return f"{name} is missing"
-            if file_sha256(self.folder / name) != sha256:
+            try:
+                found = file_sha256(self.folder / name)
+            except OSError as error:
+                return f"{name} cannot be read: {error.strerror}"
+            if found != sha256:
                 return f"{name} is not the file that was written"
         return ""
 
@@ -73,11 +95,13 @@ class Choice:
         return self.checkpoint.fingerprint() if self.checkpoint else ""
 
 
-def written_files(folder: Path) -> dict[str, str]:
-    """Name → SHA-256 of what a trainer has put into a folder: all but the core's own files and the trainer's state."""
-    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    ours = (RECORD, LOSSES, NOTES, STATE)
-    return {str(name): file_sha256(folder / name) for name in sorted(names) if name.parts[0] not in ours}
+def written_files(folder: Path, but: Collection[str] = ()) -> dict[str, str]:
+    """Name → SHA-256 of what lies in a folder: all but the core's own files and the trainer's state. `but`: names of
+    files that do not count either."""
+    names = {path.relative_to(folder) for path in files_below(folder)}
+    ours = (RECORD, LOSSES, NOTES, STATE, KEPT)
+    found = [name for name in sorted(names) if name.parts[0] not in ours and str(name) not in but]
+    return {str(name): file_sha256(folder / name) for name in found}
 
 
 def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
@@ -87,6 +111,7 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
         "weights": weights_of(resolved.settings),
+        "setting_files": settings_files(resolved.settings),
     }
 
 
@@ -101,6 +126,21 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     if damage:
         raise RerankError(f"{folder}: damaged checkpoint, {damage}; delete the folder and train again")
     return checkpoint
+
+
+def kept_checkpoint(folder: Path, key: str) -> Checkpoint | None:
+    """The checkpoint that was trained under this key, in `$RR_HOME`; None where there is none, or none that can be
+    relied on, which is named and set aside."""
+    if not os.path.lexists(folder) or outdated(folder):
+        return None
+    try:
+        found = open_checkpoint(folder)
+        if found.record.get("key") != key:
+            raise RerankError("it holds something else, under this name")
+        return found
+    except RerankError as error:
+        set_aside(folder, DamagedError(str(error).removeprefix(f"{folder}: ")), "it is trained anew")
+        return None
 
 
 def chosen_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Choice:
@@ -137,14 +177,7 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
         if all(checkpoint.record.get(key) == value for key, value in wanted.items()):
             found.append(checkpoint)
     if which == "best" and dataset is not None:
-        measured = measured_on(training_settings(plugins, resolved))
-        found = [
-            one
-            for one in found
-            if one.record["data"]["fingerprint"] == dataset.fingerprint
-            and one.record.get("best_dev") is not None
-            and all(one.record.get(key) == value for key, value in measured.items())
-        ]
+        found = _comparable(found, training_settings(plugins, resolved), dataset)
         found.sort(key=lambda one: (one.record["best_dev"], one.record["finished"]), reverse=True)
     else:
         found.sort(key=lambda one: one.record["finished"], reverse=True)
@@ -154,6 +187,31 @@ def _found(plugins: Plugins, resolved: Resolved, dataset: Dataset | None) -> Cho
             return Choice(checkpoint, (f"checkpoint {which}: {_described(checkpoint, which, dataset)}", *remarks))
         remarks.append(f"checkpoint {which}: skipped {checkpoint.folder.name}, {damage}")
     return Choice(None, (f"checkpoint {which}: none found, pretrained weights", *remarks))
+
+
+def _comparable(found: Sequence[Checkpoint], training: Settings, dataset: Dataset) -> list[Checkpoint]:
+    """Those whose best dev figures are of one metric, on one dev split: that of these settings.
+
+    Raises:
+        RerankError: they are of several metrics, and the settings do not tell which is meant.
+    """
+    wanted, share = training.selects_by(), dev_share(training)
+    named = [
+        one
+        for one in found
+        if one.record["data"]["fingerprint"] == dataset.fingerprint
+        and one.record.get("best_dev") is not None
+        and one.record.get("dev_share") == share
+        and one.record.get("dev_metric") is not None
+        and wanted in (None, one.record["dev_metric"])
+    ]
+    metrics = sorted({one.record["dev_metric"] for one in named})
+    if len(metrics) > 1:
+        raise RerankError(
+            f"checkpoint best: the checkpoints on {dataset.name!r} were selected by {' and '.join(metrics)}, which "
+            "do not compare; name the folder of one"
+        )
+    return named
 
 
 def _described(checkpoint: Checkpoint, which: str, dataset: Dataset | None) -> str:
@@ -196,12 +254,15 @@ def _recorded(folder: Path) -> Checkpoint:
         RerankError: there is no record that can be read.
     """
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        missing = [key for key in REQUIRED if key not in record]
-    except (OSError, ValueError, TypeError) as error:
+        record = read_json(folder / RECORD)
+    except DamagedError as error:
+        raise _no_checkpoint(folder, str(error)) from error
+    except OSError as error:
         raise _no_checkpoint(folder, summary(error)) from error
-    if missing:
-        raise _no_checkpoint(folder, f"{missing[0]!r} is missing")
+    wrong = [key for key, kind in REQUIRED.items() if not isinstance(record.get(key), kind)]
+    wrong += [f"data.{key}" for key in ("name", "fingerprint") if not wrong and key not in record["data"]]
+    if wrong:
+        raise _no_checkpoint(folder, f"{wrong[0]!r} is missing, or is of another type")
     return Checkpoint(folder, record)
 
 

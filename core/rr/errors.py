@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from rr.expansion import as_written
+
 LONGEST = 1_000
 """Characters of someone else's message that are shown; all of it stands in the traceback."""
 
 
 class RerankError(Exception):
-    """Base of every error that `rr` explains to its user; the command line prints it without a traceback."""
+    """Base of every error that `rr` explains to its user; the command line prints it without a traceback. It shows
+    paths as they are written, `${VARIABLE}` included."""
+
+    def __str__(self) -> str:
+        return as_written(super().__str__())
 
 
 class DataError(RerankError):
@@ -28,10 +34,15 @@ class ScoringError(RerankError):
     """A scorer or reranker answered with something that cannot be ranked."""
 
 
+class NotApplicableError(RerankError):
+    """A component is asked what it cannot have an answer to (the first stage's order where none is shown). In a bench
+    its row is skipped, with the reason: that is no failure, and no figure."""
+
+
 def summary(error: BaseException) -> str:
     """An exception as one line that a terminal can show: `TypeName: message`."""
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(as_written(str(error)).split())
     except BaseException:  # noqa: BLE001 - a class of someone else's, whose text cannot be had
         text = ""
     text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import Field
 
-from rr.artefacts import code_fingerprint, fingerprint
+from rr.artefacts import fingerprint
 from rr.data.negatives import first_stage_scores, hard_negatives
 from rr.data.retrieve import Bm25, TfIdf
 from rr.errors import PluginError
+from rr.keys import component_key, settings_files
 from rr.plugins import installed_plugins
 from rr.protocols import Settings
-from rr.resolve import checked_settings, target_name
+from rr.resolve import checked_settings, engines_of
 from rr.types import Dataset, Query, Request, checked_scores
 from rr.validation import validated
 
@@ -44,12 +45,16 @@ class MiningSettings(Settings):
     (https://arxiv.org/abs/2407.15831)."""
 
     def weights(self) -> str:
-        """A hash of the weights and the code of the scorer that mines, if one does."""
+        """A hash of all that the scorer that mines depends on, if one does: weights, files, code, releases, device."""
         if self.negatives in (FIRST_STAGE, *RETRIEVERS):
             return ""
         component, settings = _scorer(self)
-        package = component.__module__.partition(".")[0]
-        return fingerprint([target_name(component), settings.weights(), code_fingerprint(package)])
+        registered = installed_plugins().get("scorer", self.negatives)
+        key = component_key(component, registered, engines_of(settings))
+        return fingerprint([key, settings.weights(), settings_files(settings)])
+
+    def engines(self) -> tuple[str, ...]:
+        return ("bm25s",) if self.negatives == "bm25" else ()
 
 
 class RetrieverSettings(Settings):

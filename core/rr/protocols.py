@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,6 +27,16 @@ class Settings(BaseModel):
         a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
         return ""
 
+    def selects_by(self) -> str | None:
+        """Of a trainer's settings: the name of the dev metric that it selects by, as its events have it, so that
+        `checkpoint: best` knows before any training which checkpoints compare. None: it cannot be told."""
+        return None
+
+    def engines(self) -> tuple[str, ...]:
+        """The distributions that compute with these settings, besides those that the component always requires: another
+        release of theirs is another score."""
+        return ()
+
     @classmethod
     def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
         """What is given by name, with what a name in it stands for (a preset); as flags, all of it is laid over the
@@ -43,13 +53,18 @@ class Settings(BaseModel):
         raise RerankError("its settings name no reference to verify it against; leave out --verify")
 
 
+Precision = Literal["float32", "float16", "bfloat16"]
+"""The number format that scores are computed in, at its coarsest."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What is known of a loaded scorer or reranker.
 
     `listwise`: a document's score depends on the other candidates. `max_candidates`: how many fit into one request
-    (None: any number). `parameters` / `trainable`: counts of weights in all, and of those that its trainer changes.
-    `notes`: what a reader of the table must know (`untrained base`).
+    (None: any number). `parameters` / `trainable`: counts of weights in all, and of those that its trainer changes at
+    most; of a checkpoint the table shows how many its training did change. `notes`: what a reader of the table must
+    know (`untrained base`). `precision`: how far company may change a score by rounding.
     """
 
     scale: Scale
@@ -59,6 +74,7 @@ class ModelInfo:
     parameters: int = 0
     trainable: int = 0
     notes: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
 
 @runtime_checkable
@@ -90,13 +106,17 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
-    """One optimiser step of `total`: its training loss, or the dev metric measured after it, higher is better
-    (`rr.evaluate.quality.ranking_quality`)."""
+    """One optimiser step of `total`: its training loss, or a dev metric measured after it, higher is better
+    (`rr.evaluate.quality.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure
+    without a name is compared with none. `trained`: how many weights have received a gradient up to here; where no
+    event says it, `info.trainable` of the checkpoint does."""
 
     step: int
     total: int
     loss: float | None = None
     dev: float | None = None
+    metric: str | None = None
+    trained: int | None = None
 
 
 OnEvent = Callable[[TrainingEvent], None]
@@ -113,9 +133,11 @@ class Trainer(Protocol):
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
-        folder `out` what its Scorer needs as `checkpoint`. `out` becomes visible only when this returns. It is empty
-        but for a note of the caller's (`workplace.json`) and `out / "state"`, where a trainer that was killed may have
-        left, for this same training, what it goes on from; both are removed when this returns.
+        folder `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it.
+        `out` becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a
+        home of the training's own (`kept`, where `rr.artefacts.home()` points meanwhile) and `out / "state"`, where a
+        trainer that was killed may have left, for this same training, what it goes on from; all are removed when this
+        returns.
 
         Raises:
             RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).

@@ -29,6 +29,20 @@ def find_registry(path: Path | None = None) -> Path:
     return packaged if packaged.is_file() else Path(__file__).parents[2] / "registry.yaml"
 
 
+def opened(registry: Registry | Path | str | None) -> Registry:
+    """A registry as the API takes it: itself, or the path of its file, or None for the one that `find_registry` finds.
+
+    Raises:
+        TypeError: it is something else.
+        RegistryError: as `load_registry`.
+    """
+    if isinstance(registry, Registry):
+        return registry
+    if registry is not None and not isinstance(registry, str | Path):
+        raise TypeError(f"registry is {type(registry).__name__}; give the path of a registry.yaml, or a Registry")
+    return load_registry(None if registry is None else Path(registry))
+
+
 def load_registry(path: Path | None = None) -> Registry:
     """Reads and checks the registry.
 
@@ -41,17 +55,60 @@ def load_registry(path: Path | None = None) -> Registry:
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"{source}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
     try:
-        content = yaml.load(text, Loader=_UniqueKeyLoader)
+        content = read_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
         raise RegistryError(f"{source}{line}: {error.problem}{mend}") from error
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        # PyYAML lets the errors of a value's own parser through (`2024-13-01` is no date, `!!int x` no number)
-        raise RegistryError(f"{source}: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        raise RegistryError(f"{source}: {error}") from error
     if not isinstance(content, dict):
         raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
     return validated(Registry, content, str(source))
+
+
+MAX_VALUES = 100_000
+"""Of a YAML text with its aliases written out: ten that each name the one before ten times are ten billion."""
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says. A key that comes twice in a mapping is an error.
+
+    Raises:
+        yaml.MarkedYAMLError: it is malformed; with the line.
+        ValueError: it cannot be read; in one line.
+    """
+    try:
+        loader = _UniqueKeyLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_VALUES:
+            raise ValueError(f"its aliases stand for more than {MAX_VALUES:,} values; write less with them")
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError:
+        raise
+    except RecursionError as error:
+        raise ValueError("nested too deep; flatten it") from error
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+        # PyYAML lets the errors of a value's own parser through (`2024-13-01` is no date, `!!int x` no number)
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values it stands for with its aliases written out.
+
+    Raises:
+        ValueError: it stands for itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = 0  # until it is counted
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_size(one, known) for one in inner)
+    if known[id(node)] == 0:
+        raise ValueError(f"line {node.start_mark.line + 1}: an alias stands within what it stands for; write it out")
+    return known[id(node)]
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

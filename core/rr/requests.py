@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
-from rr.data.files import parse_jsonl, read_jsonl
+from rr.data.files import decoded_text, parse_jsonl, read_text
+from rr.data.rows import ById
 from rr.errors import DataError, RegistryError
+from rr.report.escape import json_text
 from rr.types import Document, Query, Ranking, Request
 from rr.validation import validated
 
@@ -26,31 +28,52 @@ class DocumentLine(_Line):
     metadata: dict[str, Any] = {}
 
 
+def _form(value: object) -> str:
+    return "text" if isinstance(value, str) else "object"
+
+
+TextOrDocument = Annotated[Annotated[str, Tag("text")] | Annotated[DocumentLine, Tag("object")], Discriminator(_form)]
+"""Told apart before it is checked, so that an error is about what was meant."""
+
+
 class RequestLine(_Line):
     query: str
-    documents: list[str | DocumentLine]
+    documents: list[TextOrDocument]
     id: str | None = None
-    history: list[str | DocumentLine] = []
+    history: list[TextOrDocument] = []
 
 
-def read_requests(path: Path) -> list[Request]:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A request, and where it stands (`in.jsonl, line 3`)."""
+
+    request: Request
+    place: str
+
+
+def read_requests(path: Path) -> list[Placed]:
     """The requests of a JSON-lines file, `-` for standard input. A document that is a plain text gets its place in
     the list as id; a request without an id gets its line number.
 
     Raises:
         DataError: file and line of what is wrong.
     """
-    stdin = Path("standard input")
-    rows = parse_jsonl(stdin, sys.stdin.read()) if str(path) == "-" else read_jsonl(path)
-    requests = []
-    for row in rows:
+    file = Path("standard input") if str(path) == "-" else path
+    text = decoded_text(file, sys.stdin.buffer.read()) if str(path) == "-" else read_text(path)
+    found: ById[Placed] = ById("request")
+    for row in parse_jsonl(file, text):
+        place = f"{row.file}, {row.at}"
         try:
-            line = validated(RequestLine, row.fields, f"{row.file}, {row.at}")
+            line = validated(RequestLine, row.fields, place)
         except RegistryError as error:
             raise DataError(str(error)) from error
         query = Query(line.id or row.at.removeprefix("line "), line.query, _documents(line.history))
-        requests.append(Request(query, _documents(line.documents)))
-    return requests
+        try:
+            request = Request(query, _documents(line.documents))
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
+        found.add(query.id, Placed(request, place), row)
+    return list(found.values())
 
 
 def to_json(ranking: Ranking) -> str:
@@ -66,7 +89,7 @@ def to_json(ranking: Ranking) -> str:
         }
         for item in ranking.items
     ]
-    return json.dumps({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows}, ensure_ascii=False)
+    return json_text({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows})
 
 
 def _documents(lines: list[str | DocumentLine]) -> tuple[Document, ...]:

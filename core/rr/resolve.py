@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint
+from rr.artefacts import fingerprint
 from rr.errors import PluginError, RerankError, ScoringError
+from rr.gate import checked_info, within_scale
+from rr.hookspecs import Kind
 from rr.isolation import plugin_code
-from rr.plugins import Plugins
+from rr.keys import component_key, settings_files
+from rr.plugins import Plugins, Registered
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
 from rr.rerank.sort import one_each, with_ties
+from rr.rerank.untouched import untouched
 from rr.schema import RerankerEntry
-from rr.types import Ranking, Request, Scores, checked_scores
+from rr.types import Ranking, Request, Scores, checked_scores, float32
 from rr.validation import validated
 
 
@@ -27,17 +32,23 @@ class Resolved:
     entry: RerankerEntry
     target: Any
     settings: Settings
+    registered: Registered | None = None
 
     def fingerprint(self) -> str:
-        """A hash of the entry, of the weights that it names and of the code behind it."""
+        """A hash of the entry, of the weights and files that it names, and of what computes: the code behind it, the
+        releases that it needs, and the device.
+
+        Raises:
+            PluginError: nothing tells which files the code is made of.
+        """
         return fingerprint(
             {
-                "component": target_name(self.target),
+                **component_key(self.target, self.registered, engines_of(self.settings)),
                 "settings": self.settings.model_dump(mode="json"),
                 "weights": weights_of(self.settings),
+                "files": settings_files(self.settings),
                 "window": [self.entry.beyond, self.entry.window, self.entry.stride],
                 "permutations": [self.entry.permutations, self.entry.permutation],
-                "code": [code_fingerprint("rr"), code_fingerprint(self.target.__module__.partition(".")[0])],
             }
         )
 
@@ -49,11 +60,11 @@ def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
         PluginError: the component does not exist or cannot be imported.
         RegistryError: its settings are wrong.
     """
-    if entry.scorer is not None:
-        target = plugins.load("scorer", entry.scorer)
-    else:
-        target = plugins.load("reranker", str(entry.reranker))
-    return Resolved(name, entry, target, checked_settings(target, entry.settings, f"reranker {name!r}: settings"))
+    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
+    component = str(entry.scorer or entry.reranker)
+    target = plugins.load(kind, component)
+    settings = checked_settings(target, entry.settings, f"reranker {name!r}: settings")
+    return Resolved(name, entry, target, settings, plugins.get(kind, component))
 
 
 def checked_settings(target: Any, values: dict[str, Any], where: str) -> Settings:
@@ -77,6 +88,20 @@ def weights_of(settings: Settings) -> str:
     if not isinstance(found, str):
         raise PluginError(f"{where} gave {type(found).__name__}, not text")
     return found
+
+
+def engines_of(settings: Settings) -> tuple[str, ...]:
+    """`settings.engines()`: the distributions that compute with them.
+
+    Raises:
+        PluginError: it broke, or gave no names.
+    """
+    where = f"{target_name(type(settings))}.engines()"
+    with plugin_code(where):
+        found: object = settings.engines()
+        if not isinstance(found, list | tuple) or not all(isinstance(name, str) for name in found):
+            raise PluginError(f"{where} gave {found!r}, not names of distributions")
+    return tuple(found)
 
 
 def reference_of(settings: Settings) -> Settings:
@@ -135,8 +160,15 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
     """
     component, entry = load_component(resolved, checkpoint), resolved.entry
     if entry.reranker is not None:
-        return Checked(component)
-    return compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+        reranker: Reranker = Checked(component)
+    else:
+        reranker = compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+    if reranker.info.state == "trained" and checkpoint is None and not weights_of(resolved.settings):
+        raise PluginError(
+            f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "
+            "weights: correct info.state, or let Settings.weights() return their hash"
+        )
+    return reranker
 
 
 def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
@@ -166,9 +198,7 @@ class Isolated:
         where = f"{target_name(type(self._component))}.info"
         with plugin_code(where):
             found: object = self._component.info
-        if not isinstance(found, ModelInfo):
-            raise PluginError(f"{where} is {type(found).__name__}, not rr.ModelInfo")
-        return found
+        return checked_info(found, where)
 
     def export(self, out: Path) -> None:
         with plugin_code(f"{target_name(type(self._component))}.export"):
@@ -189,7 +219,8 @@ class Checked:
         return self._reranker.info
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        with plugin_code("rerank failed"):  # the whole of it: an answer may be computed as it is read
+        # the whole of it: an answer may be computed as it is read
+        with untouched(requests), plugin_code("rerank failed"):
             answer = self._reranker.rerank(list(requests))  # a list that it may empty
             rankings = one_each(answer, len(requests), "reranker", "rankings for")
             return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
@@ -210,6 +241,15 @@ class Checked:
                 f"query {request.query.id!r}: the ranking holds {len(ranked)} documents ({len(set(ranked))} distinct, "
                 f"{len(set(ranked) & asked)} of them candidates) for {len(asked)} candidates; rank each once"
             )
-        scores = ranking.scores
+        scores, keys = ranking.scores, ranking.run
         values = tuple(scores[document.id] for document in request.candidates)
-        return Ranking.from_scores(request, with_ties(checked_scores(request, Scores(values, ranking.diagnostics))))
+        within_scale(request, values, self.info)
+        ranked_by = None if keys == scores else tuple(keys[document.id] for document in request.candidates)
+        answer = checked_scores(request, Scores(values, ranking.diagnostics, ranked_by))
+        held = float32(keys[id_] for id_ in ranked)
+        if any(later > earlier for earlier, later in pairwise(held)):
+            raise ScoringError(
+                f"query {request.query.id!r}: the ranking's documents are not in the order of their scores; "
+                "higher is better, best first"
+            )
+        return Ranking.from_scores(request, with_ties(answer))

@@ -42,7 +42,8 @@ def scores(block: Sequence[Row]) -> dict[str, float]:
 
 
 def run_lines(ranking: Ranking, tag: str) -> str:
-    """A ranking as lines of a run. The scores are written such that reading gives the same ones."""
+    """A ranking as lines of a run. The scores are written such that reading gives the same ones, and the same order."""
     return "".join(
-        f"{ranking.query.id} Q0 {item.document.id} {item.rank} {item.score!r} {tag}\n" for item in ranking.items
+        f"{ranking.query.id} Q0 {id_} {rank} {score!r} {tag}\n"
+        for rank, (id_, score) in enumerate(ranking.run.items(), 1)
     )

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rr.errors import RegistryError, nearest
 from rr.evaluate.metrics import metric
-from rr.types import Beyond, Permutation
+from rr.names import Name, told_apart
+from rr.types import Beyond, Permutation, Unfilled
 from rr.validation import validated
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class DatasetEntry(Section):
     reader: str | None = None
     generator: str | None = None
     options: dict[str, Any] = {}
+    unfilled: Unfilled = "skip"
     split: SplitPlan = SplitPlan.model_validate({})
     candidates: CandidatePlan = CandidatePlan.model_validate({})
 
@@ -68,7 +70,8 @@ class Suite(Section):
 
     metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
     baseline: str = "first-stage"
-    datasets: dict[str, DatasetEntry]
+    oracle_baseline: str = "random"
+    datasets: dict[Name, DatasetEntry]
 
     @field_validator("metrics")
     @classmethod
@@ -94,7 +97,7 @@ class RerankerEntry(Section):
     beyond: Beyond = "window"
     window: int | None = Field(None, gt=1)
     stride: int | None = Field(None, gt=0)
-    permutations: int = Field(1, gt=0)
+    permutations: int = Field(1, gt=0, le=1000)
     permutation: Permutation = "cyclic"
 
     @model_validator(mode="after")
@@ -134,9 +137,9 @@ class Profile(Section):
 class Registry(Section):
     version: Literal[1]
     default_profile: str = "embedded"
-    profiles: dict[str, Profile]
-    suites: dict[str, Suite]
-    rerankers: dict[str, RerankerEntry]
+    profiles: dict[Name, Profile]
+    suites: dict[Name, Suite]
+    rerankers: dict[Name, RerankerEntry]
 
     def profile(self, name: str | None = None) -> Profile:
         return _pick(self.profiles, name or self.default_profile, "profile")
@@ -185,12 +188,22 @@ class Registry(Section):
                     raise ValueError(f"profile {name!r}: {error}") from error
         seen: dict[str, str] = {}
         for suite_name, suite in self.suites.items():
+            # a default may be missing: the table then says that there is no Δ, and why
+            for key in sorted({"baseline", "oracle_baseline"} & suite.model_fields_set):
+                named = getattr(suite, key)
+                if named not in self.rerankers:
+                    raise ValueError(
+                        f"suite {suite_name!r} names {key} {named!r}, which does not exist"
+                        + nearest(named, list(self.rerankers))
+                    )
             for dataset in suite.datasets:
                 if dataset in seen:
                     raise ValueError(
                         f"data set {dataset!r} stands in suites {seen[dataset]!r} and {suite_name!r}; rename one"
                     )
                 seen[dataset] = suite_name
+        for names in (self.profiles, self.suites, self.rerankers, seen):
+            told_apart(list(names))
         return self
 
 

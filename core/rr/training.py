@@ -7,11 +7,10 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import code_fingerprint, fingerprint, home
+from rr.artefacts import file_sha256, fingerprint, home, with_checksum
 from rr.checkpoints import (
     LOSSES,
     RECORD,
@@ -19,30 +18,41 @@ from rr.checkpoints import (
     Choice,
     chosen_checkpoint,
     identity,
+    kept_checkpoint,
     open_checkpoint,
     written_files,
 )
+from rr.data.view import shown, without_test
+from rr.environment import conditions, installed_versions
 from rr.errors import PluginError, RerankError
-from rr.evaluate.quality import measured_on
+from rr.evaluate.quality import dev_share
+from rr.gate import whole
 from rr.isolation import plugin_code
+from rr.keeping import home_at
+from rr.keys import component_key, settings_files
+from rr.names import as_file_name
+from rr.outputs import new_path
 from rr.plugins import Plugins
 from rr.progress import SILENT, Progress
 from rr.protocols import TrainingEvent
-from rr.resolve import Resolved, load_trainer, target_name, training_settings, weights_of
+from rr.rerank.untouched import unchanged
+from rr.resolve import Resolved, engines_of, load_trainer, training_settings, weights_of
+from rr.trial import tried
 from rr.types import Dataset
-from rr.workplace import workplace
+from rr.workplace import KEPT, workplace
 
 DEV_METRICS = "dev_metrics.json"
 """What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
 "notes": [line]}."""
 FALLEN = 0.95
 """Some tenth of the steps must have a mean loss below this share of the first tenth's, or it did not fall."""
-REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
+UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
     """Where the checkpoint of this entry on this data set is kept: a name for everything that determines it."""
-    return home() / "checkpoints" / f"{resolved.name}-{dataset.name}-{_key(plugins, resolved, dataset)[:16]}"
+    name = f"{as_file_name(resolved.name)}-{as_file_name(dataset.name)}-{_key(plugins, resolved, dataset)[:16]}"
+    return home() / "checkpoints" / name
 
 
 def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT) -> Choice:
@@ -70,67 +80,107 @@ def train(
     same key goes on from. Two processes with the same key take turns, and the second finds the work done.
 
     Raises:
-        RerankError: `out` exists, the entry has no trainer, or the training broke.
+        RerankError: `out` exists or cannot be written, the entry has no trainer, the training broke, or it has changed
+            nothing.
     """
-    folder = out or checkpoint_folder(plugins, resolved, dataset)
-    if out is not None and out.exists():
-        raise RerankError(f"{out} exists already; name a new folder with --out")
-    if folder.is_dir():
-        return open_checkpoint(folder)
+    folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
+    if out is not None:
+        new_path(out, "--out")
+    found = kept_checkpoint(folder, key)
+    if found is not None:
+        return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
-    with workplace(folder, _key(plugins, resolved, dataset)) as work:
-        if work is None:
-            return open_checkpoint(folder)
+    with workplace(folder, key) as work:
+        if work is None:  # someone else has finished it, or an interrupted sitting had
+            return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
         log = _Log()
-        with progress.task(f"{dataset.name}: training {resolved.name}", None) as advance, work.clock() as elapsed:
-            with plugin_code(f"training of {resolved.name!r} broke"):
-                target(settings, resolved.settings).train(dataset, work.folder, log.listener(advance))
+        given = without_test(shown(dataset))
+        with (
+            progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
+            work.clock() as elapsed,
+            conditions() as timed_on,
+            home_at(work.folder / KEPT),
+        ):
+            with (
+                unchanged((given, *given.documents.values(), *given.queries.values())),
+                plugin_code(f"training of {resolved.name!r} broke"),
+            ):
+                target(settings, resolved.settings).train(given, work.folder, log.listener(advance))
             if not work.folder.is_dir():
                 raise PluginError(f"training of {resolved.name!r} broke: the trainer removed the folder it writes into")
+            seconds, circumstances = round(elapsed(), 3), timed_on()
         if not work.writes:
-            return Checkpoint(folder, {"seconds": elapsed(), "notes": []})
+            return Checkpoint(folder, {"seconds": seconds, "notes": []})
+        files = written_files(work.folder)
+        info = tried(resolved, given, work.folder, files)
         record = {
             "reranker": resolved.name,
+            "key": key,
             **identity(plugins, resolved),
             "training": settings.model_dump(mode="json"),
             "data": {"name": dataset.name, "fingerprint": dataset.fingerprint},
             "versions": installed_versions(),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "seconds": round(elapsed(), 3),
-            **measured_on(settings),
+            "seconds": seconds,
+            "timed_on": circumstances,
+            "dev_share": dev_share(settings),
             **log.summary(),
-            "files": written_files(work.folder),
+            "trained_parameters": info.trainable if log.trained is None else log.trained,
+            "files": files,
         }
-        work.write(RECORD, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
         work.write(LOSSES, "".join(json.dumps(asdict(event)) + "\n" for event in log.events))
+        record["losses"] = {LOSSES: file_sha256(work.folder / LOSSES)}
+        work.write(RECORD, json.dumps(with_checksum(record), ensure_ascii=False, indent=2) + "\n")
         work.publish()
     return open_checkpoint(folder)
 
 
 @dataclass
 class _Log:
-    """Keeps every event, and stops a training whose loss is no number."""
+    """Keeps every event, and stops a training whose loss is no number, or whose dev figures are of several metrics."""
 
     events: list[TrainingEvent] = field(default_factory=list)
+    devs: list[float] = field(default_factory=list)
+    dev_metric: str | None = None
 
     def listener(self, advance: Callable[[int], None]) -> Callable[[TrainingEvent], None]:
         def listen(event: TrainingEvent) -> None:
             if event.loss is not None and not math.isfinite(event.loss):
                 raise RerankError(f"the loss is {event.loss} at step {event.step}; lower the learning rate")
+            if event.trained is not None and not whole(event.trained):
+                raise RerankError(f"TrainingEvent.trained is {event.trained!r}; it counts weights, from 0 on")
+            if event.dev is not None:
+                self._add(event.dev, event.metric)
             if event.loss is not None:
                 advance(1)
             self.events.append(event)
 
         return listen
 
+    @property
+    def trained(self) -> int | None:
+        """How many weights have received a gradient, where the trainer told."""
+        return max((event.trained for event in self.events if event.trained is not None), default=None)
+
+    def _add(self, dev: float, metric: str | None) -> None:
+        if self.devs and metric != self.dev_metric:
+            raise RerankError(
+                f"the trainer's dev figures are of two metrics, {self.dev_metric!r} and {metric!r}, and the best of "
+                "both would be of neither; report the one that it selects by"
+            )
+        self.devs.append(dev)
+        self.dev_metric = metric
+
     def summary(self) -> dict[str, Any]:
+        """`dev_metric`: what the trainer calls its dev figures; null where there are none, or where it does not say."""
         losses = [event.loss for event in self.events if event.loss is not None]
-        devs = [event.dev for event in self.events if event.dev is not None]
+        dev = {"dev_metric": self.dev_metric, "best_dev": max(self.devs, default=None)}
+        notes = [UNNAMED] if self.devs and self.dev_metric is None else []
         if not losses:
-            return {"steps": 0, "notes": ["trained without a single step"]}
+            return {"steps": 0, **dev, "notes": ["trained without a single step", *notes]}
         span = max(len(losses) // 10, 1)
         means = [sum(losses[start : start + span]) / span for start in range(0, len(losses) - span + 1, span)]
         # against the lowest, not the last: a curriculum turns harder on purpose
@@ -140,32 +190,22 @@ class _Log:
             "first_loss": means[0],
             "lowest_loss": min(means),
             "last_loss": means[-1],
-            "best_dev": max(devs, default=None),
-            "notes": [] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"],
+            **dev,
+            "notes": [*([] if fell else [f"loss did not fall ({means[0]:.3f} → {min(means):.3f})"]), *notes],
         }
 
 
 def _key(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> str:
     """A hash of everything that determines a checkpoint."""
     trainer, settings = load_trainer(plugins, resolved), training_settings(plugins, resolved)
+    registered = plugins.get("trainer", str(resolved.entry.trainer))
     return fingerprint(
         {
             "scorer": resolved.fingerprint(),
-            "trainer": target_name(trainer),
-            "code": code_fingerprint(trainer.__module__.partition(".")[0]),
+            "trainer": component_key(trainer, registered, engines_of(settings)),
             "training": settings.model_dump(mode="json"),
             "training weights": weights_of(settings),
+            "training files": settings_files(settings),
             "data": dataset.fingerprint,
         }
     )
-
-
-def installed_versions() -> dict[str, str]:
-    """The versions of the distributions that figures may depend on."""
-    versions = {}
-    for name in REPORTED_VERSIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions

@@ -1,7 +1,8 @@
 """The nouns of reranking: frozen and light, importable without any heavy package.
 
 Text is NFC-normalised on the way in (Vietnamese arrives in both composed and decomposed form), so that equal
-texts compare equal everywhere after.
+texts compare equal everywhere after. Everything is read-only all the way down: plugins are given the very objects that
+others are judged by.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import math
 import struct
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, NoReturn, Self
 
 from rr.errors import DataError, ScoringError
 
@@ -30,6 +31,9 @@ Beyond = Literal["window", "tournament"]
 Permutation = Literal["cyclic", "random"]
 """Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr.rerank.permute`)."""
 
+Unfilled = Literal["skip", "keep", "error"]
+"""What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
+
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
 
@@ -47,6 +51,32 @@ def nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+class ReadOnly(dict[Any, Any]):
+    """A mapping that cannot be changed; JSON, copies and pickles take it for the dictionary that it is."""
+
+    def _refuse(self, *arguments: object, **named: object) -> NoReturn:
+        raise TypeError("this mapping is read-only; make a copy to change: dict(…)")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[Any, Any]]]:
+        return type(self), (dict(self),)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+def read_only(value: Any) -> Any:
+    """The value with every mapping, list and set in it replaced by one that cannot be changed."""
+    if isinstance(value, ReadOnly):
+        return value
+    if isinstance(value, Mapping):
+        return ReadOnly({key: read_only(item) for key, item in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(read_only, value))
+    return frozenset(value) if isinstance(value, Set) else value
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text that can be ranked. `title` is what a list of candidates shows where the whole text is too long."""
@@ -59,11 +89,17 @@ class Document:
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", nfc(self.text))
         object.__setattr__(self, "title", nfc(self.title))
+        object.__setattr__(self, "metadata", read_only(self.metadata))
 
     @property
     def content(self) -> str:
         """Title and text as one passage."""
         return f"{self.title}\n{self.text}" if self.title and self.text else self.title or self.text
+
+    @property
+    def blank(self) -> bool:
+        """Whether there is nothing to read."""
+        return not self.title.strip() and not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +143,19 @@ class Scores:
 
     `diagnostics` are figures of this request alone (a truncated document counts 1.0, the probability mass on the
     labels is 0.93 …); the evaluator shows their means over the queries.
+
+    `ranked_by`: where `values` saturate (the sigmoid of a logit of 20 is 1 in 32 bits), the numbers that they were made
+    from; candidates are ordered, and runs written, by these. They must never contradict `values`.
     """
 
     values: tuple[float, ...]
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    ranked_by: tuple[float, ...] | None = None
+
+    @property
+    def keys(self) -> tuple[float, ...]:
+        """What the candidates are ordered by."""
+        return self.values if self.ranked_by is None else self.ranked_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +164,8 @@ class RankedDocument:
     score: float
     rank: int
     """1 for the best."""
+    ranked_by: float | None = None
+    """What it is ordered by, where its score saturates (`Scores.ranked_by`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +184,16 @@ class Ranking:
             ScoringError: not one finite number a candidate. Nothing is filled in, cut or skipped.
         """
         answer = checked_scores(request, answer)
-        documents = {document.id: document for document in request.candidates}
-        values = {document.id: value for document, value in zip(request.candidates, answer.values, strict=True)}
+        place = {document.id: index for index, document in enumerate(request.candidates)}
+        order = trec_order(dict(zip(place, answer.keys, strict=True)))
         items = tuple(
-            RankedDocument(documents[id_], values[id_], rank) for rank, id_ in enumerate(trec_order(values), 1)
+            RankedDocument(
+                request.candidates[place[id_]],
+                answer.values[place[id_]],
+                rank,
+                None if answer.ranked_by is None else answer.ranked_by[place[id_]],
+            )
+            for rank, id_ in enumerate(order, 1)
         )
         return cls(request.query, items, answer.diagnostics)
 
@@ -148,6 +201,11 @@ class Ranking:
     def scores(self) -> dict[str, float]:
         """Document id → score, best first."""
         return {item.document.id: item.score for item in self.items}
+
+    @property
+    def run(self) -> dict[str, float]:
+        """Document id → what it is ordered by, best first: the run that trec_eval reads in this very order."""
+        return {i.document.id: i.score if i.ranked_by is None else i.ranked_by for i in self.items}
 
 
 def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores:
@@ -160,7 +218,9 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     if not isinstance(diagnostics, Mapping):
         raise ScoringError(f"query {request.query.id!r}: diagnostics are {type(diagnostics).__name__}, not a mapping")
     names, numbers = list(diagnostics), _flat(request, list(diagnostics.values()))
-    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)))
+    keys = answer.ranked_by if isinstance(answer, Scores) else None
+    ranked_by = None if keys is None else _flat(request, keys)
+    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)), ranked_by)
     if len(scores.values) != len(request.candidates):
         raise ScoringError(
             f"query {request.query.id!r}: {len(scores.values)} scores for {len(request.candidates)} candidates"
@@ -171,6 +231,12 @@ def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores
     wrong = [name for name, value in scores.diagnostics.items() if not math.isfinite(value)]
     if wrong:
         raise ScoringError(f"query {request.query.id!r}: diagnostic {wrong[0]!r} is NaN or infinite")
+    if ranked_by is not None:
+        if len(ranked_by) != len(scores.values) or not all(map(math.isfinite, ranked_by)):
+            raise ScoringError(f"query {request.query.id!r}: ranked_by must hold one finite number a candidate")
+        ordered = [value for _, value in sorted(zip(ranked_by, scores.values, strict=True))]
+        if ordered != sorted(ordered):
+            raise ScoringError(f"query {request.query.id!r}: ranked_by and the scores put candidates in another order")
     return scores
 
 
@@ -189,20 +255,35 @@ def _flat(request: Request, answer: object) -> tuple[float, ...]:
     return tuple(values)
 
 
-def float32(value: float) -> float:
-    """The value as trec_eval holds it; beyond the range of 32 bits, infinite."""
+def float32(values: Iterable[float]) -> tuple[float, ...]:
+    """The values as trec_eval holds them; beyond the range of 32 bits, infinite."""
+    values = tuple(values)
+    layout = f"{len(values)}f"
     try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
+        return struct.unpack(layout, struct.pack(layout, *values))
     except OverflowError:
-        return math.copysign(math.inf, value)
+        whole = [math.copysign(math.inf, value) if abs(value) > LARGEST else value for value in values]
+        return struct.unpack(layout, struct.pack(layout, *whole))
+
+
+LARGEST = (2 - 2**-24) * 2.0**127
+"""From here on, 32 bits round to infinity."""
 
 
 def trec_order(scores: Mapping[str, float]) -> list[str]:
-    """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run.
+    """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run, whose
+    scores it holds in 32 bits. It is the one order of everything here: rankings, runs, cutoffs and metrics.
 
     A rule that does not look at the input order, so that a constant scorer cannot profit from it.
     """
-    return sorted(sorted(scores, reverse=True), key=lambda id_: -scores[id_])
+    held = dict(zip(scores, float32(scores.values()), strict=True))
+    return sorted(sorted(scores, reverse=True), key=lambda id_: -held[id_])
+
+
+def lost_in_32_bits(scores: Iterable[float]) -> bool:
+    """Whether two different scores are one number in 32 bits: their order is that of the ids, as in trec_eval."""
+    distinct = set(scores)
+    return len(set(float32(distinct))) < len(distinct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,23 +321,36 @@ class Dataset:
     fingerprint: str
     groups: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            object.__setattr__(self, one.name, read_only(getattr(self, one.name)))
+
     def requests(self, split: str) -> list[Request]:
-        """One request for every query of the split, in the split's order."""
+        """One request for every query of the split, in the split's order. Under protocol oracle without the first
+        stage's scores: a truth that was put in would be known by its own."""
         return [
             Request(
                 self.queries[query_id],
                 tuple(self.documents[id_] for id_ in self.candidates[query_id]),
-                self.first_stage[query_id],
+                None if self.protocol == "oracle" else self.first_stage[query_id],
             )
             for query_id in self.splits[split]
         ]
 
     def relevant(self, query_id: str) -> set[str]:
-        """The ids of the documents that are relevant to the query."""
-        return {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
+        """The ids of the relevant documents that can be read. One that is blank or not in `documents` is judged
+        relevant all the same: it stands in `qrels`, and counts as missed."""
+        return {
+            id_
+            for id_, grade in self.qrels[query_id].items()
+            if grade > 0 and id_ in self.documents and not self.documents[id_].blank
+        }
 
     def recall_ceiling(self, split: str) -> float:
         """The mean share of relevant documents that are among the candidates: the best recall any reranker of
         this data set can reach."""
-        shares = [len(self.relevant(q) & set(self.candidates[q])) / len(self.relevant(q)) for q in self.splits[split]]
+        shares = []
+        for query_id in self.splits[split]:
+            relevant = {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
+            shares.append(len(relevant & set(self.candidates[query_id])) / len(relevant))
         return sum(shares) / len(shares)

@@ -27,6 +27,8 @@ def validated(model: type[ModelT], content: dict[str, Any], where: str) -> Model
 
 def _explained(model: type[BaseModel], problem: Any) -> str:
     location = [str(part) for part in problem["loc"]]
+    if location[-1:] == ["[key]"]:  # the message is about the name itself, and quotes it
+        location = location[:-2]
     place = ".".join(location)
     if problem["type"] == "extra_forbidden":
         parent = _model_at(model, location[:-1])

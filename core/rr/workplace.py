@@ -13,12 +13,29 @@ from typing import Any
 
 from filelock import FileLock
 
-from rr.artefacts import fingerprint, flush, home, publish, write_atomic
+from rr.artefacts import (
+    DamagedError,
+    fingerprint,
+    flush,
+    home,
+    made,
+    outdated,
+    own_folder,
+    publish,
+    read_json,
+    set_aside,
+    take_away,
+    with_checksum,
+    write_atomic,
+)
 from rr.errors import PluginError, RerankError
 from rr.processes import rank
 from rr.protocols import STATE
 
 NOTES = "workplace.json"
+KEPT = "kept"
+"""A training's own home (`rr.keeping.home_at`): it finds nothing there that others have computed, and after a kill what
+it has computed itself."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +68,9 @@ class Workplace:
         published, and now it is.
 
         Raises:
-            RerankError: another piece of work was interrupted here.
+            RerankError: another piece of work was interrupted here, or the folder is not ours.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        own_folder(self.folder)
         notes = self._notes()
         if notes and notes["key"] != self.key:
             raise RerankError(
@@ -63,10 +80,10 @@ class Workplace:
         if notes.get("finished"):
             self._show()
             return True
-        ours = (STATE, NOTES) if notes else ()  # a state without its key could be anyone's
+        ours = (STATE, KEPT, NOTES) if notes else ()  # a state without its key could be anyone's
         for left in self.folder.iterdir():  # what was written after the last state is written again
             if left.name not in ours:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         if not notes:
             self._note(0.0)
         return False
@@ -77,24 +94,32 @@ class Workplace:
 
     def publish(self) -> None:
         if self.writes:
+            shutil.rmtree(self.folder / KEPT, ignore_errors=True)
             flush(self.folder)
             self._note(0.0, finished=True)
             self._show()
 
     def _show(self) -> None:
         shutil.rmtree(self.folder / STATE, ignore_errors=True)
+        if outdated(self.path):
+            take_away(self.path)
         publish(self.folder, self.path)
+        made(self.path)
         (self.path / NOTES).unlink(missing_ok=True)
 
     def _notes(self) -> dict[str, Any]:
+        """Nothing where they are damaged: a state that lies there could be anyone's."""
         try:
-            return dict(json.loads((self.folder / NOTES).read_text(encoding="utf-8")))
+            return read_json(self.folder / NOTES)
         except FileNotFoundError:
+            return {}
+        except (DamagedError, OSError) as error:
+            set_aside(self.folder / NOTES, error, "the training starts over")
             return {}
 
     def _note(self, seconds: float, finished: bool = False) -> None:
         content = {"key": self.key, "seconds": seconds, "finished": finished}
-        write_atomic(self.folder / NOTES, json.dumps(content))
+        write_atomic(self.folder / NOTES, json.dumps(with_checksum(content)))
 
 
 @contextmanager
@@ -103,7 +128,10 @@ def alone(path: Path) -> Iterator[None]:
     # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
     locks = home() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{fingerprint(str(path.resolve()))[:16]}.lock"):
+    lock = locks / f"{fingerprint(str(path.resolve()))[:16]}.lock"
+    if lock.is_symlink():
+        raise RerankError(f"{lock} is a symbolic link; remove it")
+    with FileLock(lock):
         yield
 
 
@@ -120,7 +148,7 @@ def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
         yield place
         return
     with alone(path):
-        if path.is_dir():
+        if path.is_dir() and not outdated(path):
             yield None
             return
         if place.prepare():

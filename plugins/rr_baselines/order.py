@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rr
-from rr import ModelInfo, Ranking, Request, ScoringError
+from rr import ModelInfo, NotApplicableError, Ranking, Request
 
 
 class FirstStage:
@@ -23,7 +23,9 @@ class FirstStage:
 
     def _rank(self, request: Request) -> Ranking:
         if request.first_stage is None:
-            raise ScoringError(f"query {request.query.id!r} brings no first-stage scores to rank by")
+            raise NotApplicableError(
+                "no first stage's order is shown here (protocol oracle shows none: it tells the answer)"
+            )
         return Ranking.from_scores(request, request.first_stage)
 
 

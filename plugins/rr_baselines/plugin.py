@@ -16,7 +16,7 @@ def rr_register_rerankers() -> list[Component]:
 @hookimpl
 def rr_register_scorers() -> list[Component]:
     return [
-        Component("bm25", "rr_baselines.bm25:Bm25Scorer", "BM25 with the candidates as its collection"),
+        Component("bm25", "rr_baselines.bm25:Bm25Scorer", "BM25 with the candidates as its collection", ("bm25s",)),
         Component(
             "bi_encoder",
             "rr_baselines.bi_encoder:BiEncoderScorer",

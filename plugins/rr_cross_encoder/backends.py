@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from rr.artefacts import atomic_folder, code_fingerprint, fingerprint, home
+from rr.artefacts import fingerprint, home
 from rr.errors import RerankError
+from rr.keys import code_fingerprint
+from rr.sealed import is_sealed, sealed_folder
 
 Backend = Literal["torch", "onnx", "openvino"]
 Inputs = Mapping[str, Tensor]
@@ -80,8 +82,8 @@ def exported(
     versions = [version(name) for name in ("torch", "transformers", "onnxscript")]
     name = fingerprint([*key, backend, quantized, versions, code_fingerprint("rr_cross_encoder")])
     folder = home() / "exports" / name[:16]
-    if not folder.is_dir():
-        with atomic_folder(folder) as work, _silent():
+    if not is_sealed(folder, name):
+        with sealed_folder(folder, name) as work, _silent():
             _export(model, probes[0], work / FILE)
             _check(model, Exported(backend, work / FILE), probes)
             if quantized:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from FlagEmbedding import FlagReranker
 from pydantic import Field
 from transformers import AutoConfig, AutoTokenizer
@@ -17,9 +18,11 @@ from transformers import AutoConfig, AutoTokenizer
 from rr import ModelInfo, Request, RerankError, Scores, Settings
 from rr.modeling.batching import token_batches
 from rr.modeling.device import parameter_counts, pick_device
-from rr.modeling.loading import quiet, weights_not_in
+from rr.modeling.loading import check_length, check_safetensors, quiet, weights_not_in
+from rr.modeling.padding import settle_padding
 from rr.modeling.source import model_path, weights_fingerprint, weights_folder
-from rr_cross_encoder.model import check_config
+from rr.modeling.trust import runs_code
+from rr_cross_encoder.model import PROBE, check_labels, check_separator
 from rr_cross_encoder.scorer import by_request
 
 
@@ -37,6 +40,7 @@ class FlagRerankerSettings(Settings):
     use_fp16: bool = False
     """Half precision, on a GPU."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     def weights(self) -> str:
         return weights_fingerprint(self.model)
@@ -55,27 +59,35 @@ class FlagScorer:
         self._settings, self._trained, device = settings, checkpoint is not None, pick_device()
         if settings.use_fp16 and device.type == "cpu":
             raise RerankError("use_fp16: FlagReranker has half precision on a GPU only; set use_fp16: false")
-        remote = settings.trust_remote_code
+        remote = runs_code(settings.trust_remote_code, source)
+        check_safetensors(source)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
-        check_config(config, self._tokenizer, settings.model, settings.max_seq_length)
+        check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
+        check_separator(self._tokenizer, settings.model)
         with quiet():
             self._reranker: Any = FlagReranker(
                 source,
                 use_fp16=settings.use_fp16,
                 max_length=settings.max_seq_length,
                 query_max_length=self._query_limit,
-                normalize=settings.scale == "probability",
+                normalize=False,  # a sigmoid is taken of logits that are kept, which it is ranked by
                 trust_remote_code=remote,
                 devices=str(device),
             )
         self._check_weights(source)
+        check_length(self._reranker.model, settings.max_seq_length, self._tokenizer)
         self._reranker.model.float()  # transformers loads the format that was saved; use_fp16 halves it again
+        settle_padding(settings.model, [self._reranker.tokenizer], self._read, PROBE, settings.use_fp16)
 
     @property
     def info(self) -> ModelInfo:
         total, _ = parameter_counts(self._reranker.model)
-        return ModelInfo(self._settings.scale, state="trained" if self._trained else "pretrained", parameters=total)
+        return ModelInfo(
+            self._settings.scale,
+            state="trained" if self._trained else "pretrained",
+            parameters=total,
+            precision="float16" if self._settings.use_fp16 else "float32",
+        )
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         """
@@ -84,15 +96,20 @@ class FlagScorer:
         """
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         lengths = self._lengths(requests)
-        values = [0.0] * len(pairs)
+        logits = [0.0] * len(pairs)
         for batch in token_batches(
             [min(n, self._settings.max_seq_length) for n in lengths], self._settings.token_budget
         ):
-            # one more than there are: from as many pairs as batch_size on it draws progress bars
-            found = self._reranker.compute_score([pairs[index] for index in batch], batch_size=len(batch) + 1)
-            for index, value in zip(batch, found, strict=True):
-                values[index] = value
-        return by_request(requests, values, [length > self._settings.max_seq_length for length in lengths])
+            for index, value in zip(batch, self._read([pairs[index] for index in batch]).tolist(), strict=True):
+                logits[index] = value
+        cut = [length > self._settings.max_seq_length for length in lengths]
+        return by_request(requests, logits, cut, self._settings.scale)
+
+    def _read(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
+        """Shape (pairs,), in 64 bits as it gives them."""
+        # one more than there are: from as many pairs as batch_size on it draws progress bars
+        found = self._reranker.compute_score(list(pairs), batch_size=len(pairs) + 1)
+        return torch.tensor(found, dtype=torch.float64)
 
     @property
     def _query_limit(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +14,16 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rr import RerankError, Settings
 from rr.modeling.batching import token_batches
-from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, seeded
-from rr.modeling.loading import check_length, quiet
+from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, precision_of, seeded
+from rr.modeling.loading import check_length, check_safetensors, quiet
 from rr.modeling.packed import pack, packs
+from rr.modeling.padding import settle_padding
 from rr.modeling.short import ShortEncoder, has_short_way
 from rr.modeling.source import model_path, weights_fingerprint
-from rr_cross_encoder.backends import Backend, exported, int8
+from rr.modeling.trust import runs_code
+from rr_cross_encoder.backends import ENGINES, Backend, exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
+from rr_cross_encoder.served import own_prompt
 
 MIN_DOCUMENT_TOKENS = 8
 PACK = 1024
@@ -49,6 +53,7 @@ class CrossEncoderSettings(Settings):
     seed: int = 0
     """Of the random head, where the base model has none."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     @model_validator(mode="after")
     def _go_together(self) -> CrossEncoderSettings:
@@ -63,6 +68,9 @@ class CrossEncoderSettings(Settings):
 
     def weights(self) -> str:
         return weights_fingerprint(self.model)
+
+    def engines(self) -> tuple[str, ...]:
+        return () if self.backend == "torch" else (ENGINES[self.backend], "onnxscript")
 
     def reference(self) -> CrossEncoderSettings:
         """The torch model in float32, which the others approximate."""
@@ -82,10 +90,12 @@ class PairModel:
         source = str(checkpoint) if checkpoint else model_path(settings.model, settings.sha256)
         self.settings = settings
         self.device = pick_device() if settings.plain else torch.device("cpu")
-        remote = settings.trust_remote_code
+        remote = runs_code(settings.trust_remote_code, source)
+        check_safetensors(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
-        check_config(config, self.tokenizer, settings.model, settings.max_seq_length)
+        self.prompt = own_prompt(source)
+        check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
+        check_separator(self.tokenizer, settings.model)
         with quiet(), seeded(settings.seed):
             self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source,
@@ -96,8 +106,11 @@ class PairModel:
                 output_loading_info=True,
             )
         self.untrained = tuple(sorted(loading["missing_keys"]))
+        check_length(self.model, settings.max_seq_length, self.tokenizer)
         self.model.to(self.device).eval()
         self.parameters, self.trainable = parameter_counts(self.model)
+        self.precision = precision_of(self.model.dtype)
+        self._settle_padding()
         self.packs = settings.plain and self.device.type == "cpu" and can_pack_pairs(self.model)
         self.shortens = False
         if self.packs:
@@ -134,6 +147,23 @@ class PairModel:
     def _padded(self, batch: Sequence[Encoded]) -> torch.Tensor:
         padded = self.tokenizer.pad(list(batch), return_tensors="pt").to(self.device)
         return self.model(**padded).logits[:, 0].float()  # type: ignore[no-any-return]
+
+    def _settle_padding(self) -> None:
+        """
+        Raises:
+            RerankError: there is nothing to pad with, or padding changes the logits.
+        """
+        config = self.model.config.get_text_config()
+        if self.tokenizer.pad_token_id is None:
+            raise RerankError(
+                f"model {self.settings.model!r} has no pad token, which batches need; name one in its "
+                "tokenizer_config.json (pad_token), one that no text holds"
+            )
+        if config.pad_token_id is None:  # decoders find a text's last token by it
+            config.pad_token_id = self.tokenizer.pad_token_id
+        probe, _ = self.encode(PROBE)
+        half = self.model.dtype != torch.float32
+        settle_padding(self.settings.model, [self.tokenizer], self._padded, probe, half)
 
     @torch.inference_mode()
     def _pack(self) -> None:
@@ -188,16 +218,32 @@ class PairModel:
         if not pairs:
             return []
         queries, documents = zip(*pairs, strict=True)
-        rows = self.tokenizer(list(queries), list(documents), padding=False, verbose=False, **options)
+        asked = [self.prompt + query for query in queries]
+        rows = self.tokenizer(asked, list(documents), padding=False, verbose=False, **options)
         return [{name: values[index] for name, values in rows.items()} for index in range(len(pairs))]
 
 
-def check_config(config: Any, tokenizer: Any, model: str, max_seq_length: int) -> None:
+def check_labels(config: Any, model: str) -> None:
     """
     Raises:
-        RerankError: the model has several labels, or fewer positions than `max_seq_length`.
+        RerankError: the model has several labels.
     """
     classifies = any("ForSequenceClassification" in name for name in config.architectures or ())
     if classifies and config.num_labels != 1:
         raise RerankError(f"model {model!r} has {config.num_labels} labels; a cross-encoder needs one logit")
-    check_length(config, tokenizer, max_seq_length)
+
+
+def check_separator(tokenizer: Any, model: str) -> None:
+    """
+    Raises:
+        RerankError: query and document run into each other: nothing tells where one ends and the other begins.
+    """
+    for space in ("", " "):  # some tokenizers make spaces part of a word
+        pairs = [("a b c", ""), ("a", f"{space}b c"), ("a b", f"{space}c")]
+        queries, documents = zip(*pairs, strict=True)
+        columns = tokenizer(list(queries), list(documents), padding=False, truncation=False).values()
+        if any(one == other for one, other in combinations(zip(*columns, strict=True), 2)):
+            raise RerankError(
+                f"model {model!r}: its tokenizer puts nothing between query and document; use a model whose tokenizer "
+                "does (most decoders' do not)"
+            )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rr import Dataset, RerankError
+from rr.data.equal import folded
 from rr.data.negatives import random_negatives
 from rr_cross_encoder.settings import CrossEncoderTraining
 
@@ -73,14 +74,21 @@ def labelled_pairs(dataset: Dataset, pools: Pools, settings: CrossEncoderTrainin
 def _groups(
     dataset: Dataset, pools: Pools, settings: CrossEncoderTraining, generator: random.Random
 ) -> list[list[LabelledPair]]:
-    """Each positive of the train split, with the negatives drawn for it behind it."""
+    """Each positive of the train split, with the negatives drawn for it behind it. No pair of texts is labelled both:
+    what is relevant to a query of the same text is no negative, whatever the two histories."""
+    relevant: dict[str, set[str]] = {}
+    for query_id in dataset.splits["train"]:
+        texts = {folded(dataset.documents[id_].content) for id_ in dataset.relevant(query_id)}
+        relevant.setdefault(folded(dataset.queries[query_id].text), set()).update(texts)
     groups = []
     for query_id in dataset.splits["train"]:
         text, pool = dataset.queries[query_id].text, pools[query_id]
         for positive in sorted(dataset.relevant(query_id)):
             hard = generator.sample(pool, min(settings.num_hard_negatives, len(pool)))
             others = random_negatives(dataset, query_id, settings.num_random_negatives, generator, hard)
-            labelled = [(positive, 1.0), *((id_, 0.0) for id_ in (*hard, *others))]
+            answers = relevant[folded(text)]
+            negatives = [id_ for id_ in (*hard, *others) if folded(dataset.documents[id_].content) not in answers]
+            labelled = [(positive, 1.0), *((id_, 0.0) for id_ in negatives)]
             groups.append([(text, dataset.documents[id_].content, label) for id_, label in labelled])
     if all(len(group) == 1 for group in groups):
         raise RerankError("there are no negatives to train on; raise num_hard_negatives or num_random_negatives")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rr import ModelInfo, Request, Scores
-from rr.types import State
+from rr.types import Scale, State
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 
 
@@ -39,27 +39,28 @@ class CrossEncoderScorer:
             parameters=pairs.parameters,
             trainable=pairs.trainable,
             notes=tuple(notes),
+            precision=pairs.precision,
         )
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         encoded, cut = self._pairs.encode(pairs)
-        values = self._pairs.score(encoded)
-        if self._pairs.settings.scale == "probability":
-            values = [sigmoid(value) for value in values]
-        return by_request(requests, values, cut)
+        return by_request(requests, self._pairs.score(encoded), cut, self._pairs.settings.scale)
 
 
-def by_request(requests: Sequence[Request], values: Sequence[float], cut: Sequence[bool]) -> list[Scores]:
-    """The answers: `values` and `cut` have a place for each pair of the requests, one request behind the other."""
+def by_request(requests: Sequence[Request], logits: Sequence[float], cut: Sequence[bool], scale: Scale) -> list[Scores]:
+    """The answers: `logits` and `cut` have a place for each pair of the requests, one request behind the other.
+    Probabilities are ranked by their logits, since those above 17 are all 1 in 32 bits."""
     answers, start = [], 0
     for request in requests:
         span = slice(start, start := start + len(request.candidates))
-        truncated = sum(cut[span]) / len(request.candidates)
-        answers.append(Scores(tuple(values[span]), {"truncated": truncated}))
+        values, diagnostics = tuple(logits[span]), {"truncated": sum(cut[span]) / len(request.candidates)}
+        if scale == "probability":
+            answers.append(Scores(tuple(map(sigmoid, values)), diagnostics, ranked_by=values))
+        else:
+            answers.append(Scores(values, diagnostics))
     return answers
 
 
 def sigmoid(logit: float) -> float:
-    """In 64 bits, so that logits below 20 that differ as 32-bit numbers stay different."""
     return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

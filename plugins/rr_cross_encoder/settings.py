@@ -47,6 +47,9 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
     eval_steps: int | None = Field(100, gt=0)
     evaluations: int | None = Field(10, gt=0)
 
+    def selects_by(self) -> str:
+        return self.dev_metric
+
     @model_validator(mode="before")
     @classmethod
     def _filled_by_preset(cls, given: Any) -> Any:

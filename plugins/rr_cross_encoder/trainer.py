@@ -25,6 +25,7 @@ from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import CrossEncoderSettings, PairModel
 from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_samples
 from rr_cross_encoder.scorer import CrossEncoderScorer
+from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderTraining
 
 
@@ -71,7 +72,7 @@ class CrossEncoderTrainer:
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         with quiet():
             pairs.model.save_pretrained(out)
-            pairs.tokenizer.save_pretrained(out)
+            save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, out)
 
 
 def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]]) -> CrossEncoderTraining:

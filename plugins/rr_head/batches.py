@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, HardNegative, RerankError
+from rr.data.equal import folded
 from rr.data.negatives import hard_negatives
 from rr.modeling.encoding import FrozenEncoder
-from rr_head.listings import Embed
+from rr.modeling.roles import Embed, Role
 from rr_head.model import project
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One query with one of its positives; all as texts, since equal texts are one vector to the encoder."""
+    """One query with one of its positives; all as texts, since equal texts of a role are one vector to the encoder."""
 
     query_id: str
     query: str
@@ -30,8 +31,8 @@ class Row:
     """Contents relevant to a train query of this text: no negatives of this row, whatever their ids."""
 
     @property
-    def texts(self) -> list[str]:
-        return [self.query, self.positive, *self.contents]
+    def documents(self) -> list[str]:
+        return [self.positive, *self.contents]
 
 
 def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
@@ -40,13 +41,16 @@ def training_rows(dataset: Dataset, num_hard_negatives: int) -> list[Row]:
     Raises:
         RerankError: a negative weight, which no exponential can be multiplied by.
     """
-    content = {id_: document.content for id_, document in dataset.documents.items()}
+    first: dict[str, str] = {}  # equal texts, which may differ in blanks, are taken as the first of them
+    content = {id_: first.setdefault(folded(one.content), one.content) for id_, one in dataset.documents.items()}
+    asked = {
+        q: first.setdefault(folded(dataset.queries[q].text), dataset.queries[q].text) for q in dataset.splits["train"]
+    }
     relevant: dict[str, set[str]] = defaultdict(set)
-    for query_id in dataset.splits["train"]:
-        relevant[dataset.queries[query_id].text] |= {content[id_] for id_ in dataset.relevant(query_id)}
+    for query_id, text in asked.items():
+        relevant[text] |= {content[id_] for id_ in dataset.relevant(query_id)}
     rows = []
-    for query_id in dataset.splits["train"]:
-        text = dataset.queries[query_id].text
+    for query_id, text in asked.items():
         negatives = hard_negatives(dataset, query_id, num_hard_negatives)
         for negative in negatives:
             if not 0 <= negative.weight < float("inf"):
@@ -67,12 +71,16 @@ class Vectors:
     """The vectors of the rows' texts as one matrix (texts, d_in), encoded at once, for batches to pick from."""
 
     def __init__(self, encoder: FrozenEncoder, rows: Sequence[Row]) -> None:
-        texts = sorted({text for row in rows for text in row.texts})
-        self._places = {text: place for place, text in enumerate(texts)}
-        self.matrix = encoder(texts)
+        queries = sorted({row.query for row in rows})
+        documents = sorted({text for row in rows for text in row.documents})
+        self.matrix = torch.cat([encoder(queries, "query"), encoder(documents, "document")])
+        self._places: dict[Role, dict[str, int]] = {
+            "query": {text: place for place, text in enumerate(queries)},
+            "document": {text: place for place, text in enumerate(documents, len(queries))},
+        }
 
-    def __call__(self, texts: Iterable[str]) -> Tensor:
-        return self.matrix[[self._places[text] for text in texts]]
+    def __call__(self, texts: Iterable[str], role: Role) -> Tensor:
+        return self.matrix[[self._places[role][text] for text in texts]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +96,19 @@ class Batch:
 
 
 def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool) -> Batch:
-    """`embed` gives (texts, d_in), of any length.
+    """`embed` gives vectors of any length, (texts, d_in).
 
     Rows with fewer hard negatives than the longest are padded with weight 0. `cross_row`: hard negatives of the other
     rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
-    queries = project(head, embed(row.query for row in rows))
-    positives = project(head, embed(row.positive for row in rows))
+    queries = project(head, embed([row.query for row in rows], "query"))
+    positives = project(head, embed([row.positive for row in rows], "document"))
     width = max(len(row.contents) for row in rows)
     given = [[negative.weight for negative in row.negatives] for row in rows]
     weights = torch.tensor([one + [0.0] * (width - len(one)) for one in given], device=queries.device)
     negatives = queries.new_zeros(len(rows), width, queries.shape[1])
     if width:
         padded = [text for row in rows for text in row.contents + [row.positive] * (width - len(row.contents))]
-        negatives = project(head, embed(padded)).view(negatives.shape)
+        negatives = project(head, embed(padded, "document")).view(negatives.shape)
     same = _same(rows).to(queries.device)
     foreign = _foreign(rows, width).to(queries.device) & (weights > 0) if cross_row and width else None
     return Batch(queries, positives, negatives, weights, same, foreign)

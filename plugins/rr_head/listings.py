@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from rr import Dataset
+from rr.data.equal import folded
+from rr.data.negatives import answers
 from rr.evaluate.metrics import metric
+from rr.modeling.roles import Embed
 
 ListingMetric = Literal["MRR", "R@1", "nDCG@10"]
 MEASURES = {"MRR": metric("MRR"), "R@1": metric("Hit@1"), "nDCG@10": metric("nDCG@10")}
@@ -22,14 +24,12 @@ OTHERS = 1000
 BLOCK = 256
 """Queries ranked at a time."""
 
-Embed = Callable[[Iterable[str]], Tensor]
-
 
 class ListingTask:
     """What is ranked for each query of a split: its relevant listings; its own hard negatives, those that the data
     set names, or its first-stage candidates where it names none; and what is relevant to the split's other queries
     (`OTHERS` of these, drawn with a fixed seed, if there are more). Left out is what the query's history holds, and
-    what reads like a relevant listing."""
+    what reads like a relevant listing, or like that of a query that asks the same."""
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self._dataset = dataset
@@ -41,17 +41,18 @@ class ListingTask:
         # equal scores then stand in the order of trec_eval, by descending id
         self._documents = sorted(set().union(*self._candidates), reverse=True)
         self._column = {id_: column for column, id_ in enumerate(self._documents)}
-        self._columns = [torch.tensor(sorted(map(self._column.__getitem__, ids))) for ids in self._candidates]
+        self._columns = [
+            torch.tensor(sorted(map(self._column.__getitem__, ids)), dtype=torch.long) for ids in self._candidates
+        ]
 
     def _of(self, query_id: str, others: list[str]) -> set[str]:
         data, relevant = self._dataset, self._dataset.relevant(query_id)
         named = [negative.document_id for negative in data.hard_negatives.get(query_id, ())]
-        answers = {data.documents[id_].content for id_ in relevant}
-        met = {document.id for document in data.queries[query_id].history}
+        no_negatives = answers(data, query_id)
         negatives = {
             id_
             for id_ in (*(named or data.candidates[query_id]), *others)
-            if id_ not in met and data.documents[id_].content not in answers
+            if folded(data.documents[id_].content) not in no_negatives
         }
         return relevant | negatives
 
@@ -63,13 +64,14 @@ class ListingTask:
     def values(self, embed: Embed) -> dict[str, list[float]]:
         """Each measure, one value a query in the split's order; `accuracy`, for each (positive, named hard negative)
         pair 1 where the positive has the higher cosine and else 0; and `accuracy TYPE`, the same for the negatives of
-        this type (one of several types counts under each). `embed` gives (texts, d), of any length."""
-        documents = _unit(embed(self._dataset.documents[id_].content for id_ in self._documents))
+        this type (one of several types counts under each). `embed` gives vectors of any length."""
+        contents = [self._dataset.documents[id_].content for id_ in self._documents]
+        documents = _unit(embed(contents, "document"))
         found: dict[str, list[float]] = {name: [] for name in MEASURES}
         pairs: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(self._queries), BLOCK):
             block = self._queries[start : start + BLOCK]
-            queries = _unit(embed(self._dataset.queries[query_id].text for query_id in block))
+            queries = _unit(embed([self._dataset.queries[query_id].text for query_id in block], "query"))
             cosines = (queries @ documents.T).cpu()
             for row, query_id in enumerate(block):
                 for name, value in self._ranked(query_id, cosines[row], self._columns[start + row]).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +16,17 @@ from torch import Tensor
 from rr import RerankError
 from rr.modeling.device import seeded
 from rr.modeling.encoding import EncoderSettings
+from rr.modeling.roles import Role
 
 WEIGHTS = "head.safetensors"
 LAST_WEIGHTS = "last.safetensors"
 CONFIG = "head.json"
 
 Initialisation = Literal["random", "orthogonal", "pca"]
-NOT_IN_CONFIG = {"model", "sha256", "batch_size", "trust_remote_code", "seed"}
-"""Settings that a vector does not depend on, or not beyond the weights' fingerprint."""
+NOT_IN_CONFIG = {"model", "sha256", "batch_size", "trust_remote_code", "seed", "query_prompt", "document_prompt"}
+"""Settings that a vector does not depend on, or not beyond the weights' fingerprint and the encoder's prompts."""
+Prompts = Mapping[Role, str]
+NO_PROMPTS: Prompts = {}
 SHARPEST = 100.0
 """1 / τ is never learned beyond this (Radford et al. 2021)."""
 
@@ -34,11 +38,16 @@ class HeadSettings(EncoderSettings):
     """Of the head's random initialisation."""
 
 
-def make_head(settings: HeadSettings, d_in: int, checkpoint: Path | None) -> torch.nn.Linear:
+def make_head(
+    settings: HeadSettings, d_in: int, checkpoint: Path | None, prompts: Prompts = NO_PROMPTS
+) -> torch.nn.Linear:
     """The bias-free projection: seeded and random, or as it was trained.
 
+    Args:
+        prompts: what the encoder puts before queries and documents.
+
     Raises:
-        RerankError: the checkpoint was trained on another encoder, or for other dimensions.
+        RerankError: the checkpoint was trained on another encoder or with other prompts, or for other dimensions.
     """
     with seeded(settings.seed):
         head = torch.nn.Linear(d_in, settings.dimensions, bias=False)
@@ -46,7 +55,7 @@ def make_head(settings: HeadSettings, d_in: int, checkpoint: Path | None) -> tor
         torch.nn.init.normal_(head.weight, std=settings.dimensions**-0.5)
     if checkpoint is None:
         return head
-    loaded = _config(settings, d_in)
+    loaded = _config(settings, d_in, prompts)
     written = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
     trained = {name: value for name, value in written.items() if name != "temperature"}
     if trained != loaded:
@@ -96,11 +105,18 @@ class Trainee(torch.nn.Module):
         return torch.exp(-self.log_scale)
 
 
-def save_head(best: torch.nn.Linear, last: Tensor, settings: HeadSettings, temperature: float, out: Path) -> None:
+def save_head(
+    best: torch.nn.Linear,
+    last: Tensor,
+    settings: HeadSettings,
+    temperature: float,
+    out: Path,
+    prompts: Prompts = NO_PROMPTS,
+) -> None:
     """The best head, which is the one that is loaded; the weight of the last one; and what both were trained with."""
     save_file({"weight": best.weight.detach().cpu().contiguous()}, out / WEIGHTS)
     save_file({"weight": last.detach().cpu().contiguous()}, out / LAST_WEIGHTS)
-    config = json.dumps({**_config(settings, best.in_features), "temperature": temperature}, indent=2)
+    config = json.dumps({**_config(settings, best.in_features, prompts), "temperature": temperature}, indent=2)
     (out / CONFIG).write_text(config + "\n", encoding="utf-8")
 
 
@@ -109,6 +125,8 @@ def project(head: torch.nn.Linear, vectors: Tensor) -> Tensor:
     return torch.nn.functional.normalize(head(vectors), dim=-1)
 
 
-def _config(settings: HeadSettings, d_in: int) -> dict[str, Any]:
+def _config(settings: HeadSettings, d_in: int, prompts: Prompts) -> dict[str, Any]:
     """All that a projected vector depends on besides the head's own weights."""
-    return {"encoder": settings.weights(), "d_in": d_in, **settings.model_dump(mode="json", exclude=NOT_IN_CONFIG)}
+    named = {"prompts": dict(prompts)} if any(prompts.values()) else {}
+    own = settings.model_dump(mode="json", exclude=NOT_IN_CONFIG)
+    return {"encoder": settings.weights(), "d_in": d_in, **own, **named}

@@ -11,6 +11,7 @@ from torch import Tensor
 from rr import ModelInfo, Request
 from rr.modeling.device import parameter_counts
 from rr.modeling.encoding import FrozenEncoder, cosine_scores
+from rr.modeling.roles import Role
 from rr.types import State
 from rr_head.export import export_model
 from rr_head.model import HeadSettings, make_head
@@ -23,7 +24,8 @@ class HeadScorer:
 
     def __init__(self, settings: HeadSettings, checkpoint: Path | None = None) -> None:
         self._encoder = FrozenEncoder(settings)
-        self._head = make_head(settings, self._encoder.dimensions, checkpoint).to(self._encoder.module.device)
+        head = make_head(settings, self._encoder.dimensions, checkpoint, self._encoder.prompts)
+        self._head = head.to(self._encoder.module.device)
         self._state: State = "trained" if checkpoint else "untrained"
 
     @classmethod
@@ -43,9 +45,9 @@ class HeadScorer:
     def score(self, requests: Sequence[Request]) -> list[list[float]]:
         return cosine_scores(requests, self.embed)
 
-    def embed(self, texts: Iterable[str]) -> Tensor:
+    def embed(self, texts: Iterable[str], role: Role = "document") -> Tensor:
         """Projections, shape (texts, dimensions), not normalised."""
-        return self._head(self._encoder(texts))  # type: ignore[no-any-return]
+        return self._head(self._encoder(texts, role))  # type: ignore[no-any-return]
 
     def export(self, out: Path) -> None:
         """Fills the folder `out` with a sentence-transformers model that embeds as this scorer does."""

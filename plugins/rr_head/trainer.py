@@ -47,6 +47,9 @@ class HeadTraining(FitSettings):
     dev_metric: ListingMetric = "nDCG@10"
     """Which epoch is best, on the dev split: its positives among their hard negatives and the other listings."""
 
+    def selects_by(self) -> str:
+        return f"listings {self.dev_metric}"
+
     @model_validator(mode="after")
     def _is_consistent(self) -> HeadTraining:
         if self.learn_temperature and self.temperature < 1 / SHARPEST:
@@ -78,8 +81,10 @@ class HeadTrainer:
         rows = training_rows(dataset, self._settings.num_hard_negatives)
         trained = train_head(encoder, rows, dataset, self._settings, self._scorer_settings, on_event, out)
         if rank() == 0:
-            save_head(trained.head, trained.last, self._scorer_settings, trained.temperature, out)
-            figures = json.dumps({"metrics": trained.metrics, "targets": {}}, ensure_ascii=False, indent=2)
+            settings = self._scorer_settings
+            save_head(trained.head, trained.last, settings, trained.temperature, out, encoder.prompts)
+            metrics = {f"listings {name}": value for name, value in trained.metrics.items()}
+            figures = json.dumps({"metrics": metrics, "targets": {}}, ensure_ascii=False, indent=2)
             (out / DEV_METRICS).write_text(figures + "\n", encoding="utf-8")
 
 

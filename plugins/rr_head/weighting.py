@@ -26,11 +26,13 @@ from torch import Tensor
 
 from rr import Dataset, RerankError
 from rr.artefacts import write_atomic
+from rr.data.equal import folded
 from rr.data.load import load_dataset
 from rr.evaluate.significance import Difference, difference, t_interval
 from rr.modeling.encoding import FrozenEncoder
 from rr.plugins import installed_plugins
 from rr.registry import load_registry
+from rr.report.table import p_value
 from rr.resolve import checked_settings, resolve
 from rr_head.batches import Batch, Row, training_rows
 from rr_head.listings import ListingTask
@@ -126,14 +128,14 @@ def check_splits(dataset: Dataset) -> str:
         RerankError: a positive of the test or dev split is one of the train split.
     """
     texts = {
-        split: {dataset.documents[id_].content for q in query_ids for id_ in dataset.relevant(q)}
+        split: {folded(dataset.documents[id_].content) for q in query_ids for id_ in dataset.relevant(q)}
         for split, query_ids in dataset.splits.items()
     }
     for split in ("dev", "test"):
         if shared := texts[split] & texts["train"]:
             raise RerankError(f"{len(shared)} positives of the {split} split are positives of train; split by group")
     negatives = {
-        dataset.documents[n.document_id].content
+        folded(dataset.documents[n.document_id].content)
         for q in dataset.splits["train"]
         for n in dataset.hard_negatives.get(q, ())
     }
@@ -169,7 +171,7 @@ def main(
     dev = {}
     for rate in rates or RATES:
         dev[rate] = experiment.dev(rate)
-        typer.echo(f"lr {rate:g}: {training.dev_metric} on dev {dev[rate]:.4f}", err=True)
+        typer.echo(f"lr {rate:g}: {training.selects_by()} on dev {dev[rate]:.4f}", err=True)
     best = max(dev, key=dev.__getitem__)
     base = ListingTask(dataset, "test").values(experiment.encoder)
     reached: dict[str, list[Values]] = {variant: [] for variant in VARIANTS}
@@ -203,7 +205,7 @@ def main(
         "weighted − unweighted, MRR over queries": asdict(by_query),
     }
     write_atomic(out / "weighting.json", json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
-    write_atomic(out / "weighting.md", _markdown(facts, results, gaps, by_query, training.dev_metric))
+    write_atomic(out / "weighting.md", _markdown(facts, results, gaps, by_query, training.selects_by()))
     typer.echo((out / "weighting.md").read_text(encoding="utf-8"), nl=False)
 
 
@@ -227,7 +229,8 @@ def _markdown(
     rows = [["", *measures], ["---", *("---:" for _ in measures)]]
     rows += [[variant, *(_interval(means[m]) for m in measures)] for variant, means in results.items()]
     rows.append(["weighted − unweighted", *(_interval(gaps[m], "+") for m in measures)])
-    rows.append(["p", *("" if gaps[m].p is None else f"{gaps[m].p:.3f}" for m in measures)])
+    rows.append(["p", *("" if (p := gaps[m].p) is None else p_value(p) for m in measures)])
+    caution = f" Caution: {by_query.caution}." if by_query.caution else ""
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     return f"""# Does weighting the hard negatives help?
 
@@ -243,8 +246,8 @@ initialisation and order, not of which queries were asked.
 
 {table}
 
-MRR, weighted − unweighted, each query's mean over seeds, paired bootstrap over queries: {by_query.mean:+.4f}
-[{by_query.low:+.4f}, {by_query.high:+.4f}], p = {by_query.p:.3f}.
+MRR, weighted − unweighted, each query's mean over seeds, paired over queries, 95 % t interval and p by random signs:
+{by_query.mean:+.4f} [{by_query.low:+.4f}, {by_query.high:+.4f}], p {p_value(by_query.p)}.{caution}
 
 Learning rate {facts["training"]["lr"]:g}, the best of {", ".join(facts["dev by lr"])} by {dev_metric} on dev (seed 0,
 mean of unweighted and weighted); of every training the epoch with the best {dev_metric} on dev. Settings are in

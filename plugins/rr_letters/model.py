@@ -14,15 +14,17 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from rr import Document, Query, Request, RerankError
-from rr.modeling.device import DtypeName, pick_device, pick_dtype
-from rr.modeling.loading import quiet
+from rr.modeling.device import DtypeName, pick_device, pick_dtype, precision_of
+from rr.modeling.loading import check_safetensors, quiet
 from rr.modeling.packed import can_pack, pack
+from rr.modeling.trust import runs_code
+from rr.protocols import Precision
 from rr_letters.forward import packed_states, padded_states, shared_states
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.settings import LetterSettings
 
 RECORD = "base.json"
-ADAPTER = "adapter_config.json"
+ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 GPU_TOKENS = 16_384
 CPU_ACTIVATION = 2**20
 """Tokens × width of a pass on a CPU: larger ones are no faster, and take more memory."""
@@ -40,14 +42,21 @@ class LetterModel:
             _check_record(settings, checkpoint)
         adapted = checkpoint is not None and (checkpoint / ADAPTER).is_file()
         source = str(checkpoint) if checkpoint is not None and not adapted else settings.folder()
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=settings.trust_remote_code)
-        self.model: Any = _load(settings, source, pick_dtype(dtype or settings.dtype, self.device), self.device)
-        if adapted:
+        remote = runs_code(settings.trust_remote_code, source)
+        check_safetensors(source)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+        self.model: Any = _load(settings, source, pick_dtype(dtype or settings.dtype, self.device), self.device, remote)
+        if checkpoint is not None and adapted:
+            _check_adapter(checkpoint)
             with quiet():
                 self.model = PeftModel.from_pretrained(self.model, str(checkpoint))
         self.model.eval()
         budget = Budget(settings.title_tokens, settings.history_items, settings.max_tokens)
         self.prompter = Prompter(self.tokenizer, budget, settings.templates())
+        try:
+            self.prompter.check()
+        except RerankError as error:
+            raise RerankError(f"model {settings.model!r}: {error}") from error
         self.labels = torch.tensor(self.prompter.letters(), device=self.device)
         probe = Request(Query("probe", "?"), (Document("0", "?"), Document("1", "!")))
         tokens = self.prompter.render(probe).tokens
@@ -116,6 +125,11 @@ class LetterModel:
         output = self.base(input_ids=torch.tensor([tokens], device=self.device), use_cache=False)
         return output.logits[0, -1, self.labels].float()  # type: ignore[no-any-return]
 
+    @property
+    def precision(self) -> Precision:
+        """4-bit weights are multiplied in half precision."""
+        return "bfloat16" if self.settings.quantization != "none" else precision_of(self.base.dtype)
+
     @torch.inference_mode()
     def _check_shortcut(self, tokens: list[int], expected: Tensor) -> None:
         """Some architectures scale or cap their logits, or attend in ways of their own: there the short way must not
@@ -136,7 +150,7 @@ class LetterModel:
                 )
 
 
-def _load(settings: LetterSettings, source: str, dtype: torch.dtype, device: torch.device) -> Any:
+def _load(settings: LetterSettings, source: str, dtype: torch.dtype, device: torch.device, remote: bool) -> Any:
     options: dict[str, Any] = {}
     if settings.quantization == "4bit":
         if find_spec("bitsandbytes") is None:
@@ -154,7 +168,7 @@ def _load(settings: LetterSettings, source: str, dtype: torch.dtype, device: tor
             source,
             dtype=dtype,
             use_safetensors=True,
-            trust_remote_code=settings.trust_remote_code,
+            trust_remote_code=remote,
             output_loading_info=True,
             **options,
         )
@@ -162,6 +176,18 @@ def _load(settings: LetterSettings, source: str, dtype: torch.dtype, device: tor
         missing = ", ".join(sorted(loading["missing_keys"]))
         raise RerankError(f"model {settings.model!r} lacks weights: {missing}; name a whole causal language model")
     return model if options else model.to(device)
+
+
+def _check_adapter(checkpoint: Path) -> None:
+    """
+    Raises:
+        RerankError: it is no LoRA adapter in safetensors, or has peft import a module that it names.
+    """
+    adapter = json.loads((checkpoint / ADAPTER).read_text(encoding="utf-8"))
+    if adapter.get("peft_type") != "LORA" or adapter.get("megatron_config") is not None:
+        raise RerankError(f"{checkpoint / ADAPTER}: must be of peft_type LORA, without a megatron_config; train again")
+    if not (checkpoint / ADAPTER_WEIGHTS).is_file():
+        raise RerankError(f"{checkpoint}: has no {ADAPTER_WEIGHTS}; train again")
 
 
 def _check_record(settings: LetterSettings, checkpoint: Path) -> None:

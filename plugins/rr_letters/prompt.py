@@ -6,16 +6,23 @@ that adds an empty think block (Qwen3) adds it to both.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from jinja2 import TemplateError
 
 from rr import Document, Query, Request, RerankError
 from rr_letters.labels import LETTERS, encode, label_tokens, letter_range
 from rr_letters.templates import Templates
 
 MIN_TITLE_TOKENS = 4
+MEND = "name another model, or put a chat_template.jinja that does into its folder"
+THINKING = re.compile(r"[<\[][^<>\[\]\n]*(?:think|reason|thought)[^<>\[\]\n]*[>\]]", re.IGNORECASE)
+"""<think>, [THINK], <|START_THINKING|>, <seed:think>, <reasoning>, and what closes them."""
+CLOSING = re.compile(r"/|end", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +86,47 @@ class Prompter:
 
     def text(self, request: Request, history: Sequence[str], candidates: Sequence[str]) -> str:
         """The rendered text, up to where the letter is to come."""
+        content = self._content(request, history, candidates)
+        return self._rendered([{"role": "user", "content": content}], answer=True)
+
+    def check(self) -> None:
+        """Looks at what the chat template makes of a long turn of the user's, with a history and without.
+
+        Raises:
+            RerankError: the template cannot render it, does not hold it whole and once, or has the model think first.
+        """
+        documents = tuple(
+            Document(letter, f"Candidate {letter}, of the probe, {'and more ' * 8}") for letter in LETTERS
+        )
+        for history in ((), documents[:20]):
+            request = Request(Query("probe", "Which of these rivers flows through two capitals?", history), documents)
+            titles = [document.content for document in documents]
+            content = self._content(request, titles[: len(history)], titles)
+            try:
+                rendered = self._rendered([{"role": "user", "content": content}], answer=True)
+            except (TemplateError, ValueError, TypeError) as error:
+                reason = " ".join(str(error).split())
+                raise RerankError(f"the chat template cannot render a turn of the user's ({reason}); {MEND}") from error
+            _, *behind = rendered.split(content.strip())
+            if len(behind) != 1:
+                how = "more than once" if behind else "not as it is"
+                raise RerankError(f"the chat template holds the user's turn {how}; {MEND}")
+            opened = THINKING.findall(behind[0])[-1:]
+            if opened and not CLOSING.search(opened[0]):
+                raise RerankError(
+                    f"the chat template ends inside {opened[0]}, though enable_thinking is false: the model would "
+                    f"think before it answers; {MEND}"
+                )
+
+    def _content(self, request: Request, history: Sequence[str], candidates: Sequence[str]) -> str:
+        """The user's turn."""
         template = self._templates.next_item if request.query.history else self._templates.passage
-        content = template.format(
+        return template.format(
             question=self._plain(request.query.text),
             history="\n".join(f"- {title}" for title in history),
             candidates="\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, candidates, strict=False)),
             letters=letter_range(len(candidates)),
         )
-        return self._rendered([{"role": "user", "content": content}], answer=True)
 
     def letters(self) -> list[int]:
         """The token of each of the 52 letters where the answer is given (see `label_tokens`)."""

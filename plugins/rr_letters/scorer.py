@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from rr_letters.prompt import Prompt
 from rr_letters.settings import LetterSettings
 
 UNIFORM = 0.01
+LOW_MASS = 0.5
+"""A smaller mean of the label mass is warned of: most of what the model would say are no letters."""
 CONTENT_FREE = "N/A"
 
 
@@ -33,12 +36,13 @@ class LetterScorer:
     def __init__(self, settings: LetterSettings, checkpoint: Path | None = None) -> None:
         self._model = LetterModel(settings, checkpoint)
         self._trained = checkpoint is not None
+        self._mass: _Mass | None = _Mass(settings.model)
 
     @classmethod
     def of(cls, model: LetterModel) -> LetterScorer:
         """A scorer around a model that is being trained."""
         scorer = cls.__new__(cls)
-        scorer._model, scorer._trained = model, True
+        scorer._model, scorer._trained, scorer._mass = model, True, None
         return scorer
 
     @property
@@ -51,6 +55,7 @@ class LetterScorer:
             state="trained" if self._trained else "pretrained",
             parameters=parameter_counts(self._model.model)[0],
             trainable=sum(size for size, lora in counts if lora),
+            precision=self._model.precision,
         )
 
     @torch.inference_mode()
@@ -65,10 +70,13 @@ class LetterScorer:
             # next to each other, so that the two prompts of a request share its history
             logits, normalizer = self._answers([prompt for pair in zip(asked, free, strict=True) for prompt in pair])
             logits, normalizer, answers = logits[::2], normalizer[::2], logits[::2] - logits[1::2]
-        return [
+        found = [
             _scores(prompts[row], logits[row, :shown], answers[row, :shown], normalizer[row])
             for row, shown in enumerate(len(request.candidates) for request in requests)
         ]
+        if self._mass is not None:
+            self._mass.add([scores.diagnostics["label_mass"] for scores in found])
+        return found
 
     def _content_free(self, request: Request, prompt: Prompt) -> tuple[int, ...]:
         """The prompt again, with candidates that say nothing: what is answered to it is liking for letters alone. They
@@ -84,6 +92,25 @@ class LetterScorer:
         hidden = self._model.last_hidden(list(distinct), share=True)
         rows = [distinct[prompt] for prompt in prompts]
         return self._model.label_logits(hidden)[rows], self._model.log_normalizer(hidden)[rows]
+
+
+class _Mass:
+    """The mean label mass of all that was scored, warned of once where it is low."""
+
+    def __init__(self, model: str) -> None:
+        self._model, self._sum, self._count, self._told = model, 0.0, 0, False
+
+    def add(self, masses: Sequence[float]) -> None:
+        self._sum, self._count = self._sum + sum(masses), self._count + len(masses)
+        if self._count and not self._told and (mean := self._sum / self._count) < LOW_MASS:
+            self._told = True
+            logging.getLogger(__name__).warning(
+                "model %r: the answer letters have %.2g of the probability (label mass, mean of %d): it is not "
+                "answering with a letter, and its ranking means little",
+                self._model,
+                mean,
+                self._count,
+            )
 
 
 def _scores(prompt: Prompt, logits: Tensor, answers: Tensor, normalizer: Tensor) -> Scores:

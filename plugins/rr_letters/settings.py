@@ -37,10 +37,14 @@ class LetterSettings(Settings):
     quantization: Literal["none", "4bit"] = "none"
     """`4bit`: NF4 by bitsandbytes, which must be installed."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     def weights(self) -> str:
         """The base's weights and the prompts: both make the scores."""
         return fingerprint([self.base(), self.prompts()])
+
+    def engines(self) -> tuple[str, ...]:
+        return ("bitsandbytes",) if self.quantization == "4bit" else ()
 
     def base(self) -> str:
         return weights_fingerprint(self.folder())

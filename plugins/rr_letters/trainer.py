@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
-from rr.evaluate.quality import ranking_quality
+from rr.evaluate.quality import DEV_METRIC, ranking_quality
 from rr.modeling.device import pick_device, pick_dtype, seeded
 from rr.modeling.fitting import FitSettings, copied, fit
 from rr.modeling.loading import quiet
@@ -52,6 +52,9 @@ class LetterTraining(FitSettings):
     """Activations are computed twice rather than kept: less memory, more time."""
     merge: bool = False
     """Save a whole model with the adapter added to its weights, not the adapter alone."""
+
+    def selects_by(self) -> str:
+        return DEV_METRIC
 
     @field_validator("lora_targets")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_plugins_import_only_themselves_and_rr(path: Path) -> None:
 def test_nothing_imports_the_command_line(path: Path) -> None:
     if "cli" not in path.parts and path.name != "__main__.py":
         assert not {name for name in imported(path) if name.startswith("rr.cli")}
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_one_module_speaks_to_the_terminal(path: Path) -> None:
+    """So that nothing is said that was not made harmless; tables of texts are rich's, whose cells are `Text`."""
+    text = path.read_text(encoding="utf-8")
+    if path.name != "streams.py":
+        assert not re.search(r"typer\.echo|click\.echo|(?<![\w.])print\(|sys\.std(out|err)\.write|markup import", text)
 
 
 @pytest.mark.parametrize(

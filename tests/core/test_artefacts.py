@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from rr.artefacts import (
     atomic_folder,
-    code_fingerprint,
     file_sha256,
     fingerprint,
     folder_fingerprint,
@@ -252,19 +251,3 @@ def test_the_order_of_keys_does_not_change_a_fingerprint(value: dict[str, object
 def test_values_that_differ_have_different_fingerprints() -> None:
     values: list[object] = [None, 0, 1, 1.5, "1", "", [], {}, [[]], ["a", "b"], ["ab"], {"a": None}, "đ", "d"]
     assert len({fingerprint(value) for value in values}) == len(values)
-
-
-def test_a_code_fingerprint_is_that_of_the_python_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = {"rr_t_one": "x = 1\n", "rr_t_same": "x = 1\n", "rr_t_other": "x = 2\n"}
-    for name, source in sources.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("", encoding="utf-8")
-        (tmp_path / name / "inner.py").write_text(source, encoding="utf-8")
-    (tmp_path / "rr_t_same" / "notes.txt").write_text("no code", encoding="utf-8")
-    (tmp_path / "rr_t_module.py").write_text("x = 1\n", encoding="utf-8")
-    (tmp_path / "rr_t_module_2.py").write_text("x = 2\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert code_fingerprint("rr_t_one") == code_fingerprint("rr_t_same") != code_fingerprint("rr_t_other")
-    assert code_fingerprint("rr_t_module") == file_sha256(tmp_path / "rr_t_module.py")
-    assert code_fingerprint("rr_t_module") != code_fingerprint("rr_t_module_2")
-    assert code_fingerprint("rr_t_no_such_package") == "unknown"

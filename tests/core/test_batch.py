@@ -15,7 +15,7 @@ import pytest
 
 from rr.requests import read_requests
 from rr.types import trec_order
-from tests.conftest import Rr
+from tests.conftest import INTERRUPTIBLE, Rr
 from tests.core.test_bench import wait_for
 from tests.core.test_cli import failed
 
@@ -171,7 +171,7 @@ def slow(installed: Install, tmp_path: Path) -> dict[str, str]:
 
 
 def started(command: list[str | Path], environment: dict[str, str]) -> subprocess.Popen[str]:
-    code = [sys.executable, "-c", "from rr.cli import main; main()"]
+    code = [sys.executable, "-c", INTERRUPTIBLE]
     whole = {**os.environ, **environment}
     return subprocess.Popen([*code, *map(str, command)], env=whole, stderr=subprocess.PIPE, encoding="utf-8")
 
@@ -263,7 +263,7 @@ def test_two_at_once_wait_for_each_other(
         (2, "q11 Q0 d1 0 1.0", ["line 2", "5 columns; write 6: query Q0 document rank score tag"]),
         (2, "q11 Q0 d1 0 high beir", ["line 2", "'score' must be a finite number, not 'high'"]),
         (2, "q11 Q0 d1 0 nan beir", ["line 2", "'score' must be a finite number"]),
-        (12, "q10 Q0 d99 0 1.0 beir", ["line 12", "document 'd99' does not exist; correct the id or remove this row"]),
+        (12, "q10 Q0 d99 0 1.0 beir", ["line 12", "document 'd99' does not exist; correct the id"]),
         (12, "q99 Q0 d1 0 1.0 beir", ["line 12", "query 'q99' does not exist"]),
         (2, "q10 Q0 d1 0 1.0 beir", ["line 3", "query 'q11' came already in line 1", "LC_ALL=C sort -k1,1 -s"]),
     ],

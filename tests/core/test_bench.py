@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytrec_eval
@@ -22,7 +25,8 @@ from rr.data.load import load_dataset
 from rr.errors import RerankError
 from rr.evaluate.results import BenchResult, Row
 from rr.registry import load_registry
-from tests.conftest import Rr
+from rr.report.files import csv_text, markdown
+from tests.conftest import INTERRUPTIBLE, Rr
 
 Install = Callable[[str], Path]
 
@@ -88,7 +92,12 @@ def test_the_table_says_what_is_trained(trainable_registry: Path) -> None:
     assert found["head-base"].notes == ("random head",)
     assert found["head"].train_seconds is not None
     assert found["head-base"].train_seconds is None
-    assert found["head"].trainable == 384 * 16
+    assert {name: row.trainable for name, row in found.items()} == {
+        "head": 384 * 16,
+        "head-base": 0,
+        "bi-encoder": 0,
+        "bm25": 0,
+    }
 
 
 def test_figures_are_those_of_trec_eval_on_the_same_scores(small_registry: Path, tmp_path: Path) -> None:
@@ -115,6 +124,31 @@ def test_another_baseline_can_be_named(small_registry: Path) -> None:
     assert (back.mean, back.low, back.high) == pytest.approx((-against.mean, -against.high, -against.low))
     with pytest.raises(RerankError, match=r"baseline 'bm52' is not benched here.*bm25"):
         rr.bench(["bm25", "first-stage"], baseline="bm52", registry=small_registry)
+
+
+NONE = "no Δ: the baseline 'first-stage' is not among these rows; name it too, or another with --baseline"
+
+
+def test_a_missing_difference_is_told(small_registry: Path) -> None:
+    """The suite's baseline is not benched; it is, and alone; it fails; it is not benched in folds."""
+
+    def told(names: list[str], **options: Any) -> list[str]:
+        (data,) = rr.bench(names, registry=small_registry, **options).datasets
+        assert any(row.difference for row in data.rows) == (len(names) > 1 and not [n for n in data.notes if "Δ" in n])
+        return [note for note in data.notes if "Δ" in note]
+
+    assert told(["bm25", "random"]) == told(["bm25", "random"], folds=2) == [NONE]
+    assert told(["bm25", "random"], baseline="random") == told(["first-stage"]) == told(["first-stage", "bm25"]) == []
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text.replace("{reranker: first_stage}", "{scorer: no_such}"), encoding="utf-8")
+    assert told(["bm25", "first-stage"]) == ["no Δ: the baseline 'first-stage' has no figures"]
+
+
+def test_the_table_in_each_format_tells_a_missing_difference(small_registry: Path) -> None:
+    found = rr.bench(["bm25"], registry=small_registry)
+    assert f"- {NONE}" in markdown(found)
+    (line,) = csv.DictReader(io.StringIO(csv_text(found)))
+    assert NONE in line["dataset_notes"]
 
 
 def test_changed_weights_are_scored_anew(small_registry: Path, tmp_path: Path) -> None:
@@ -195,8 +229,7 @@ def wait_for(log: Path, line: str) -> None:
 
 
 def started(registry: Path, name: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    code = "from rr.cli import main; main()"
-    command = [sys.executable, "-c", code, "bench", name, "--registry", str(registry)]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "bench", name, "--registry", str(registry)]
     return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, encoding="utf-8")
 
 
@@ -219,7 +252,9 @@ def test_an_interrupted_bench_resumes_where_it_was(
     assert ended.returncode == 0, ended.stderr
     scored = log.read_text(encoding="utf-8").splitlines()
     assert "scored q2 q5" not in scored
-    assert scored[-2:] == ["scored q8 q11", "scored q14 q17"]
+    assert scored[:3] == ["scored q8", "scored q8 q11", "scored q14 q17"]
+    assert all(len(line.split()) == 2 for line in scored[3:])  # its cost, a query at a time
+    assert len(scored[3:]) == 6
 
 
 def test_a_killed_training_leaves_no_checkpoint_and_is_done_again(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import os
+import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +19,14 @@ import pytest
 
 import rr
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.artefacts import home
+from rr.artefacts import home, read_json, with_checksum
 from rr.checkpoints import chosen_checkpoint, open_checkpoint
 from rr.data.load import load_dataset
-from rr.evaluate.results import Row
+from rr.evaluate.results import BenchResult, Row
 from rr.plugins import Plugins, Registered, installed_plugins
 from rr.registry import load_registry
+from rr.report.files import csv_text
+from rr.report.table import cells
 from rr.resolve import Resolved, resolve
 from rr.schema import RerankerEntry
 from rr.training import entry_checkpoint, train
@@ -51,6 +57,12 @@ class Trainer:
         weight: float = 2.0
         dev: float | None = None
         dev_ratio: float | None = None
+        metric: str | None = "nDCG@10"
+        told: bool = False
+        """Before any training."""
+
+        def selects_by(self) -> str | None:
+            return self.metric if self.told else None
 
     def __init__(self, settings: Any, scorer_settings: Settings) -> None:
         self._settings = settings
@@ -60,7 +72,7 @@ class Trainer:
         (out / "state" / "kept").write_text("for a kill")
         on_event(TrainingEvent(1, 1, loss=1.0))
         if self._settings.dev is not None:
-            on_event(TrainingEvent(1, 1, dev=self._settings.dev))
+            on_event(TrainingEvent(1, 1, dev=self._settings.dev, metric=self._settings.metric))
         (out / "model").mkdir(exist_ok=True)
         (out / "model" / "names.txt").write_text("names")
         (out / "weight.json").write_text(json.dumps(self._settings.weight))
@@ -105,7 +117,7 @@ def when(folder: Path) -> str:
 
 def dated(folder: Path, finished: str) -> None:
     path = folder / "training_info.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "finished": finished}))
+    path.write_text(json.dumps(with_checksum({**read_json(path), "finished": finished})))
 
 
 # --- the record
@@ -118,7 +130,8 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
     assert before.timestamp() - 1 <= datetime.fromisoformat(record["finished"]).timestamp()
     assert datetime.fromisoformat(record["finished"]) <= datetime.now(UTC)
     assert (record["scorer"], record["trainer"]) == (f"{__name__}:Scorer", f"{__name__}:Trainer")
-    assert (record["settings"], record["training"]) == ({"size": 4}, {"weight": 3.0, "dev": 0.5, "dev_ratio": None})
+    assert record["settings"] == {"size": 4}
+    assert {"weight": 3.0, "dev": 0.5, "dev_ratio": None}.items() <= record["training"].items()
     assert record["data"] == {"name": "rooms", "fingerprint": rooms.fingerprint}
     assert (record["dev_metric"], record["best_dev"]) == ("nDCG@10", 0.5)
     assert record["files"] == {
@@ -137,15 +150,20 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
         (lambda folder: (folder / "training_info.json").write_text("[]"), "training_info.json cannot be read"),
     ],
 )
-def test_a_damaged_checkpoint_is_refused_by_name(rooms: Dataset, damage: Any, message: str) -> None:
+def test_a_damaged_checkpoint_is_refused_by_name_and_trained_anew(
+    rooms: Dataset, damage: Any, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = trained(rooms)
-    assert open_checkpoint(folder).fingerprint()
+    before = open_checkpoint(folder).fingerprint()
     damage(folder)
-    for opened in (lambda: open_checkpoint(folder), lambda: trained(rooms)):
-        with pytest.raises(RerankError, match=message) as error:
-            opened()
-        assert str(folder) in str(error.value)
-        assert "\n" not in str(error.value)
+    with pytest.raises(RerankError, match=message) as error:
+        open_checkpoint(folder)
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert trained(rooms) == folder
+    assert open_checkpoint(folder).fingerprint() == before, "it was trained anew"
+    assert f"{folder} is damaged" in caplog.text
+    assert re.search(message, caplog.text)
 
 
 def test_equal_weights_have_an_equal_fingerprint_whenever_they_were_made(rooms: Dataset, tmp_path: Path) -> None:
@@ -244,6 +262,47 @@ def test_best_is_the_best_dev_on_this_very_data_set(rooms: Dataset) -> None:
         latest(None, "best")
 
 
+@pytest.mark.parametrize(
+    ("training", "recorded", "unnamed"),
+    [
+        ({"dev": 0.5, "metric": "listings nDCG@10"}, ("listings nDCG@10", 0.5), False),
+        ({"dev": 0.5, "metric": "nDCG@10:valid-retrieval"}, ("nDCG@10:valid-retrieval", 0.5), False),
+        ({"dev": 0.5, "metric": None}, (None, 0.5), True),
+        ({}, (None, None), False),
+    ],
+)
+def test_the_trainer_names_its_dev_metric_or_nobody_does(
+    rooms: Dataset, training: dict[str, Any], recorded: tuple[str | None, float | None], unnamed: bool
+) -> None:
+    checkpoint = open_checkpoint(trained(rooms, training=training))
+    assert (checkpoint.record["dev_metric"], checkpoint.record["best_dev"]) == recorded
+    note = "the trainer does not name its dev metric: its best dev figure compares with none"
+    assert (note in checkpoint.notes) == unnamed
+    found, _ = latest(rooms, "best", training=training)
+    assert found == (checkpoint.folder if recorded[0] else None)
+
+
+def test_dev_figures_of_two_metrics_are_refused(rooms: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_by_two(self: Any, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        on_event(TrainingEvent(1, 2, dev=0.5, metric="MAP"))
+        on_event(TrainingEvent(2, 2, dev=0.75, metric="nDCG@10"))
+
+    monkeypatch.setattr(Trainer, "train", train_by_two)
+    with pytest.raises(RerankError, match="two metrics, 'MAP' and 'nDCG@10'"):
+        trained(rooms)
+
+
+def test_best_compares_figures_of_one_metric(rooms: Dataset) -> None:
+    by_map = trained(rooms, training={"weight": 2.0, "dev": 0.25, "metric": "MAP"})
+    assert latest(rooms, "best")[0] == by_map, "one metric: there is nothing to mix up"
+    by_ndcg = trained(rooms, training={"weight": 3.0, "dev": 0.75})
+    assert latest(rooms, "best", training={"metric": "MAP", "told": True})[0] == by_map
+    assert latest(rooms, "best", training={"told": True})[0] == by_ndcg
+    assert latest(rooms, "best", training={"metric": "MRR@10", "told": True})[0] is None
+    with pytest.raises(RerankError, match=r"selected by MAP and nDCG@10, which do not compare"):
+        latest(rooms, "best")
+
+
 def test_none_and_train_choose_nothing_and_a_folder_is_itself(rooms: Dataset, tmp_path: Path) -> None:
     folder = trained(rooms, out=tmp_path / "mine")
     assert latest(rooms, "none") == (None, ())
@@ -275,6 +334,96 @@ def test_without_a_trainer_there_is_no_latest(rooms: Dataset) -> None:
 def row(registry: Path, name: str) -> Row:
     (found,) = rr.bench([name], registry=registry).datasets[0].rows
     return found
+
+
+def benched(registry: Path, *names: str, **entries: str) -> BenchResult:
+    """A bench of these names in this registry, to which entries of the toy are added."""
+    lines = [
+        f"  {name}: {{scorer: toy, trainer: toy, checkpoint: {checkpoint}}}" for name, checkpoint in entries.items()
+    ]
+    text = registry.read_text(encoding="utf-8")
+    registry.write_text(text + "\n".join([*lines, ""]), encoding="utf-8")
+    plugins = Plugins([*installed_plugins().components, *PLUGINS.components])
+    return rr.bench([*names, *entries], registry=registry, plugins=plugins)
+
+
+@pytest.mark.parametrize("which", ["train", "latest", "best", "mine", "./mine/", "elsewhere/../mine"])
+def test_a_row_names_its_checkpoint_and_what_it_was_trained_on(
+    small_registry: Path, rooms: Dataset, tmp_path: Path, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    folder = trained(rooms, training={"weight": 2.0, "dev": 0.5})
+    halls = replace(rooms, name="halls", fingerprint="f" * 64)
+    named = trained(halls, out=tmp_path / "mine")
+    result = benched(small_registry, "first-stage", "bm25", toy=which)
+    first, bm25, toy = result.datasets[0].rows
+    assert not toy.failure
+    assert first.weights == bm25.weights == ()
+    (weights,) = toy.weights
+    if "mine" in which:
+        folder, data = named, halls
+    else:
+        data = rooms
+        if which == "train":  # of the entry's own training settings
+            folder = home() / "checkpoints" / weights.checkpoint
+    told = (weights.checkpoint, weights.fingerprint, weights.dataset, weights.data_fingerprint)
+    assert told == (folder.name, open_checkpoint(folder).fingerprint(), data.name, data.fingerprint)
+    shown = f"checkpoint {folder.name} ({told[1][:12]}), trained on {data.name}, data {data.fingerprint[:12]}"
+    assert shown in cells(toy, result)[-1]
+    (line,) = [row for row in csv.DictReader(io.StringIO(csv_text(result))) if row["reranker"] == "toy"]
+    columns = ("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint")
+    assert tuple(line[column] for column in columns) == told
+    assert asdict(result)["datasets"][0]["rows"][2]["weights"] == (asdict(weights),)
+
+
+UNNAMED = """
+import rr
+
+class Scorer:
+    info = rr.ModelInfo(scale="rank", state="trained")
+    def __init__(self, settings, checkpoint=None):
+        self.sign = -1 if checkpoint else 1
+    def score(self, requests):
+        return [[float(self.sign * len(d.text)) for d in request.candidates] for request in requests]
+
+class Trainer:
+    def __init__(self, settings, scorer_settings): ...
+    def train(self, dataset, out, on_event):
+        (out / "weights.txt").write_text("-1")
+        on_event(rr.TrainingEvent(1, 2, loss=1.0))
+        on_event(rr.TrainingEvent(2, 2, loss=0.5))
+        on_event(rr.TrainingEvent(2, 2, dev=0.5))
+
+@rr.hookimpl
+def rr_register_scorers():
+    return [rr.Component("unnamed", "rr_unnamed:Scorer", "")]
+
+@rr.hookimpl
+def rr_register_trainers():
+    return [rr.Component("unnamed", "rr_unnamed:Trainer", "")]
+"""
+
+
+def test_the_command_calls_an_unnamed_dev_figure_unnamed(rr_command: Rr, small_registry: Path, tmp_path: Path) -> None:
+    metadata = tmp_path / "plugin" / "rr_unnamed-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata.parent / "rr_unnamed.py").write_text(UNNAMED, encoding="utf-8")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rr-unnamed\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[rr.plugins]\nunnamed = rr_unnamed\n", encoding="utf-8")
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text + "  mine: {scorer: unnamed, trainer: unnamed}\n", encoding="utf-8")
+    path = os.pathsep.join([str(metadata.parent), os.environ.get("PYTHONPATH", "")])
+    ended = rr_command("train", "mine", "-d", "rooms", "--registry", small_registry, PYTHONPATH=path)
+    assert ended.returncode == 0, ended.stderr
+    assert "best dev (of a metric that the trainer does not name) 0.5000" in ended.stderr
+    assert "nDCG" not in ended.stderr
+
+
+def test_a_row_without_a_checkpoint_names_none(small_registry: Path, rooms: Dataset) -> None:
+    trained(rooms)
+    _, toy = benched(small_registry, "first-stage", toy="none").datasets[0].rows
+    assert (toy.weights, toy.failure) == ((), "")
 
 
 def test_a_newer_checkpoint_is_scored_anew(trainable_registry: Path) -> None:  # noqa: F811

@@ -156,7 +156,9 @@ def test_columns_split_at_blanks_or_at_a_separator(tmp_path: Path) -> None:
         read_columns(path, ("id", "text"))
 
 
-@pytest.mark.parametrize(("value", "id_"), [(5, "5"), (5.0, "5"), (" a ", "a"), ("e\u0301", "é")])
+@pytest.mark.parametrize(
+    ("value", "id_"), [(5, "5"), (5.0, "5"), (" a ", "a"), ("e\u0301", "e\u0301"), ("\u00a0a\t", "\u00a0a")]
+)
 def test_ids_become_strings(value: object, id_: str) -> None:
     assert as_id(value) == id_
 
@@ -193,7 +195,7 @@ def test_row_checks_what_it_is_asked_for() -> None:
         (lambda: row.number("flag"), "'flag' must be a finite number, not True"),
         (lambda: row.number("text"), "'text' must be a finite number"),
         (lambda: row.integer("half"), "'half' must be a whole number, not 0.5"),
-        (lambda: row.reference("text", {}, "document"), "document 'a' does not exist"),
+        (lambda: row.reference("text", ById("document"), "document"), "document 'a' does not exist"),
         (lambda: row.children("text"), "'text' must be a list, not str"),
         (lambda: row.children("many"), "line 1, many 2: expected a JSON object"),
     ):

@@ -1,9 +1,8 @@
-"""Metrics against trec_eval itself, and the bootstrap against what it must hold."""
+"""Metrics against trec_eval itself."""
 
 from __future__ import annotations
 
 import math
-import random
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from rr.errors import RegistryError, ScoringError
 from rr.evaluate.metrics import evaluate, metric
-from rr.evaluate.significance import difference, interval
 
 TREC = {
     "nDCG@10": "ndcg_cut_10",
@@ -130,50 +128,3 @@ def test_an_unknown_metric_is_an_error(name: str) -> None:
 def test_the_nearest_metric_is_suggested(name: str, nearest: str) -> None:
     with pytest.raises(RegistryError, match=f"did you mean '{nearest}'"):
         metric(name)
-
-
-def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
-    """95 % of the intervals of samples from a known distribution hold its mean (a percentile bootstrap on 100 values
-    is a little short of it)."""
-    generator = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        found = interval(generator.beta(2, 3, size=100).tolist())
-        covered += found.low <= 0.4 <= found.high
-    assert 0.90 <= covered / 200 <= 0.99
-
-
-def test_the_interval_is_close_to_the_normal_one() -> None:
-    values = np.random.default_rng(1).normal(0.5, 0.2, size=400)
-    found = interval(values.tolist())
-    half = 1.96 * values.std() / 20
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.002)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.002)
-
-
-def test_a_difference_is_paired() -> None:
-    """Two systems whose values spread widely and differ by a constant: the pairing takes the spread away."""
-    generator = random.Random(0)
-    base = [generator.random() for _ in range(50)]
-    found = difference([value + 0.01 for value in base], base)
-    assert (found.low, found.high) == (pytest.approx(0.01), pytest.approx(0.01))
-    assert found.p < 0.001
-
-
-def test_no_difference_has_no_small_p() -> None:
-    same = difference([0.3, 0.5], [0.3, 0.5])
-    assert (same.mean, same.p) == (0.0, 1.0)
-
-
-def test_p_is_uniform_enough_under_the_null() -> None:
-    generator = np.random.default_rng(2)
-    small = sum(
-        difference(generator.normal(size=80).tolist(), generator.normal(size=80).tolist()).p < 0.05 for _ in range(200)
-    )
-    assert small <= 22  # 10 expected
-
-
-def test_a_comparison_needs_the_same_queries() -> None:
-    with pytest.raises(ValueError, match="same queries"):
-        difference([1.0], [1.0, 0.0])

@@ -377,8 +377,6 @@ def test_beir(tmp_path: Path) -> None:
             {"test": ["q1\td1\t1", "q1\td1\t1"]},
             "line 3: the judgement of query 'q1' for document 'd1' came already",
         ),
-        ({"test": ["q9\td1\t1"]}, "line 2: query 'q9' does not exist"),
-        ({"test": ["q1\td9\t1"]}, "line 2: document 'd9' does not exist"),
         ({"test": ["q1\td1\thigh"]}, "line 2: 'score' must be a finite number"),
         ({"test": ["q1 d1 1"]}, "line 2: 1 cells under 3 columns"),
     ],
@@ -432,8 +430,6 @@ def test_trec_topics_may_be_jsonl(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("1 0 d9 1", "line 1: document 'd9' does not exist"),
-        ("7 0 d1 1", "line 1: topic '7' does not exist"),
         ("1 d1 1", "line 1: 3 columns; write 4: query iteration document grade"),
         ("1 0 d1 0.5", "line 1: 'grade' must be a whole number"),
     ],
@@ -533,7 +529,7 @@ def test_half_of_a_surrogate_pair_is_refused(tmp_path: Path, query: dict[str, An
 
 
 def squad(folder: Path, *questions: tuple[str, str]) -> Path:
-    qas = [{"id": id_, "question": text, "answers": []} for id_, text in questions]
+    qas = [{"id": id_, "question": text, "answers": [{"text": "a"}]} for id_, text in questions]
     articles = [
         {
             "title": "Super_Bowl_50",
@@ -608,8 +604,6 @@ def test_cranfield(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("judgement", "problem"),
     [
-        ("4 1 2", "line 1: question '4' does not exist"),
-        ("1 9 2", "line 1: document '9' does not exist"),
         ("1 1 7", "line 1: unknown code 7"),
         ("1 1", "line 1: 2 columns; write 3"),
     ],

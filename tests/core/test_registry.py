@@ -65,6 +65,16 @@ def test_the_shipped_registry_loads_and_every_profile_of_it_resolves() -> None:
             registry.reranker(reranker, name)  # raises where an override does not fit
 
 
+@pytest.mark.parametrize("key", ["baseline", "oracle_baseline"])
+def test_a_baseline_that_does_not_exist_is_an_error(tmp_path: Path, key: str) -> None:
+    told = error_of(tmp_path, MINIMAL.replace("  rooms:\n", f"  rooms:\n    {key}: bm52\n"))
+    assert told == f": suite 'rooms' names {key} 'bm52', which does not exist; did you mean 'bm25'?"
+    assert registry_of(tmp_path, MINIMAL.replace("  rooms:\n", f"  rooms:\n    {key}: bm25\n"))
+    assert registry_of(tmp_path).suites["rooms"].baseline == "first-stage", (
+        "a default that is missing is told in the table"
+    )
+
+
 def documented(model: type[BaseModel], depth: int = 0) -> Iterator[tuple[int, str, str, str]]:
     """(depth, key, type, default) of every field, as the comment spells them."""
     for name, field in model.model_fields.items():
@@ -249,7 +259,7 @@ MISTAKES = {
     ),
     "a list for a key": (MINIMAL + "  ? [a, b]\n  : {scorer: x}\n", ":11: a key must be a single word or text"),
     "a mapping for a key": (MINIMAL + "  ? {a: b}\n  : {scorer: x}\n", ":11: a key must be a single word or text"),
-    "nested too deep": ("[" * 3000, ": maximum recursion depth exceeded"),
+    "nested too deep": ("[" * 3000, ": nested too deep; flatten it"),
     "override that breaks a rule": (
         MINIMAL.replace("{suite: rooms}", "{suite: rooms, overrides: {bm25: {window: 4, stride: 4}}}"),
         ": profile 'small': profile override of 'bm25': 'stride' needs a 'window' that is longer",

@@ -130,7 +130,7 @@ def test_item_knn_looks_at_the_ten_newest() -> None:
 
 def without_history() -> Collection:
     documents = {id_: Document(id_, id_) for id_ in "abc"}
-    queries = {f"q{n}": Query(f"q{n}", "câu") for n in range(5)}
+    queries = {f"q{n}": Query(f"q{n}", f"câu {n}") for n in range(5)}
     qrels = {"q0": {"a": 1}, "q1": {"b": 1}, "q2": {"b": 1}, "q3": {"c": 1}, "q4": {"c": 1}}
     return Collection(documents, queries, qrels, {"train": ["q0", "q1", "q2"], "dev": ["q3"], "test": ["q4"]})
 

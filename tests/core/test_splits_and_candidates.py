@@ -27,8 +27,10 @@ from rr.data.splits import draw_splits, limit_splits
 from rr.data.store import read_dataset, write_dataset
 from rr.data.text import words
 from rr.errors import DataError
+from rr.evaluate.quality import ranking_quality
 from rr.schema import CandidatePlan, DatasetEntry, SplitPlan
 from rr.types import Dataset, Document, HardNegative, Query, trec_order
+from tests.core.scorers import ByGold
 
 
 def split_plan(**values: object) -> SplitPlan:
@@ -175,9 +177,9 @@ def test_limits_draw_a_seeded_part_of_each_split_and_say_so() -> None:
 
 
 def test_a_limit_of_one_split_changes_no_candidate_of_another() -> None:
-    history = [Document(f"d{place}", "") for place in range(6)]
+    history = [Document(f"d{place}", f"phim {place}") for place in range(6)]
     generator = random.Random(0)
-    queries = {f"q{n}": Query(f"q{n}", "xem", tuple(generator.sample(history, 2))) for n in range(40)}
+    queries = {f"q{n}": Query(f"q{n}", f"xem {n}", tuple(generator.sample(history, 2))) for n in range(40)}
     qrels = {name: {next(d.id for d in history if d not in query.history): 1} for name, query in queries.items()}
     collection = Collection({document.id: document for document in history}, queries, qrels)
     plan = candidate_plan(retriever="item-knn")
@@ -199,7 +201,7 @@ def test_a_limit_of_one_split_changes_no_candidate_of_another() -> None:
         ({"documents": {}}, "no documents"),
         ({"queries": {}}, "no queries"),
         ({"qrels": {"nobody": {"d0": 1}}}, "a judgement names query 'nobody'"),
-        ({"qrels": {"q0": {"nothing": 1}}}, "a judgement of query 'q0' names document 'nothing'"),
+        ({"qrels": {"q0": {"nothing": 1}}}, "none of the 1 documents judged relevant exists, first 'nothing'"),
         ({"hard_negatives": {"q0": [HardNegative("nothing")]}}, "a hard negative of query 'q0' names document"),
         ({"run": {"q0": {"nothing": 1.0}}}, "a run line of query 'q0' names document 'nothing'"),
         ({"splits": {"test": ["nobody"]}}, "split 'test' names query 'nobody'"),
@@ -342,7 +344,7 @@ def test_the_oracle_adds_every_relevant_document_and_end_to_end_none(
 def test_documents_of_the_history_are_no_candidates() -> None:
     documents = documents_of(["xem phim", "xem phim hay", "xem phim dở", "xem phim cũ"])
     history = (documents["d0"], documents["d2"])
-    queries = {f"q{n}": Query(f"q{n}", "xem phim", history) for n in range(10)}
+    queries = {f"q{n}": Query(f"q{n}", f"xem phim {n}", history) for n in range(10)}
     collection = Collection(documents, queries, {f"q{n}": {"d1": 1} for n in range(10)})
     for retriever in ("bm25", "item-knn"):
         for protocol in ("end-to-end", "oracle"):
@@ -398,7 +400,7 @@ def test_a_query_that_matches_nothing_has_no_candidates_and_counts() -> None:
 
 def test_judgements_of_the_test_split_do_not_reach_the_first_stage() -> None:
     documents = documents_of(["a", "b", "c", "d"])
-    queries = {f"q{n}": Query(f"q{n}", "xem", (documents["d0"],)) for n in range(6)}
+    queries = {f"q{n}": Query(f"q{n}", f"xem {n}", (documents["d0"],)) for n in range(6)}
     splits = {"train": ["q0", "q1", "q2"], "dev": ["q3"], "test": ["q4", "q5"]}
     train = {"q0": {"d1": 1}, "q1": {"d2": 1}, "q2": {"d2": 1}}
     seen = []
@@ -525,6 +527,7 @@ def test_what_is_written_is_what_is_read(prepared: Dataset, tmp_path: Path) -> N
         "dataset.json",
         "documents.jsonl",
         "queries.jsonl",
+        "sha256.json",
     ]
 
 
@@ -616,7 +619,9 @@ def jsonl_entry(folder: Path, **options: object) -> DatasetEntry:
     return DatasetEntry.model_validate({"reader": "jsonl", "options": paths, **options})
 
 
-def test_a_data_set_is_read_once_and_again_when_its_source_or_entry_changes(tmp_path: Path) -> None:
+def test_a_data_set_is_read_once_and_again_when_its_source_or_entry_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     entry = jsonl_entry(tmp_path)
     store = tmp_path / "rr-home" / "data"
     first = load_dataset("rooms", entry)
@@ -624,15 +629,15 @@ def test_a_data_set_is_read_once_and_again_when_its_source_or_entry_changes(tmp_
     assert len(list(store.iterdir())) == 1
     stored = next(store.iterdir()) / "documents.jsonl"
     stored.write_text(stored.read_text(encoding="utf-8").replace("phòng 1", "nhà 1"), encoding="utf-8")
-    with pytest.raises(DataError, match="changed or damaged"):  # so the second call did read the store
-        load_dataset("rooms", entry)
+    assert load_dataset("rooms", entry) == first
+    assert "documents.jsonl is not the file that was written" in caplog.text  # so the second call did read the store
     source = tmp_path / "documents.jsonl"
     source.write_text(source.read_text(encoding="utf-8").replace("ph\\u00f2ng 4", "nh\\u00e0 4"), encoding="utf-8")
     changed = load_dataset("rooms", entry)
     assert changed.documents["d4"].text == "nhà 4"
     assert changed.fingerprint != first.fingerprint
     load_dataset("rooms", jsonl_entry(tmp_path, candidates={"depth": 2}))
-    assert len(list(store.iterdir())) == 3
+    assert len(list(store.glob("[!.]*"))) == 3
 
 
 def test_an_error_of_a_source_names_the_data_set(tmp_path: Path) -> None:
@@ -696,3 +701,12 @@ def test_random_negatives_come_from_the_whole_corpus() -> None:
     drawn = Counter(id_ for _ in range(500) for id_ in random_negatives(dataset, "q0", 2, generator))
     assert set(drawn) == {f"d{n}" for n in range(1, 12)}
     assert min(drawn.values()) > 50
+
+
+def test_nothing_to_select_on_is_said() -> None:
+    """Queries that all ask the same are one group, which is the test split."""
+    queries = {f"q{place}": Query(f"q{place}", "phòng") for place in range(10)}
+    dataset = prepare("n", queries_only(10, queries=queries), split_plan(), candidate_plan())
+    assert {name: len(ids) for name, ids in dataset.splits.items()} == {"train": 0, "dev": 0, "test": 10}
+    with pytest.raises(DataError, match="data set 'n' has no dev queries; give it more queries that differ"):
+        ranking_quality(ByGold({}), dataset)

@@ -94,7 +94,6 @@ def test_scores_are_those_of_the_reranker_with_its_info_and_diagnostics() -> Non
         assert scored.answers[request.query.id].diagnostics == {"truncated": 0.25}
     assert scored.info == Counting.info
     assert not scored.stored
-    assert scored.seconds > 0
 
 
 def test_a_second_call_computes_nothing_and_answers_the_same() -> None:
@@ -221,6 +220,7 @@ def measured(reranker: str, mean: float, **values: object) -> Row:
         per_query={"nDCG@10": (mean, mean), "MRR@10": (mean / 3, mean / 3)},
         ms_per_query=1.25,
         pairs_per_second=12345.6,
+        timed_on={"machine": "2 CPU [x86]", "threads": "1", "device": "cpu"},
         parameters=22_700_000,
     )
     return replace(row, **values)  # type: ignore[arg-type]
@@ -243,13 +243,14 @@ RESULT = BenchResult(
             recall_ceiling=0.875,
             notes=("1 queries left out: a|b",),
             query_ids=("q1", "q2"),
+            baseline="first-stage",
             rows=(
                 measured("first-stage", 0.5),
                 measured(
                     "letters",
                     1 / 3,
                     state="trained",
-                    difference=Difference(-1 / 6, -0.3, 0.01, 0.0625),
+                    difference=Difference(-1 / 6, -0.3, 0.01, 0.0625, p_holm=0.125),
                     notes=("dấu | và [red]", "second"),
                     diagnostics={"tied": 0.5, "label_mass": 0.0, "truncated": 0.0, "own_figure": 0.125},
                     train_seconds=12.34,
@@ -260,7 +261,19 @@ RESULT = BenchResult(
         ),
         DatasetResult("nhà/đất", failure="DataError: thiếu tệp | 'x'", traceback="Traceback of the data"),
     ),
-    environment={"machine": "2 CPU [x86]"},
+    environment={"machine": "the one that prints"},
+)
+
+
+ABOUT_THE_DATA = (
+    "baseline",
+    "documents",
+    "queries",
+    "candidates",
+    "retriever",
+    "protocol",
+    "recall_ceiling",
+    "dataset_notes",
 )
 
 
@@ -294,7 +307,8 @@ def test_every_line_of_the_csv_has_the_same_number_of_cells_and_parses_back() ->
     interval = RESULT.datasets[0].rows[1].metrics["nDCG@10"]
     assert [float(letters[f"nDCG@10{part}"]) for part in ("", " low", " high")] == list(asdict(interval).values())
     assert float(letters["MRR@10"]) == 1 / 9  # unrounded
-    assert [float(letters[name]) for name in ("delta", "delta low", "delta high", "p")] == [-1 / 6, -0.3, 0.01, 0.0625]
+    assert [float(letters[name]) for name in ("delta", "delta low", "delta high")] == [-1 / 6, -0.3, 0.01]
+    assert (letters["p"], letters["p_holm"]) == ("0.0625", "0.125")
     assert letters["notes"] == "dấu | và [red]; second"
     assert (letters["train_seconds"], letters["parameters"], letters["trained_parameters"]) == (
         "12.34",
@@ -306,12 +320,30 @@ def test_every_line_of_the_csv_has_the_same_number_of_cells_and_parses_back() ->
     assert (baseline["delta"], baseline["p"], baseline["train_seconds"]) == ("", "", "")
 
 
+def test_the_csv_holds_all_that_the_table_says() -> None:
+    """Every number and word of title, cells and notes of the Markdown stands in the row's line."""
+    first, *rows = csv_rows(RESULT)
+    data = RESULT.datasets[0]
+    line = dict(zip(first, rows[1], strict=True))
+    assert (line["documents"], line["queries"], line["candidates"]) == ("60", "5 train, 1 dev, 2 test", "19.5")
+    assert (line["retriever"], line["protocol"], line["recall_ceiling"]) == ("bm25", "end-to-end", "0.875")
+    assert line["dataset_notes"] == "; ".join(data.notes)
+    assert line["machine"] == RESULT.environment["machine"]
+    for name, value in data.rows[1].diagnostics.items():
+        assert float(line[f"diagnostic {name}"]) == value, "unrounded, and even where it is 0"
+    assert dict(zip(first, rows[0], strict=True))["diagnostic tied"] == "", "not reported is not 0"
+    assert line["scores_from_store"] == "false"
+    populations = replace(data, populations={"valid-retrieval": ("q1",)})
+    told = csv_rows(replace(RESULT, datasets=(populations,)))
+    assert dict(zip(told[0], told[1], strict=True))["populations"] == "valid retrieval: 1 of 2"
+
+
 def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:
     first, *rows = csv_rows(RESULT)
     for row, reason in ((rows[2], REASON), (rows[3], RESULT.datasets[1].failure)):
         named = dict(zip(first, row, strict=True))
         assert named.pop("failure") == reason
-        for column in ("dataset", "fingerprint", "reranker", "state"):
+        for column in ("dataset", "fingerprint", "reranker", "state", "baseline", *ABOUT_THE_DATA):
             named.pop(column)
         assert set(named.values()) == {""}
 
@@ -319,10 +351,15 @@ def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:
 @pytest.mark.parametrize("metrics", [("nDCG@10",), ("MRR@10", "nDCG@10")])
 def test_columns_follow_the_metrics(metrics: tuple[str, ...]) -> None:
     result = replace(RESULT, metrics=metrics)
-    assert {len(row) for row in csv_rows(result)} == {4 + 3 * len(metrics) + 11}
+    assert csv_rows(result)[0][4 : 4 + 3 * len(metrics)] == [
+        f"{name}{part}" for name in metrics for part in ("", " low", " high")
+    ]
     for row in result.datasets[0].rows:
-        assert len(cells(row, result)) == len(header(result)) == 10 + len(metrics) - 1
-    assert header(result)[2:4] == [f"{metrics[0]} [95 % interval]", f"Δ {metrics[0]} to first-stage"]
+        assert len(cells(row, result)) == len(header(result, result.datasets[0])) == 10 + len(metrics) - 1
+    assert header(result, result.datasets[0])[2:4] == [
+        f"{metrics[0]} [95 % interval]",
+        f"Δ {metrics[0]} to first-stage",
+    ]
 
 
 def test_a_reason_with_a_line_break_stays_one_cell() -> None:
@@ -336,11 +373,11 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     tables = list(markdown_tables(markdown(RESULT)))
     assert len(tables) == 1
     names, rule, *rows = tables[0]
-    assert names == header(RESULT)
+    assert names == header(RESULT, RESULT.datasets[0])
     assert all(set(cell) <= {"-", ":"} for cell in rule)
     assert {len(row) for row in [rule, *rows]} == {len(names)}
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
-    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p 0.062", "0.111"]
+    assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p .062, Holm .12", "0.111"]
     assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; truncated 0; own figure 0.12"
     assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
 
@@ -367,7 +404,8 @@ def test_the_markdown_says_what_was_compared_and_which_data_set_failed() -> None
     assert "**phòng trọ**: 60 documents, queries 5 train, 1 dev, 2 test; 19.5 candidates by bm25, end-to-end" in text
     assert "recall ceiling 0.875; data 0123456789ab" in text
     assert "- 1 queries left out: a|b" in text
-    assert "2 CPU [x86]" in text
+    assert "Times are of 2 CPU [x86], 1 thread, cpu." in text
+    assert "the one that prints" not in text
 
 
 def test_the_json_holds_everything(tmp_path: Path) -> None:
@@ -424,14 +462,15 @@ def test_the_terminal_shows_every_reranker_and_every_reason() -> None:
     assert "nhà/đất: FAILED DataError: thiếu tệp | 'x'" in text
     assert "note: 1 queries left out: a|b" in text
     assert "dấu | và [red]; second" in text  # what looks like markup is text
-    assert "2 CPU [x86]" in text
+    assert "Times are of 2 CPU [x86], 1 thread, cpu." in " ".join(text.split())
+    assert "the one that prints" not in text
 
 
 @pytest.mark.parametrize("width", [80, 120, 170])
 def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
     text = printed(RESULT, width)
     tables = printed_tables(text)
-    *names, _ = header(RESULT)
+    *names, _ = header(RESULT, RESULT.datasets[0])
     assert [len(table) for table in tables] == [4, 7]  # the name of the reranker leads both
     for row in RESULT.datasets[0].rows:
         *figures, notes = cells(row, RESULT)
@@ -448,7 +487,7 @@ def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
 def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
     found = printed_tables(printed(RESULT, width))
     assert len(found) == tables
-    assert len(found[0]) == (len(header(RESULT)) if tables == 1 else 4)
+    assert len(found[0]) == (len(header(RESULT, RESULT.datasets[0])) if tables == 1 else 4)
 
 
 def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:
@@ -457,7 +496,7 @@ def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:
     row = replace(
         measured("cross-encoder-base", 0.5),
         metrics={name: Interval(mean, 0.1, 0.9) for name, mean in means.items()},
-        difference=Difference(-1 / 6, -0.3, 0.01, 0.0625),
+        difference=Difference(-1 / 6, -0.3, 0.01, 1e-5, p_holm=0.00054),
     )
     result = replace(RESULT, metrics=metrics, datasets=(replace(RESULT.datasets[0], rows=(row,)),))
     text = printed(result, 80)

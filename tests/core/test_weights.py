@@ -120,10 +120,13 @@ def test_the_command_shows_and_fills_and_overwrites_nothing(tmp_path: Path, rr_c
     ):
         assert line in ended.stdout.splitlines()
     before = path.read_bytes()
-    for target in (path, tmp_path / "out.json"):
+    for target, words in (
+        (path, "--out is the very file that is read"),
+        (tmp_path / "out.json", "exists already; delete it, or name another --out"),
+    ):
         refused = rr_command("data", "weights", path, "--weight-file", weights, "--out", target)
         assert refused.returncode == 2
-        assert "exists already; name a new file with --out" in refused.stderr
+        assert words in refused.stderr
     assert path.read_bytes() == before
     without = rr_command("data", "weights", path, "--out", "other.json")
     assert (without.returncode, "--weight-file" in without.stderr) == (2, True)

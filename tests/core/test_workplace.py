@@ -8,17 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from rr import Component, Dataset, OnEvent, RerankError, Settings, TrainingEvent
-from rr.artefacts import code_fingerprint, write_atomic
+from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
+from rr.artefacts import with_checksum, write_atomic
 from rr.checkpoints import open_checkpoint
 from rr.data.load import load_dataset
 from rr.errors import PluginError
+from rr.keys import code_fingerprint
 from rr.plugins import Plugins, Registered
 from rr.registry import load_registry
 from rr.resolve import Resolved, resolve
@@ -101,7 +102,9 @@ def test_work_that_was_killed_while_it_was_published_is_published(path: Path, ke
         work.write("whole.txt", "whole")
         work.publish()
     path.rename(hidden(path))
-    write_atomic(hidden(path) / "workplace.json", json.dumps({"key": "key", "seconds": 1.0, "finished": True}))
+    write_atomic(
+        hidden(path) / "workplace.json", json.dumps(with_checksum({"key": "key", "seconds": 1.0, "finished": True}))
+    )
     if kept:
         (hidden(path) / "state").mkdir()
     with entered(path) as work:
@@ -276,7 +279,13 @@ def test_after_a_kill_the_one_that_waits_goes_on(path: Path, worker: Worker) -> 
 
 
 class Scorer:
-    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None: ...
+    info = ModelInfo("logit")
+
+    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None:
+        self._weights = (checkpoint / "weights").read_text() if checkpoint else ""
+
+    def score(self, requests: Sequence[Request]) -> list[list[float]]:
+        return [[float(len(self._weights))] * len(request.candidates) for request in requests]
 
 
 class Trainer:
@@ -307,7 +316,7 @@ class Trainer:
 
 def interrupt(out: Path) -> None:
     (out / "weights").write_text("half")
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # as Ctrl-C does: what a plugin raises itself is its own failure
 
 
 def breaks(out: Path) -> None:
@@ -390,7 +399,7 @@ def test_an_out_that_exists_is_refused_before_anything_is_trained(
     plugins: Plugins, rooms: Dataset, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "mine")
-    with pytest.raises(RerankError, match="mine exists already; name a new folder with --out"):
+    with pytest.raises(RerankError, match="mine exists already; delete it, or name another --out"):
         train(plugins, toy(plugins), rooms, tmp_path / "mine")
     assert Trainer.found == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -70,7 +71,7 @@ class Interrupt:
         def advance(units: int) -> None:
             self._left -= units
             if not self._left:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
 
         yield advance
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import RESUMES, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.streams import tell
 
 
 def bench(
@@ -24,6 +25,9 @@ def bench(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate by query, in so many folds.", show_default=False)
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -32,25 +36,39 @@ def bench(
     from rr.cli.options import RichProgress, console
     from rr.errors import RerankError
     from rr.evaluate.bench import bench as run_bench
-    from rr.report.files import write_result
+    from rr.report.destination import check_folder
+    from rr.report.files import FILES, write_result
     from rr.report.terminal import print_result
 
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
-    result = run_bench(
-        names or (),
-        profile=profile,
-        datasets=dataset or (),
-        baseline=baseline,
-        folds=folds,
-        registry=registry,
-        progress=RichProgress(),
-    )
-    print_result(result, console())
     if out is not None:
-        for path in write_result(result, out):
-            typer.echo(f"wrote {path}", err=True)
+        check_folder(out, FILES)
+    with on_interrupt(RESUMES):
+        result = run_bench(
+            names or (),
+            profile=profile,
+            datasets=dataset or (),
+            baseline=baseline,
+            folds=folds,
+            fresh=fresh,
+            registry=registry,
+            progress=RichProgress(),
+        )
+    unwritten = None
+    if out is not None:
+        try:
+            for path in write_result(result, out):
+                tell(f"wrote {path}", err=True)
+        except OSError as error:
+            unwritten = error
+    print_result(result, console())
+    if unwritten is not None:
+        raise RerankError(
+            f"{out}: not all results could be written ({unwritten.strerror or unwritten}); make room, or name another "
+            "folder: the same command computes nothing again"
+        ) from unwritten
     if result.failed:
         hint = "" if out else "; --out DIR keeps the tracebacks"
-        typer.echo(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
+        tell(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
         raise typer.Exit(1)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.streams import tell
 
 if TYPE_CHECKING:
     from rr.evaluate.position import PositionBias
@@ -19,7 +20,7 @@ def bias(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
     checkpoint: CheckpointOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures as JSON.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="New file for all figures as JSON.")] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -28,35 +29,54 @@ def bias(
     Without --checkpoint it is trained as 'rr bench' does. 'permutations' of its entry are left out: the bare scorer
     is measured.
     """
-    import json
     from dataclasses import asdict
 
     from rr.api import find_entry, with_checkpoint
     from rr.artefacts import write_atomic
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
+    from rr.data.view import shown
     from rr.errors import RerankError
+    from rr.evaluate.bench import weights_from
     from rr.evaluate.position import position_bias
+    from rr.outputs import not_read
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
+    from rr.report.destination import check_file
+    from rr.report.escape import json_text
     from rr.resolve import load_component, resolve
     from rr.training import entry_checkpoint
 
+    if json_file is not None:
+        not_read(json_file, "--json", (registry,))
+        check_file(json_file)
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
     if entry.scorer is None:
         raise RerankError(f"{name!r} is a reranker of its own; position bias is measured on a scorer")
     resolved = resolve(plugins, name, with_checkpoint(entry, checkpoint))
     data = load_dataset(dataset, found.dataset(dataset), progress)
-    scorer = load_component(resolved, entry_checkpoint(plugins, resolved, data, progress).folder)
-    with progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"])) as advance:
-        measured = position_bias(scorer, data, shuffles, advance=advance)
-    typer.echo(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
-    _print(measured)
+    choice = entry_checkpoint(plugins, resolved, data, progress)
+    scorer = load_component(resolved, choice.folder)
+    task = progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"]))
+    with on_interrupt("nothing of it is kept"), task as advance:
+        measured = position_bias(scorer, shown(data), shuffles, advance=advance)
+    weights, notes = weights_from(choice), (*scorer.info.notes, *choice.notes)
     if json_file is not None:
-        content = {"reranker": name, "state": scorer.info.state, "dataset": data.name, "data": data.fingerprint}
-        write_atomic(json_file, json.dumps({**content, **asdict(measured)}, ensure_ascii=False, indent=2) + "\n")
-        typer.echo(f"wrote {json_file}", err=True)
+        content = {
+            "reranker": name,
+            "state": scorer.info.state,
+            "dataset": data.name,
+            "data": data.fingerprint,
+            "weights": [asdict(one) for one in weights],
+            "notes": notes,
+        }
+        write_atomic(json_file, json_text({**content, **asdict(measured)}, indent=2) + "\n")
+        tell(f"wrote {json_file}", err=True)
+    tell(f"{name} ({scorer.info.state}) on {data.name}, data {data.fingerprint[:12]}")
+    for note in (*map(str, weights), *notes):
+        tell(f"note: {note}")
+    _print(measured)
 
 
 def _print(measured: PositionBias) -> None:
@@ -64,8 +84,9 @@ def _print(measured: PositionBias) -> None:
     from rich.table import Table
 
     from rr.cli.options import console
+    from rr.report.table import p_value
 
-    typer.echo(
+    tell(
         f"{measured.queries} test queries in {measured.shuffles} orders each; {measured.without_truth} have no truth "
         f"among their candidates and are left out of accuracy, {measured.too_few} with fewer than two candidates are "
         "left out of all"
@@ -78,12 +99,14 @@ def _print(measured: PositionBias) -> None:
         table.add_row(place.name, str(place.truths), accuracy, f"{place.chosen:.3f}", f"{place.expected:.3f}")
     console().print(table)
     gain = measured.gain
-    typer.echo(f"Kendall τ between orders: {measured.tau:z.2f}")
-    typer.echo(f"accuracy of one order: {_interval(measured.accuracy)}, {measured.ms_one:.2f} ms/query")
-    typer.echo(
+    tell(f"Kendall τ between orders: {measured.tau:z.2f}")
+    tell(f"accuracy of one order: {_interval(measured.accuracy)}, {measured.ms_one:.2f} ms/query")
+    tell(
         f"accuracy of {measured.shuffles} averaged: {_interval(measured.averaged)}, {measured.ms_averaged:.2f} "
-        f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+        f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] p {p_value(gain.p)}"
     )
+    for note in measured.notes:
+        typer.echo(f"note: {note}")
 
 
 def _interval(one: Interval) -> str:

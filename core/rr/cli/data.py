@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rr.cli.options import RegistryOption
+from rr.cli.streams import tell
 
 if TYPE_CHECKING:
     from rr.data.weight_survey import Survey
@@ -22,20 +23,20 @@ SHOWN_PLACES = 3
 @app.command("list")
 def list_datasets(registry: RegistryOption = None) -> None:
     """List the data sets of every suite."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from rr.cli.options import console
     from rr.registry import load_registry
+    from rr.report.escape import terminal
 
     table = Table("data set", "suite", "source", "candidates")
     for suite_name, suite in load_registry(registry).suites.items():
         for name, entry in suite.datasets.items():
             source = f"reader {entry.reader}" if entry.reader else f"generator {entry.generator}"
             plan = entry.candidates
-            table.add_row(
-                *map(escape, (name, suite_name, source, f"{plan.depth} by {plan.retriever}, {plan.protocol}"))
-            )
+            cells = (name, suite_name, source, f"{plan.depth} by {plan.retriever}, {plan.protocol}")
+            table.add_row(*(Text(terminal(cell)) for cell in cells))
     console().print(table)
 
 
@@ -50,25 +51,25 @@ def show(
     from rr.registry import load_registry
 
     dataset = load_dataset(name, load_registry(registry).dataset(name), RichProgress())
-    typer.echo(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")
-    typer.echo(f"candidates: {dataset.retriever}, {dataset.protocol}")
+    tell(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")
+    tell(f"candidates: {dataset.retriever}, {dataset.protocol}")
     for split, query_ids in dataset.splits.items():
         if not query_ids:
-            typer.echo(f"  {split}: no queries")
+            tell(f"  {split}: no queries")
             continue
         depth = sum(len(dataset.candidates[q]) for q in query_ids) / len(query_ids)
         relevant = sum(len(dataset.relevant(q)) for q in query_ids) / len(query_ids)
-        typer.echo(
+        tell(
             f"  {split}: {len(query_ids)} queries, {relevant:.2f} relevant and {depth:.1f} candidates a query, "
             f"recall ceiling {dataset.recall_ceiling(split):.3f}"
         )
     for note in dataset.notes:
-        typer.echo(f"note: {note}")
+        tell(f"note: {note}")
     query = dataset.queries[dataset.splits["test"][0]]
-    typer.echo(f"sample query {query.id}: {_short(query.text)}")
+    tell(f"sample query {query.id}: {_short(query.text)}")
     for id_ in sorted(dataset.relevant(query.id)):
         document = dataset.documents[id_]
-        typer.echo(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+        tell(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
 
 
 @app.command("weights")
@@ -86,14 +87,20 @@ def weights(
     from rr.data.weight_survey import survey, write_filled
     from rr.data.weights import read_weight_config
     from rr.errors import RerankError
+    from rr.outputs import new_path
 
     if out and not weight_file:
         raise RerankError("--out fills weights from their types; say with --weight-file what a type weighs")
+    if out:
+        new_path(out, "--out", (file, weight_file))
     config = read_weight_config(weight_file) if weight_file else None
     found = survey(file, config)
+    filled = write_filled(file, config, out) if out and config and not found.bad else None
     _print_weights(found, config)
-    if out and config:
-        typer.echo(f"filled {write_filled(file, config, out)} weights in {out}", err=True)
+    if filled is not None:
+        tell(f"filled {filled} weights in {out}", err=True)
+    elif out:
+        tell(f"{out} is not written: mend the weights that are negative or no number first", err=True)
     if found.bad:
         raise typer.Exit(1)
 
@@ -107,6 +114,7 @@ def _print_weights(found: Survey, config: WeightConfig | None) -> None:
 
     from rr.cli.options import console
     from rr.data.weights import combined_weight
+    from rr.report.escape import terminal
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("types")
@@ -116,18 +124,18 @@ def _print_weights(found: Survey, config: WeightConfig | None) -> None:
         figures = [min(given), sum(given) / len(given), max(given)] if given else []
         cells = [f"{figure:.2f}" for figure in figures] or ["", "", ""]
         rule = f"{combined_weight(types, config):.2f}" if config else ""
-        table.add_row(Text(" + ".join(types) or "no type"), str(len(given)), *cells, rule)
+        table.add_row(Text(terminal(" + ".join(types)) or "no type"), str(len(given)), *cells, rule)
     console().print(table)
     everything = Counter(weight for given in found.given.values() for weight in given)
-    typer.echo(f"{everything.total()} weights in {found.rows} rows")
-    typer.echo("by value: " + ", ".join(f"{weight:g} × {count}" for weight, count in sorted(everything.items())))
+    tell(f"{everything.total()} weights in {found.rows} rows")
+    tell("by value: " + ", ".join(f"{weight:g} × {count}" for weight, count in sorted(everything.items())))
     for kind, places in found.unweighed.items():
-        typer.echo(_counted(f"weights that are {kind}", places))
-    typer.echo(_counted("weights that are negative or no number", found.bad))
+        tell(_counted(f"weights that are {kind}", places))
+    tell(_counted("weights that are negative or no number", found.bad))
     if config:
-        typer.echo(_counted("weights that differ from the weight file's", found.differing))
+        tell(_counted("weights that differ from the weight file's", found.differing))
         unknown = [f"{type_} × {count}" for type_, count in found.unknown.most_common()]
-        typer.echo("types unknown to the weight file, weighed as 'other': " + (", ".join(unknown) or "none"))
+        tell("types unknown to the weight file, weighed as 'other': " + (", ".join(unknown) or "none"))
 
 
 def _counted(what: str, places: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.streams import tell
 
 
 def export(
@@ -22,12 +23,12 @@ def export(
     from rr.artefacts import atomic_folder
     from rr.checkpoints import open_checkpoint
     from rr.errors import RerankError
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.resolve import load_component, resolve
 
-    if out.exists():
-        raise RerankError(f"{out} exists already; name a new folder")
+    new_path(out, "folder", (checkpoint,))
     plugins = installed_plugins()
     resolved = resolve(plugins, name, find_entry(load_registry(registry), plugins, name, profile))
     if not hasattr(resolved.target, "export"):
@@ -35,4 +36,4 @@ def export(
     component = load_component(resolved, open_checkpoint(checkpoint).folder)
     with atomic_folder(out) as folder:
         component.export(folder)
-    typer.echo(str(out))
+    tell(str(out))

@@ -12,6 +12,7 @@ from rr.errors import RerankError, nearest
 from rr.isolation import plugin_code
 from rr.plugins import Plugins
 from rr.protocols import Settings
+from rr.registry import read_yaml
 from rr.resolve import settings_model
 from rr.schema import RerankerEntry
 
@@ -105,8 +106,8 @@ def _meant(flag: str, text: object, models: Models, name: str, options: Sequence
 
 def _read(flag: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:  # as in rr.registry
+        return read_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise RerankError(f"{flag}: {text!r} cannot be read as YAML; put it into quotes: {flag} \"'…'\"") from error
 
 

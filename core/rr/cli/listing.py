@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.streams import tell, tell_json
 
 if TYPE_CHECKING:
     from rr.protocols import Settings
@@ -22,17 +23,16 @@ def list_rerankers(
     registry: RegistryOption = None,
 ) -> None:
     """List every reranker by name, and every plugin that failed. Exit code 1 if one did."""
-    import json
-
     from rr.cli.options import console
     from rr.inventory import inventory
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
+    from rr.report.escape import json_text, terminal
 
     plugins = installed_plugins()
     items = inventory(load_registry(registry), plugins, profile)
     if as_json:
-        typer.echo(json.dumps([item.as_dict(verbose) for item in items], ensure_ascii=False, indent=2))
+        tell_json(json_text([item.as_dict(verbose) for item in items], indent=2) + "\n")
     else:
         from rich.table import Table
         from rich.text import Text
@@ -44,11 +44,11 @@ def list_rerankers(
             style = "red" if item.failure else None
             summary = f"FAILED: {item.failure}" if item.failure else item.summary
             cells = (item.name, item.component, item.trainer, item.distribution, summary)
-            table.add_row(*map(Text, cells), style=style)
+            table.add_row(*(Text(terminal(cell)) for cell in cells), style=style)
         console().print(table)
         for item in items if verbose else ():
             if item.traceback:
-                typer.echo(f"\n{item.name}: {item.failure}\n{item.traceback.rstrip()}")
+                tell(f"\n{item.name}: {item.failure}\n{item.traceback.rstrip()}")
     if any(item.failure for item in items):
         raise typer.Exit(1)
 
@@ -105,7 +105,8 @@ def info(
     if load:
         loaded = load_component(resolved, None).info
         shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
-    typer.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip())
+    for line in yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip().split("\n"):
+        tell(line)
     if verify:
         from rr.api import load as load_named
         from rr.cli.options import RichProgress
@@ -133,13 +134,11 @@ def _print(agreement: Agreement, source: str, settings: Settings, reference: Set
     exact = reference.model_dump(mode="json")
     other = {key for key, value in settings.model_dump(mode="json").items() if value != exact[key]}
     differing = ", ".join(f"{key} {value}" for key, value in exact.items() if key in other) or "itself"
-    typer.echo(f"verified on {source}, dev split: {agreement.queries} queries, {agreement.pairs} pairs")
-    typer.echo(f"reference: {differing}")
-    typer.echo(f"largest score difference: {agreement.largest:.3g} ({agreement.scale})")
+    tell(f"verified on {source}, dev split: {agreement.queries} queries, {agreement.pairs} pairs")
+    tell(f"reference: {differing}")
+    tell(f"largest score difference: {agreement.largest:.3g} ({agreement.scale})")
     for where, correlation in (("all pairs", agreement.overall), ("mean within a query", agreement.within)):
         if correlation is not None:
-            typer.echo(
-                f"rank correlation, {where}: Spearman {correlation.spearman:.4f}, Kendall {correlation.kendall:.4f}"
-            )
-    typer.echo(f"changed top-1: {agreement.changed_top} of {agreement.queries}")
-    typer.echo(f"time: {agreement.seconds:.2f} s, reference {agreement.reference_seconds:.2f} s")
+            tell(f"rank correlation, {where}: Spearman {correlation.spearman:.4f}, Kendall {correlation.kendall:.4f}")
+    tell(f"changed top-1: {agreement.changed_top} of {agreement.queries}")
+    tell(f"time: {agreement.seconds:.2f} s, reference {agreement.reference_seconds:.2f} s")

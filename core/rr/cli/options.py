@@ -27,6 +27,22 @@ CheckpointOption = Annotated[
 PLAIN_WIDTH = 240
 """Of output that goes into a file or a pipe, where nothing needs to fold."""
 
+RESUMES = "what was finished is kept, and the same command resumes there"
+"""What Ctrl-C is told of work that is kept part by part."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """Ctrl-C; what is true of the work that it ended."""
+
+
+@contextmanager
+def on_interrupt(told: str) -> Iterator[None]:
+    """What to say of this piece of work when Ctrl-C ends it."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(told) from stopped
+
 
 def console() -> Console:
     """stdout; the terminal's own width, or a wide one where there is no terminal."""
@@ -53,7 +69,9 @@ class RichProgress:
 
         from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        started = time.perf_counter()
+        from rr.report.escape import terminal
+
+        description, started = terminal(description), time.perf_counter()
         if self._console.is_terminal:
             columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
             with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.streams import tell, tell_json
 
 
 def rerank(
@@ -41,18 +42,21 @@ def rerank(
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Rank documents for a query, best first."""
+    """Rank documents for a query, best first.
+
+    A file named with --out must be new. What is finished stays when anything ends the work, and the same command goes
+    on from there; answers that are printed are printed as they are made.
+    """
     import functools
 
+    from rr import arguments
     from rr.api import load
-    from rr.artefacts import write_atomic
-    from rr.batch import rerank_run
+    from rr.batch import answers, rerank_requests, rerank_run
     from rr.cli.options import RichProgress
     from rr.errors import RerankError
-    from rr.requests import read_requests, to_json
-    from rr.types import Document, Query, Request
+    from rr.outputs import new_path
+    from rr.requests import Placed, read_requests
 
-    loading = functools.partial(load, name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
     if sum(given is not None for given in (query, source, run)) != 1:
         raise RerankError(
             "give --query with documents as arguments, or --input with JSON lines, or --run with --data and --out"
@@ -61,33 +65,33 @@ def rerank(
         raise RerankError("documents as arguments go with --query; with --input and --run they stand in files")
     if run is None and (data is not None or depth is not None):
         raise RerankError("--data and --depth go with --run")
-    if run is not None:
-        if data is None or out is None:
-            raise RerankError("--run needs --data, the folder of its texts, and --out, the file for the reranked run")
-        rerank_run(loading(), run, data, out, depth, RichProgress())
+    if run is not None and (data is None or out is None):
+        raise RerankError("--run needs --data, the folder of its texts, and --out, the file for the reranked run")
+    if out is not None:
+        new_path(out, "--out", (source, run, registry))
+    loading = functools.partial(load, name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
+    if run is not None and data is not None and out is not None:
+        with on_interrupt(RESUMES):
+            rerank_run(loading(), run, data, out, depth, RichProgress())
         return
     if query is not None:
-        texts = documents or []
-        requests = [Request(Query("query", query), tuple(Document(str(n), text) for n, text in enumerate(texts)))]
+        asked = [Placed(arguments.asked(query, documents or ()), "the command line")]
     else:
-        requests = read_requests(Path(str(source)))
-    loaded = loading()
-    lines = []
-    with RichProgress().task(f"reranking with {name}", len(requests)) as advance:
-        for request in requests:
-            lines.append(to_json(loaded.rerank_all([request])[0]) + "\n")
-            advance(1)
+        asked = read_requests(Path(str(source)))
     if out is not None:
-        write_atomic(out, "".join(lines))
-    elif query is not None:
-        for line in lines:
-            _print_ranking(line)
-    else:
-        typer.echo("".join(lines), nl=False)
+        with on_interrupt(RESUMES):
+            rerank_requests(loading(), asked, out, RichProgress())
+        return
+    loaded, show = loading(), _print_ranking if query is not None else tell_json
+    told = "" if query is not None else "the answers before it are printed"
+    with on_interrupt(told), RichProgress().task(f"reranking with {name}", len(asked)) as advance:
+        for line in answers(loaded, asked):
+            show(line)
+            advance(1)
 
 
 def _print_ranking(line: str) -> None:
     import json
 
     for item in json.loads(line)["ranking"]:
-        typer.echo(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{' '.join(item['text'].split())}")
+        tell(f"{item['rank']}\t{item['score']:.4f}\t{item['id']}\t{' '.join(item['text'].split())}")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import ProfileOption, RegistryOption, on_interrupt
+from rr.cli.streams import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Of the command: `rr.cli.flags` reads what it does not know itself."""
@@ -38,6 +39,7 @@ def train(
     from rr.cli.options import RichProgress
     from rr.data.load import load_dataset
     from rr.errors import RerankError
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.processes import rank
     from rr.registry import load_registry
@@ -45,6 +47,8 @@ def train(
     from rr.training import DEV_METRICS
     from rr.training import train as train_checkpoint
 
+    if out is not None:
+        new_path(out, "--out", (config, registry))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
@@ -53,27 +57,29 @@ def train(
     if config is not None:
         entry, notes = with_config(plugins, name, entry, config)
         for note in notes:
-            typer.echo(note, err=True)
+            tell(note, err=True)
     entry = with_flags(plugins, name, entry, context.args, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
-    checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    with on_interrupt("the same command goes on from what its trainer has kept"):
+        checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
     if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
-    typer.echo(str(checkpoint.folder))
+    tell(str(checkpoint.folder))
     told = [f"{record['steps']} steps in {record['seconds']:.1f} s"]
     if record["steps"]:
         told.append(f"loss {record['first_loss']:.4f} → {record['last_loss']:.4f}")
     if record.get("best_dev") is not None:
-        told.append(f"best dev {record['dev_metric']} {record['best_dev']:.4f}")
-    typer.echo(", ".join(told), err=True)
-    loaded = load_component(resolved, checkpoint.folder).info  # which also shows that it can be
+        metric = record["dev_metric"] or "(of a metric that the trainer does not name)"
+        told.append(f"best dev {metric} {record['best_dev']:.4f}")
+    tell(", ".join(told), err=True)
+    loaded = load_component(resolved, checkpoint.folder).info
     if loaded.parameters:
-        typer.echo(f"{loaded.trainable:,} of {loaded.parameters:,} parameters trained", err=True)
+        tell(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
-        typer.echo(f"warning: {note}", err=True)
+        tell(f"warning: {note}", err=True)
 
 
 def tell_dev_metrics(file: Path) -> None:
@@ -88,6 +94,6 @@ def tell_dev_metrics(file: Path) -> None:
         for name, target in left.get("targets", {}).items()
     ]
     if targets:
-        typer.echo(f"targets on dev: {', '.join(targets)}", err=True)
+        tell(f"targets on dev: {', '.join(targets)}", err=True)
     for note in left.get("notes", ()):
-        typer.echo(note, err=True)
+        tell(note, err=True)

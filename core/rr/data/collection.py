@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rr.errors import DataError, nearest
+from rr.expansion import as_written
 from rr.types import Document, HardNegative, Qrels, Query, Run
 
 SPLITS = ("train", "dev", "test")
@@ -17,9 +18,12 @@ class Collection:
     group that must not straddle two splits (a query without one is its own group). `run`: a first stage that the
     source brings along. `notes`: what was repaired or left out, in words a user can act on.
 
+    A judgement may name a document that is not there: it counts as missed (`rr.data.prepare` says how many do).
+
     Raises:
-        DataError: there are no documents or no queries; a judgement, a history, a hard negative or a split names an id
-            that does not exist; a query stands in two splits or twice in one; or a split is not train, dev or test.
+        DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard
+            negative a document, that does not exist; of the documents judged relevant none exists; a query stands in
+            two splits or twice in one; or a split is not train, dev or test.
     """
 
     documents: Mapping[str, Document]
@@ -32,12 +36,16 @@ class Collection:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(as_written, self.notes)))
         if not self.documents:
             raise DataError("the source holds no documents")
         if not self.queries:
             raise DataError("the source holds no queries")
-        for query_id, judged in self.qrels.items():
-            self._known(query_id, judged, "judgement")
+        for query_id in self.qrels:
+            self._known(query_id, (), "judgement")
+        relevant = [id_ for judged in self.qrels.values() for id_, grade in judged.items() if grade > 0]
+        if relevant and not any(id_ in self.documents for id_ in relevant):
+            raise DataError(f"none of the {len(relevant)} documents judged relevant exists, first {relevant[0]!r}")
         for query_id, negatives in self.hard_negatives.items():
             self._known(query_id, [negative.document_id for negative in negatives], "hard negative")
         for query_id, scores in self.run.items():

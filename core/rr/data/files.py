@@ -5,38 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import math
 import re
+import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
+from rr.data.json_limits import TOO_DEEP, json_problem
 from rr.data.rows import Row, missing
 from rr.errors import DataError
+from rr.expansion import expanded, path_as_written
 from rr.types import nfc
 
 
 def _expanded(path: object) -> object:
-    if not isinstance(path, (str, Path)):
-        return path  # pydantic says what is wrong with it
-    try:
-        return Path(re.sub(r"\$\{(\w+)\}", _variable, str(path))).expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"no home folder is known for {str(path)!r}; write the whole path") from error
+    return expanded(str(path)) if isinstance(path, (str, Path)) else path  # pydantic says what is wrong with it
 
 
-def _variable(match: re.Match[str]) -> str:
-    value = os.environ.get(match[1])
-    if not value:
-        raise ValueError(f"environment variable {match[1]} is not set; export {match[1]}=FOLDER")
-    return value
-
-
-DataPath = Annotated[Path, BeforeValidator(_expanded)]
-"""A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked."""
+DataPath = Annotated[
+    Path, BeforeValidator(_expanded), PlainSerializer(path_as_written, return_type=str, when_used="json")
+]
+"""A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked, and JSON (`rr info`, the
+record of a checkpoint) has the path as it is written."""
 
 
 def checked_file(path: Path) -> Path:
@@ -71,7 +65,16 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `read_bytes`, or the text is not UTF-8.
     """
-    text = _decoded(path, read_bytes(path))
+    return decoded_text(path, read_bytes(path))
+
+
+def decoded_text(path: Path, content: bytes) -> str:
+    """As `read_text`, of content that is already at hand; `path` is what errors call it.
+
+    Raises:
+        DataError: the text is blank or not UTF-8.
+    """
+    text = _decoded(path, content)
     if not text.strip():
         raise _empty(path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -159,22 +162,96 @@ def json_row(path: Path, line: str, number: int) -> Row:
 
 
 def read_records(path: Path) -> list[Row]:
-    """The objects of a JSON list, or of JSONL, whichever the file holds.
+    """The objects of a JSON list, or of JSONL, whichever the file holds. NaN and infinity are let in, for `Row.number`
+    to refuse by name.
 
     Raises:
         DataError: as `read_jsonl`.
     """
-    if not read_text(path).lstrip().startswith("["):
-        return read_jsonl(path)
-    return [Row.of(path, f"item {number}", item) for number, item in enumerate(read_json(path), 1)]
+    text = read_text(path)
+    if text.lstrip().startswith("["):
+        items = parse_json(text, str(path), constants=True)
+        return [Row.of(path, f"item {number}", item) for number, item in enumerate(items, 1)]
+    return [
+        Row.of(path, f"line {number}", parse_json(line, str(path), number, constants=True))
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[{}]|-?Infinity|NaN|-?[0-9][0-9.eE+-]*')
 
 
 def _parsed(path: Path, text: str, line: int = 1) -> Any:
+    return parse_json(text, str(path), line)
+
+
+def parse_json(text: str, source: str, line: int = 1, constants: bool = False) -> Any:
+    """JSON as RFC 8259 has it: NaN and Infinity are none (unless `constants`), nor is a number beyond a float;
+    a key that comes twice in an object would silently lose a value. `source`, `line`: of the text, for errors.
+
+    Raises:
+        DataError: the text is not such JSON; in one line that names the source and the line.
+    """
     try:
-        return json.loads(text)
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=None if constants else _finite,
+            parse_constant=None if constants else _finite,
+        )
     except json.JSONDecodeError as error:
         at = f"line {line + error.lineno - 1}"
-        raise DataError(f"{path}, {at}: not JSON ({error.msg} at column {error.colno}); mend it") from error
+        raise DataError(f"{source}, {at}: not JSON ({error.msg} at column {error.colno}); mend it") from error
+    except _RefusedError as error:
+        raise DataError(f"{source}, line {line + _lines_before(text, constants)}: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{source}, line {line}: {TOO_DEEP}") from error
+    except ValueError as error:  # what is left: Python's limit of digits
+        raise DataError(f"{source}, line {line}: holds a number of thousands of digits; write it as text") from error
+    problem = json_problem(value, text)
+    if problem:
+        raise DataError(f"{source}, line {line}: {problem}")
+    return value
+
+
+class _RefusedError(Exception):
+    """What the JSON module would take."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise _RefusedError(f"key {twice[:40]!r} comes twice in one object; keep one of them")
+    return found
+
+
+def _finite(spelled: str) -> float:
+    number = float(spelled)
+    if not math.isfinite(number):
+        raise _RefusedError(f"{spelled[:40]} is no finite number; write one, or null")
+    return number
+
+
+def _lines_before(text: str, constants: bool) -> int:
+    """The newlines before the first thing that is refused, which the JSON module does not tell the place of."""
+    objects: list[set[str]] = []
+    for token in _TOKEN.finditer(text):
+        found = token[0]
+        if found == "{":
+            objects.append(set())
+        elif found == "}":
+            objects.pop()
+        elif token[1] is not None:
+            key = json.loads(found.rstrip(":").rstrip())
+            if key in objects[-1]:
+                return text.count("\n", 0, token.start())
+            objects[-1].add(key)
+        elif not constants and found[0] != '"' and not math.isfinite(float(found)):
+            return text.count("\n", 0, token.start())
+    return 0
 
 
 def read_table(path: Path, required: Sequence[str], delimiter: str = ",") -> list[Row]:
@@ -242,12 +319,16 @@ def read_columns(path: Path, columns: Sequence[str], separator: str | None = Non
     return [column_row(path, line, number, columns, separator) for number, line in lines if line.strip()]
 
 
+_BLANKS = re.compile(f"[{re.escape(string.whitespace)}]+")
+
+
 def column_row(path: Path, line: str, number: int, columns: Sequence[str], separator: str | None = None) -> Row:
     """
     Raises:
         DataError: the line has more or fewer columns.
     """
-    cells = line.split(separator)
+    # not str.split(): to that, a no-break space would be a blank, and an id may hold one
+    cells = line.split(separator) if separator else _BLANKS.split(line.strip(string.whitespace))
     row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
     if len(cells) != len(columns):
         raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")

@@ -37,8 +37,10 @@ class Lookup:
         self._file.close()
         self._places.close()
 
-    def __contains__(self, id_: object) -> bool:
-        return isinstance(id_, str) and self._places.find(id_) is not None
+    def find(self, id_: str) -> str | None:
+        """The id as the file spells it, if it holds it (`rr.data.rows.Known`)."""
+        place = self._places.find(id_)
+        return place[0] if place else None
 
     def document(self, id_: str) -> Document:
         row = self._find(id_)

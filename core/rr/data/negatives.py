@@ -1,11 +1,14 @@
 """Negatives to train on. They come from the split that is trained on, and are never judged relevant, nor equal in text
-to what is."""
+to what is (`rr.data.equal`), be it under another id or for a query that asks the same."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
+from rr.data.equal import equal_queries, folded
 from rr.types import Dataset, HardNegative, trec_order
 
 
@@ -28,14 +31,14 @@ def random_negatives(
 ) -> list[str]:
     """`count` distinct document ids drawn from the corpus: none relevant, none in the query's history, none of
     `without`, none with the text of one of these or of another one. Fewer only where the corpus has no more."""
-    excluded = _excluded(dataset, query_id, without)
+    excluded = answers(dataset, query_id, without)
     pool = list(dataset.documents)
     drawn: dict[str, str] = {}
     while pool and len(drawn) < count:  # one by one: reading the whole corpus takes long where it is large
         place = generator.randrange(len(pool))
         pool[place], pool[-1] = pool[-1], pool[place]
         id_ = pool.pop()
-        text = dataset.documents[id_].content
+        text = folded(dataset.documents[id_].content)
         if text not in excluded:
             drawn.setdefault(text, id_)
     return list(drawn.values())
@@ -48,14 +51,41 @@ def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
 
 def _negatives(dataset: Dataset, query_id: str, ids: Iterable[str]) -> list[str]:
     """The first of `ids` with each text that is not excluded."""
-    excluded = _excluded(dataset, query_id)
+    excluded = answers(dataset, query_id)
     by_text: dict[str, str] = {}
     for id_ in ids:
-        by_text.setdefault(dataset.documents[id_].content, id_)
+        by_text.setdefault(folded(dataset.documents[id_].content), id_)
     return [id_ for text, id_ in by_text.items() if text not in excluded]
 
 
-def _excluded(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:
-    """The texts of the query's relevant documents, its history and `without`."""
-    history = {document.content for document in dataset.queries[query_id].history}
-    return history | {dataset.documents[id_].content for id_ in (*dataset.relevant(query_id), *without)}
+def answers(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:
+    """The folded texts that are no negatives of the query: of what is relevant to it, or to a query that asks the same
+    (which a model could not tell from it), of its history, and of `without`."""
+    query = dataset.queries[query_id]
+    history = {folded(document.content) for document in query.history}
+    relevant = {id_ for other in _asking_the_same(_Same(dataset))[query_id] for id_ in dataset.relevant(other)}
+    return history | {folded(dataset.documents[id_].content) for id_ in (*relevant, *without)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A data set, equal to itself alone: so that a cache can be keyed by it."""
+
+    dataset: Dataset
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.dataset is self.dataset
+
+    def __hash__(self) -> int:
+        return id(self.dataset)
+
+
+@lru_cache(maxsize=2)
+def _asking_the_same(same: _Same) -> dict[str, list[str]]:
+    """Query id → the judged queries that ask the same, itself among them."""
+    equal = equal_queries(same.dataset.queries.values())
+    judged: dict[str, list[str]] = {first: [] for first in equal.values()}
+    for query_id, first in equal.items():
+        if query_id in same.dataset.qrels:
+            judged[first].append(query_id)
+    return {query_id: judged[first] for query_id, first in equal.items()}

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
-from rr.artefacts import atomic_file, code_fingerprint, fingerprint, home
+from rr.artefacts import fingerprint, home
+from rr.data.rows import id_form
 from rr.errors import DataError
+from rr.keys import code_fingerprint
+from rr.sealed import is_sealed, sealed_folder
 
+FILE = "places.sqlite"
 Place = tuple[str, int, int]
 """An id, the line at which it stands, and the bytes before that line."""
 
@@ -25,8 +29,13 @@ class Places:
         return int(count)
 
     def find(self, id_: str) -> Place | None:
-        found: Place | None = self._connection.execute("SELECT * FROM places WHERE id = ?", (id_,)).fetchone()
-        return found
+        """The place of this very id, else of the only one of the same `id_form`."""
+        form = id_form(id_)
+        found = self._all("id = ?", id_) or [*self._all("id = ?", form), *self._all("form = ?", form)]
+        return found[0] if len(found) == 1 else None
+
+    def _all(self, where: str, value: str) -> list[Place]:
+        return self._connection.execute(f"SELECT id, line, offset FROM places WHERE {where}", (value,)).fetchall()
 
     def close(self) -> None:
         self._connection.close()
@@ -41,20 +50,29 @@ def stored_places(
     Raises:
         DataError: an id comes twice; `twice` words that, from the id and the line where it came first.
     """
-    path = home() / "indexes" / f"{fingerprint([key, code_fingerprint('rr')])[:32]}.sqlite"
-    if not path.is_file():
-        with atomic_file(path) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+    name = fingerprint([key, code_fingerprint("rr")])[:32]
+    folder = home() / "indexes" / name
+    if not is_sealed(folder, name):
+        with (
+            sealed_folder(folder, name) as work,
+            closing(sqlite3.connect(work / FILE, isolation_level=None)) as connection,
+        ):
             _fill(connection, file, places(), twice)
-    return Places(path)
+    return Places(folder / FILE)
 
 
 def _fill(
     connection: sqlite3.Connection, file: Path, places: Iterable[Place], twice: Callable[[str, int], str]
 ) -> None:
     connection.execute("PRAGMA synchronous = OFF")  # it is flushed as a whole, when it is whole
-    connection.execute("CREATE TABLE places (id TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL)")
+    connection.execute(
+        "CREATE TABLE places (id TEXT NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL, form TEXT)"
+    )
     connection.execute("BEGIN")
-    connection.executemany("INSERT INTO places VALUES (?, ?, ?)", places)
+    # the form only of ids that are not spelled so: nearly none
+    rows = ((*place, None if (form := id_form(place[0])) == place[0] else form) for place in places)
+    connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
+    connection.execute("CREATE INDEX by_form ON places (form) WHERE form IS NOT NULL")
     connection.execute("COMMIT")
     try:
         # after the rows: one sort on disk, where an index that grows with them is written to all over

@@ -8,13 +8,15 @@ from dataclasses import asdict, replace
 
 from rr.artefacts import fingerprint
 from rr.data.collection import Collection
+from rr.data.damage import copy_notes, judgement_notes
+from rr.data.equal import equal_queries, united_groups
 from rr.data.retrieve import Bm25, GivenRun, Retriever, top
 from rr.data.sequences import ItemKnn, Markov, Popularity
 from rr.data.splits import draw_folds, draw_splits, limit_splits
 from rr.errors import DataError
 from rr.progress import SILENT, Progress
 from rr.schema import CandidatePlan, SplitPlan
-from rr.types import Dataset
+from rr.types import Dataset, lost_in_32_bits
 
 
 def prepare(
@@ -70,6 +72,7 @@ def _frozen(
 ) -> Dataset:
     """`train`: the queries that a first stage may learn from."""
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
+    equal = equal_queries(collection.queries[query_id] for query_id in used)
     retriever = _retriever(collection, candidates, train)
     lists: dict[str, tuple[str, ...]] = {}
     first_stage: dict[str, tuple[float, ...]] = {}
@@ -82,6 +85,8 @@ def _frozen(
             lists[query_id] = tuple(order)
             first_stage[query_id] = tuple(scores[id_] for id_ in order)
             advance(1)
+    lost = sum(map(lost_in_32_bits, first_stage.values()))
+    told = (f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}",)
     dataset = Dataset(
         name=name,
         documents=collection.documents,
@@ -93,11 +98,11 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *notes),
+        notes=(*collection.notes, *judgement_notes(collection), *notes, *(told if lost else ())),
         fingerprint="",
-        groups={query_id: collection.groups[query_id] for query_id in used if query_id in collection.groups},
+        groups=united_groups(collection.groups, equal),
     )
-    return replace(dataset, fingerprint=dataset_fingerprint(dataset))
+    return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)), fingerprint=dataset_fingerprint(dataset))
 
 
 def dataset_fingerprint(dataset: Dataset) -> str:
@@ -125,7 +130,7 @@ def _retriever(collection: Collection, plan: CandidatePlan, train: Sequence[str]
     # a user's train sequence ends at the train target: nothing of dev and test is counted
     sequences = [
         [document.id for document in collection.queries[query_id].history]
-        + [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0]
+        + [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0 and id_ in collection.documents]
         for query_id in train
     ]
     if not sequences:
@@ -148,7 +153,13 @@ def _candidates(
     scores = {id_: value for id_, value in retriever.scores(query).items() if id_ not in met}
     chosen = top(scores, plan.depth)
     if plan.protocol == "oracle":
-        relevant = [id_ for id_, grade in collection.qrels[query_id].items() if grade > 0 and id_ not in met]
+        documents = collection.documents
+        relevant = [
+            id_
+            for id_, grade in collection.qrels[query_id].items()
+            # what cannot be read is missed here too
+            if grade > 0 and id_ not in met and id_ in documents and not documents[id_].blank
+        ]
         missing = [id_ for id_ in relevant if id_ not in set(chosen)]
         others = [id_ for id_ in chosen if id_ not in set(relevant)]
         found = [id_ for id_ in relevant if id_ in set(chosen)]

@@ -1,21 +1,31 @@
 """Records that have been read and not yet been understood: typed access, with errors that name file and place.
 
-Every error is a DataError of one line: where, what is wrong, how to mend it. Text and ids are NFC-normalised
-and stripped of the blanks around them.
+Every error is a DataError of one line: where, what is wrong, how to mend it. Text is NFC-normalised and stripped of the
+blanks around it. Ids stay as they came, but for ASCII blanks around them: what is written names them as the source did.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+import re
+import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rr.errors import DataError, nearest
 from rr.types import nfc
 
 T = TypeVar("T")
+
+
+class Known(Protocol):
+    """Ids that have been read."""
+
+    def find(self, id_: str) -> str | None:
+        """The known id that is meant: this very one, or else the only one of the same `id_form`; None if neither is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,13 @@ class Row:
         """
         if not isinstance(value, dict):
             raise DataError(f"{file}, {at}: expected a JSON object {{…}}, found {type(value).__name__}")
-        return cls(file, at, {nfc(key): item for key, item in value.items()})
+        try:
+            fields = {nfc(key): item for key, item in value.items()}
+        except DataError as error:
+            raise DataError(f"{file}, {at}: a key: {error}") from error
+        if len(fields) != len(value):
+            raise DataError(f"{file}, {at}: a key comes twice, in two Unicode forms; keep one of them")
+        return cls(file, at, fields)
 
     def error(self, problem: str) -> DataError:
         return DataError(f"{self.file}, {self.at}: {problem}")
@@ -56,12 +72,13 @@ class Row:
         except (ValueError, DataError) as error:
             raise self.error(f"{key!r} {error}") from error
 
-    def reference(self, key: str, known: Container[str], kind: str) -> str:
+    def reference(self, key: str, known: Known, kind: str) -> str:
         """The id of something that has been read before."""
         id_ = self.id(key)
-        if id_ not in known:
-            raise self.error(f"{kind} {id_!r} does not exist; correct the id or remove this row")
-        return id_
+        found = known.find(id_)
+        if found is None:
+            raise self.error(f"{kind} {id_!r} does not exist; correct the id")
+        return found
 
     def string(self, key: str, default: str | None = None) -> str:
         """Text that may be blank. With a `default` it may also be absent or null."""
@@ -86,18 +103,22 @@ class Row:
         """A finite number, or its decimal spelling."""
         value = self.value(key)
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+            no_number = isinstance(value, bool) or (isinstance(value, str) and "_" in value)  # 1_0 is 10 to Python
+            number = math.nan if no_number else float(value)
+        except (TypeError, ValueError, OverflowError):
             number = math.nan  # falls into the one error below
         if not math.isfinite(number):
-            raise self.error(f"{key!r} must be a finite number, not {value!r}")
+            raise self.error(f"{key!r} must be a finite number, not {_shown(value)}")
         return number
 
     def integer(self, key: str) -> int:
-        number = self.number(key)
+        number, value = self.number(key), self.value(key)
         if not number.is_integer():
             raise self.error(f"{key!r} must be a whole number, not {number}")
-        return int(number)
+        try:
+            return int(value)  # to the last digit, which a float of 17 or more has lost
+        except ValueError:
+            return int(number)  # 5.0, 1e3
 
     def children(self, key: str) -> list[Row]:
         """The objects of a nested list."""
@@ -114,6 +135,7 @@ class ById(dict[str, T]):
         super().__init__()
         self._kind = kind
         self._places: dict[str, str] = {}
+        self._spelled: dict[str, list[str]] = {}  # id_form → the ids that are not spelled so
 
     def add(self, id_: str, value: T, row: Row) -> None:
         """
@@ -124,23 +146,50 @@ class ById(dict[str, T]):
             raise row.error(f"{self._kind} {id_!r} came already in {self._places[id_]}; keep one of them")
         self[id_] = value
         self._places[id_] = row.at
+        if (form := id_form(id_)) != id_:
+            self._spelled.setdefault(form, []).append(id_)
+
+    def find(self, id_: str) -> str | None:
+        if id_ in self:
+            return id_
+        form = id_form(id_)
+        same = [*([form] if form in self else []), *self._spelled.get(form, ())]
+        return same[0] if len(same) == 1 else None
 
 
 def as_id(value: object) -> str:
-    """An id as a string. Spreadsheets and JSON turn ids into numbers: 5 and 5.0 are both "5".
+    """An id as a string, spelled as it came. Spreadsheets and JSON turn ids into numbers: 5 and 5.0 are both "5".
 
     Raises:
         ValueError: it is blank, or neither text nor a whole number.
+        DataError: it holds half of a surrogate pair.
     """
     if isinstance(value, str) and value.strip():
-        return nfc(value).strip()
+        nfc(value)  # only for what it refuses
+        return value.strip(string.whitespace)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if value is None or isinstance(value, str):
         raise ValueError("is blank; an id is needed")
-    raise ValueError(f"must be text or a whole number, not {value!r}")
+    raise ValueError(f"must be text or a whole number, not {_shown(value)}")
+
+
+def id_form(id_: str) -> str:
+    """What spellings of one id have in common: Unicode's composed form, and whole numbers without the `.0` that
+    spreadsheets append. Ids that differ are different ids; it is only looked at where an id itself does not exist."""
+    form = nfc(id_)
+    return form.partition(".")[0] if re.fullmatch(r"[0-9]+\.0+", form) else form
+
+
+def _shown(value: object) -> str:
+    text = (
+        repr(value)
+        if not isinstance(value, int) or value.bit_length() < 200
+        else f"a number of {value.bit_length()} bits"
+    )
+    return text if len(text) <= 80 else text[:80] + "…"
 
 
 def missing(kind: str, spellings: Sequence[str], present: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Seeded splits by query. Queries of one group never straddle two splits."""
+"""Seeded splits by query. Queries of one group never straddle two splits, and neither do queries that ask the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from rr.data.collection import SPLITS, Collection
+from rr.data.equal import equal_queries, united_groups
 from rr.errors import DataError
 from rr.schema import SplitPlan
 from rr.types import Dataset
@@ -15,20 +16,25 @@ from rr.types import Dataset
 def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Split name → query ids, and notes on what was left out.
 
-    A split that the source gives is kept; where it gives train but no dev, dev is drawn from train. Queries without
-    a relevant document cannot be evaluated and are left out, loudly.
+    A split that the source gives is kept, but for queries of train that dev or test asks too, and of dev that test
+    asks; where it gives train but no dev, dev is drawn from train. Queries without a relevant document cannot be
+    evaluated. All that is left out is said.
     """
     judged, notes = _judged(collection)
+    equal = equal_queries(collection.queries[query_id] for query_id in judged)
+    groups = united_groups(collection.groups, equal)
     if collection.splits:
-        splits = {name: [q for q in collection.splits.get(name, ()) if q in set(judged)] for name in SPLITS}
+        splits = {name: [q for q in collection.splits.get(name, ()) if q in equal] for name in SPLITS}
+        notes += _without_leaks(splits, equal)
         if splits["train"] and not splits["dev"]:
             shares = {"dev": plan.dev}
-            splits.update(_deal(splits["train"], collection.groups, shares, plan.seed))
+            splits.update(_deal(splits["train"], groups, shares, plan.seed))
     else:
-        splits = _deal(judged, collection.groups, {"test": plan.test, "dev": plan.dev}, plan.seed)
+        splits = _deal(judged, groups, {"test": plan.test, "dev": plan.dev}, plan.seed)
     if not splits["test"]:
         raise DataError("the test split is empty: there is no query with a relevant document to evaluate on")
-    return {name: tuple(splits[name]) for name in SPLITS}, notes
+    mute, told = _mute(collection, judged)
+    return {name: tuple(q for q in splits[name] if name == "test" or q not in mute) for name in SPLITS}, [*notes, *told]
 
 
 def draw_folds(
@@ -44,7 +50,8 @@ def draw_folds(
     judged, notes = _judged(collection)
     given = {query_id for query_ids in collection.splits.values() for query_id in query_ids}
     query_ids = [query_id for query_id in judged if not given or query_id in given]
-    members = _members(query_ids, collection.groups)
+    groups = united_groups(collection.groups, equal_queries(collection.queries[query_id] for query_id in query_ids))
+    members = _members(query_ids, groups)
     if len(members) < folds:
         raise DataError(f"{folds} folds need as many groups of queries, and there are {len(members)}; ask for fewer")
     order = sorted(members)
@@ -52,14 +59,16 @@ def draw_folds(
     dealt: list[set[str]] = [set() for _ in range(folds)]
     for group in sorted(order, key=lambda group: -len(members[group])):
         min(dealt, key=len).update(members[group])
+    mute, told = _mute(collection, query_ids)
+    notes += told
     splits = []
     for tested in dealt:
-        others = [query_id for query_id in query_ids if query_id not in tested]
-        split = {**_deal(others, collection.groups, {"dev": plan.dev}, plan.seed), "test": list(tested)}
+        others = [query_id for query_id in query_ids if query_id not in tested and query_id not in mute]
+        split = {**_deal(others, groups, {"dev": plan.dev}, plan.seed), "test": list(tested)}
         if not split["train"] or not split["dev"]:
             raise DataError(f"{folds} folds of {len(query_ids)} queries leave none to train on, or none for dev")
         place = {query_id: name for name in SPLITS for query_id in split[name]}
-        splits.append({name: tuple(q for q in query_ids if place[q] == name) for name in SPLITS})
+        splits.append({name: tuple(q for q in query_ids if place.get(q) == name) for name in SPLITS})
     limits = [name for name in ("max_train", "max_dev", "max_test") if getattr(plan, name) is not None]
     if limits:
         notes.append(f"every query is tested once, so {', '.join(limits)} of the split do not apply")
@@ -123,6 +132,31 @@ def _judged(collection: Collection) -> tuple[list[str], list[str]]:
     without = [query_id for query_id, has_relevant in judged.items() if not has_relevant]
     notes = [f"{len(without)} queries without a relevant document left out: {_some(without)}"] if without else []
     return [query_id for query_id, has_relevant in judged.items() if has_relevant], notes
+
+
+def _without_leaks(splits: dict[str, list[str]], equal: Mapping[str, str]) -> list[str]:
+    """Takes out of the splits that the source gives what a split that is measured on asks too; and says so."""
+    notes = []
+    for name, others in (("train", ("dev", "test")), ("dev", ("test",))):
+        asked = {equal[query_id] for other in others for query_id in splits[other]}
+        leaks = [query_id for query_id in splits[name] if equal[query_id] in asked]
+        splits[name] = [query_id for query_id in splits[name] if equal[query_id] not in asked]
+        if leaks:
+            where = " or ".join(others)
+            notes.append(
+                f"{len(leaks)} {name} queries that {where} asks too, under other ids, left out: {_some(leaks)}"
+            )
+    return notes
+
+
+def _mute(collection: Collection, query_ids: Sequence[str]) -> tuple[set[str], list[str]]:
+    """The queries whose relevant documents are all blank or not in the corpus, from which nothing can be learnt, and a
+    note on them. In test they stay: what cannot be found is missed."""
+    read = {id_ for id_, document in collection.documents.items() if not document.blank}
+    mute = {q for q in query_ids if not any(g > 0 and id_ in read for id_, g in collection.qrels[q].items())}
+    some = _some([query_id for query_id in query_ids if query_id in mute])
+    notes = [f"{len(mute)} queries without a relevant document to read are only tested, not learnt from: {some}"]
+    return mute, notes if mute else []
 
 
 def _some(ids: Sequence[str]) -> str:

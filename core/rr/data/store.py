@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rr.artefacts import atomic_folder
 from rr.data.prepare import dataset_fingerprint
 from rr.errors import DataError
+from rr.sealed import sealed_folder
 from rr.types import Dataset, Document, HardNegative, Query
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> None:
     """`dataset.json` (name, protocol, notes, fingerprint), `documents.jsonl`, and `queries.jsonl` with each query's
-    split, judgements and candidates."""
+    split, judgements and candidates; sealed under the folder's name."""
     split_of = {query_id: split for split, query_ids in dataset.splits.items() for query_id in query_ids}
-    with atomic_folder(folder) as temporary:
+    with sealed_folder(folder, folder.name) as temporary:
         _write_lines(
             temporary / "documents.jsonl",
             [

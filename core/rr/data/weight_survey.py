@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rr.artefacts import write_atomic
-from rr.data.files import read_text
+from rr.data.files import parse_json, read_text
 from rr.data.rows import Row
 from rr.data.weights import WeightConfig, combined_weight, given_weight, types_of
 from rr.errors import DataError
+from rr.outputs import new_path
 
 TOLERANCE = 1e-6
 """Of a given weight that counts as the rule's."""
@@ -71,8 +72,7 @@ def write_filled(path: Path, config: WeightConfig, out: Path) -> int:
     Raises:
         DataError: `out` exists, a weight is negative or no number, or the file is malformed.
     """
-    if out.exists():
-        raise DataError(f"{out} exists already; name a new file with --out")
+    new_path(out, "--out", (path,))
     items, written = _content(path)
     filled = 0
     for row, negative, raw in _negatives(path, items):
@@ -88,14 +88,17 @@ def _content(path: Path) -> tuple[list[Any], Callable[[list[Any]], str]]:
     """The parsed rows, and how to write them again as the file has them."""
     text = read_text(path)
     tail = "\n" if text.endswith("\n") else ""
-    try:
-        if text.lstrip().startswith("["):
-            indented = re.match(r"\s*\[\n( +)", text)
-            indent = len(indented[1]) if indented else None
-            return json.loads(text), lambda items: json.dumps(items, ensure_ascii=False, indent=indent) + tail
-        lines = [json.loads(line) for line in text.split("\n") if line.strip()]
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}: not JSON ({error}); mend it") from error
+    # a weight of NaN is found here, with its query and listing
+    if text.lstrip().startswith("["):
+        indented = re.match(r"\s*\[\n( +)", text)
+        indent = len(indented[1]) if indented else None
+        items = parse_json(text, str(path), constants=True)
+        return items, lambda items: json.dumps(items, ensure_ascii=False, indent=indent) + tail
+    lines = [
+        parse_json(line, str(path), number, constants=True)
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip()
+    ]
     return lines, lambda items: "\n".join(json.dumps(item, ensure_ascii=False) for item in items) + tail
 
 

@@ -45,8 +45,8 @@ def read_weight_config(path: Path) -> WeightConfig:
     """The weight file: a JSON object of weights by type, with the rule under `_metadata`.
 
     Raises:
-        DataError: the file is missing or malformed, `other` is missing, a weight is not above 0, or the rule is
-            another one.
+        DataError: the file is missing or malformed, `other` is missing, a weight or the cap is not above 0, the
+            increment is below 0, or the rule is another one.
     """
     row = Row.of(path, "top level", read_json(path))
     weights = {type_: row.number(type_) for type_ in row.fields if not type_.startswith("_")}
@@ -59,6 +59,11 @@ def read_weight_config(path: Path) -> WeightConfig:
     if method != METHOD:
         raise rule.error(f"unknown method {method!r}{nearest(method, [METHOD])}")
     given = {name: rule.number(key) for name, key in RULE_KEYS.items() if key in rule.fields}
+    # either would make weights of 0 or less, which switch negatives off or turn them into positives
+    if given.get("cap", 1.0) <= 0:
+        raise rule.error(f"'cap' must be above 0, not {given['cap']:g}")
+    if given.get("increment", 0.0) < 0:
+        raise rule.error(f"{RULE_KEYS['increment']!r} must not be negative, but is {given['increment']:g}")
     return WeightConfig(weights, **given)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from statistics import fmean
 
@@ -46,6 +46,8 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     for number, row in enumerate(rows, 1):
         if row.failure:
             return Row(row.reranker, failure=f"fold {number} of {len(rows)}: {row.failure}", traceback=row.traceback)
+        if row.skipped:
+            return Row(row.reranker, skipped=row.skipped)
     first = rows[0]
     means = {name: tuple(row.metrics[name].mean for row in rows) for name in first.metrics}
     seconds = [row.ms_per_query * size / 1000 for row, size in zip(rows, sizes, strict=True)]
@@ -59,10 +61,13 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         metrics={name: t_interval(values) for name, values in means.items()},
         diagnostics={name: _mean([row.diagnostics.get(name, 0.0) for row in rows], sizes) for name in diagnostics},
         train_seconds=sum(trainings) if trainings else None,
+        train_timed_on=_conditions([row.train_timed_on for row in rows]),
         ms_per_query=_mean([row.ms_per_query for row in rows], sizes),
         pairs_per_second=pairs / sum(seconds) if sum(seconds) else 0.0,
+        timed_on=_conditions([row.timed_on for row in rows]),
         parameters=first.parameters,
         trainable=first.trainable,
+        weights=tuple(chain.from_iterable(row.weights for row in rows)),
         scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,
@@ -72,6 +77,12 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
 def _mean(values: Iterable[float], sizes: Sequence[int]) -> float:
     """Over the queries of all folds."""
     return fmean(values, weights=sizes)
+
+
+def _conditions(timed_on: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What the folds were timed on; where that differs, each of it once."""
+    names = dict.fromkeys(chain.from_iterable(timed_on))
+    return {name: " / ".join(dict.fromkeys(one[name] for one in timed_on if name in one)) for name in names}
 
 
 def _merged(notes: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rr.errors import RegistryError, ScoringError, nearest
-from rr.types import float32, trec_order
+from rr.types import trec_order
 
 Gains = Sequence[int]
 """The grades of the ranked documents, best rank first; 0 where not relevant or not judged."""
@@ -42,7 +42,7 @@ class Metric:
         """
         if not all(math.isfinite(score) for score in scores.values()):
             raise ScoringError(f"{self.name}: a score is NaN or infinite")
-        order = trec_order({id_: float32(score) for id_, score in scores.items()})
+        order = trec_order(scores)
         gains = [max(judgements.get(id_, 0), 0) for id_ in order]
         return self.compute(gains, [grade for grade in judgements.values() if grade > 0], self.cutoff)
 

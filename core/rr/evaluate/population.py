@@ -33,7 +33,11 @@ def population(dataset: Dataset, split: str, measure: Metric) -> tuple[str, ...]
         )
     if measure.population == "all-users":
         return queries
-    valid = tuple(query_id for query_id in queries if dataset.relevant(query_id) & set(dataset.candidates[query_id]))
+    valid = tuple(
+        query_id
+        for query_id in queries
+        if any(dataset.qrels[query_id].get(id_, 0) > 0 for id_ in dataset.candidates[query_id])
+    )
     if not valid:
         raise DataError(
             f"metric {measure.name!r} has no queries: {dataset.retriever} put a relevant document among the candidates "

@@ -10,16 +10,21 @@ from __future__ import annotations
 import string
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rr.errors import RerankError
-from rr.evaluate.significance import Difference, Interval, difference, interval, wilson
+from rr.evaluate.significance import MEANS, Difference, Interval, caution, difference, few_queries, interval, wilson
 from rr.evaluate.store import parts
 from rr.protocols import Scorer
 from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
 from rr.rerank.sort import score_all
-from rr.types import Dataset, Request, Scores, float32, trec_order
+from rr.types import Dataset, Request, Scores, trec_order
+
+MOST = 1000
+"""Orders of a query's candidates, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PositionBias:
-    """A scorer's answers to several orders of the same candidates. Means are over queries, intervals are bootstrap
-    intervals over them."""
+    """A scorer's answers to several orders of the same candidates. Means are over queries, intervals are t intervals
+    over them."""
 
     shuffles: int
     queries: int
@@ -62,6 +67,8 @@ class PositionBias:
     """Of the mean score over the orders: the share of queries whose best candidate is relevant."""
     gain: Difference
     """`averaged` minus `accuracy`, paired by query."""
+    notes: tuple[str, ...]
+    """Why intervals rest on little, if they do."""
     ms_one: float
     """Milliseconds a query, scored in one order."""
     ms_averaged: float
@@ -83,8 +90,8 @@ def position_bias(
     of the longer lists only.
 
     Raises:
-        RerankError: the scorer is not listwise, takes fewer candidates than a query has, or there is nothing to
-            measure.
+        RerankError: `shuffles` is below 2 or above `MOST`; the scorer is not listwise, or takes fewer candidates than
+            a query has; or there is nothing to measure.
         ScoringError: an answer that cannot be ranked.
     """
     if not scorer.info.listwise:
@@ -94,6 +101,8 @@ def position_bias(
         )
     if shuffles < 2:
         raise RerankError(f"{shuffles} shuffles cannot be compared; ask for 2 or more")
+    if shuffles > MOST:
+        raise RerankError(f"{shuffles} shuffles would never end; ask for at most {MOST}")
     everything = dataset.requests("test")
     requests = [request for request in everything if len(request.candidates) > 1]
     _must_fit(requests, scorer, dataset)
@@ -116,6 +125,7 @@ def position_bias(
         raise RerankError(f"{dataset.name}: no test query has its truth among two or more candidates")
     one_order = [sum(one.right) / len(one.right) for one in judged]
     averaged = [float(one.averaged_right) for one in judged]
+    gain = difference(averaged, one_order)
     return PositionBias(
         shuffles=shuffles,
         queries=len(requests),
@@ -125,7 +135,8 @@ def position_bias(
         tau=sum(one.tau for one in answered) / len(answered),
         accuracy=interval(one_order),
         averaged=interval(averaged),
-        gain=difference(averaged, one_order),
+        gain=gain,
+        notes=tuple(_cautions(one_order, averaged, gain)),
         ms_one=1000 * seconds_one / len(requests),
         ms_averaged=1000 * seconds_all / len(requests),
     )
@@ -159,10 +170,20 @@ class _Answered:
         )
 
 
+def _cautions(one_order: Sequence[float], averaged: Sequence[float], gain: Difference) -> Iterator[str]:
+    if text := few_queries(len(averaged)):
+        yield text
+    for name, values in (("accuracy of one order", one_order), ("accuracy of the average", averaged)):
+        if text := caution(np.asarray(values, dtype=np.float64), MEANS):
+            yield f"{name}: {text}"
+    if gain.caution:
+        yield f"Δ: {gain.caution}"
+
+
 def _best(request: Request, answer: Scores) -> int:
     """Which of the request's candidates comes first, as the metrics rank."""
     index = {document.id: number for number, document in enumerate(request.candidates)}
-    return index[trec_order({id_: float32(answer.values[number]) for id_, number in index.items()})[0]]
+    return index[trec_order({id_: answer.keys[number] for id_, number in index.items()})[0]]
 
 
 def _places(answered: Iterable[_Answered]) -> tuple[Place, ...]:

@@ -6,16 +6,14 @@ resumed run batches, and therefore scores, as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from rr.artefacts import fingerprint, home, write_atomic
+from rr.artefacts import fingerprint, home, read_checked, write_checked
+from rr.gate import checked_info, same_in_company
 from rr.protocols import ModelInfo, Reranker
-from rr.types import Request
+from rr.types import Ranking, Request
 
 PART_PAIRS = 2_000
 """How many (query, document) pairs a part holds, more only where one query alone has more."""
@@ -23,7 +21,7 @@ PART_PAIRS = 2_000
 
 @dataclass(frozen=True)
 class Answer:
-    """A reranker's scores for one query (document id → score) with its diagnostics."""
+    """A reranker's run of one query (document id → what it is ordered by) with its diagnostics."""
 
     scores: Mapping[str, float]
     diagnostics: Mapping[str, float]
@@ -31,11 +29,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Scored:
-    """Query id → answer. `seconds` is what scoring took when it was computed; `stored`: all of it was on disk."""
+    """Query id → answer. `stored`: all of it was on disk."""
 
     answers: Mapping[str, Answer]
     info: ModelInfo
-    seconds: float
     stored: bool
 
 
@@ -46,22 +43,21 @@ def score(
     reranker's input. `reranker` loads it, and is called only if something is missing."""
     folder = home() / "scores" / fingerprint(key)[:32]
     answers: dict[str, Answer] = {}
-    seconds, computed = 0.0, 0
+    computed = 0
     info: dict[str, Any] = {}
     for number, part in enumerate(parts(requests)):
         path = folder / f"part-{number:05d}.json"
-        if not path.is_file():
+        content = read_checked(path, _part_key(key, number))
+        if content is None:
             loaded = reranker()
-            if not computed:
-                loaded.rerank(part[:1])  # the first call of a model allocates and compiles: not the price of a query
+            alone = loaded.rerank(part[:1]) if not computed else ()
             computed += 1
-            _write(path, loaded, part)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        seconds += content["seconds"]
+            content = _answers(loaded, part, alone)
+            write_checked(path, _part_key(key, number), content)
         info = content["info"]
         answers.update({q: Answer(row["scores"], row["diagnostics"]) for q, row in content["queries"].items()})
         advance(len(part))
-    return Scored(answers, ModelInfo(**{**info, "notes": tuple(info["notes"])}), seconds, not computed)
+    return Scored(answers, ModelInfo(**{**info, "notes": tuple(info["notes"])}), not computed)
 
 
 def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
@@ -78,13 +74,19 @@ def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
         yield part
 
 
-def _write(path: Path, reranker: Reranker, part: Sequence[Request]) -> None:
-    started = time.perf_counter()
+def _part_key(key: object, number: int) -> str:
+    """What a part says that it is, so that no other one is taken for it."""
+    return f"part {number} of {fingerprint(key)}"
+
+
+def _answers(reranker: Reranker, part: Sequence[Request], alone: Sequence[Ranking]) -> dict[str, Any]:
+    """What a part holds: JSON-able. `alone`: the rankings of its first requests, asked before and by themselves."""
     rankings = reranker.rerank(part)
-    seconds = time.perf_counter() - started
+    info = checked_info(reranker.info)
+    for request, before, now in zip(part, alone, rankings, strict=False):
+        same_in_company(request, before.run, now.run, info, tuple(now.diagnostics))
     rows = {
-        request.query.id: {"scores": ranking.scores, "diagnostics": dict(ranking.diagnostics)}
+        request.query.id: {"scores": ranking.run, "diagnostics": dict(ranking.diagnostics)}
         for request, ranking in zip(part, rankings, strict=True)
     }
-    content = {"info": asdict(reranker.info), "seconds": seconds, "queries": rows}
-    write_atomic(path, json.dumps(content, ensure_ascii=False))
+    return {"info": asdict(info), "queries": rows}

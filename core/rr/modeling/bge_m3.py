@@ -11,9 +11,10 @@ from FlagEmbedding import BGEM3FlagModel
 
 from rr.errors import RerankError
 from rr.modeling.device import pick_device
-from rr.modeling.loading import check_length, quiet, whole_folder
+from rr.modeling.loading import check_length, check_safetensors, quiet, whole_folder
 from rr.modeling.settings import TextModelSettings
 from rr.modeling.source import model_path
+from rr.modeling.trust import runs_code
 
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")
 """Linear layers on the tokens' states. FlagEmbedding reads them as tensors only (docs/decisions/0006)."""
@@ -35,6 +36,7 @@ class BgeM3:
         self._settings = settings
         device = pick_device()
         source = model_path(settings.model, settings.sha256)
+        check_safetensors(source)
         try:
             with quiet():
                 self.flag: Any = BGEM3FlagModel(
@@ -42,7 +44,7 @@ class BgeM3:
                     use_fp16=False,
                     devices=str(device),
                     pooling_method=pooling,
-                    trust_remote_code=settings.trust_remote_code,
+                    trust_remote_code=runs_code(settings.trust_remote_code, source),
                 )
         except UnpicklingError as error:
             raise RerankError(
@@ -52,8 +54,9 @@ class BgeM3:
         missing = [name for name in HEADS if not (folder / name).is_file()]
         if heads and missing:  # FlagEmbedding draws both at random if one is missing, and says nothing
             raise RerankError(f"model {settings.model!r} has no {missing[0]}; get a whole copy of BGE-M3")
+        self.flag.tokenizer.padding_side = "right"  # it takes each row's first token for its CLS
         # its encode takes every RuntimeError for a lack of memory
-        check_length(self.module.config, self.flag.tokenizer, settings.max_seq_length)
+        check_length(self.module, settings.max_seq_length, self.flag.tokenizer)
         self.flag.model.to(device).requires_grad_(False).eval()
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,9 +61,7 @@ def resumed(
     found = newest_state(folder)
     if found is None:
         return None
-    tensors, facts, damaged = found
-    for path in damaged:
-        warnings.warn(f"{path} is damaged; going on from the state before it", stacklevel=3)
+    tensors, facts = found
     with torch.no_grad():
         for number, weight in enumerate(trained):
             weight.copy_(tensors[f"weight.{number}"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
+
+from rr.protocols import Precision
 
 DtypeName = Literal["auto", "float32", "float16", "bfloat16"]
 
@@ -19,6 +22,12 @@ def pick_device() -> torch.device:
         if torch.cuda.is_available()
         else torch.device("cpu")
     )
+
+
+def device_name() -> str:
+    """What `pick_device` picks, by its make: the same weights score otherwise on another one."""
+    device = pick_device()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu {platform.machine()}"
 
 
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:
@@ -38,6 +47,12 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def precision_of(dtype: torch.dtype) -> Precision:
+    """What `rr.ModelInfo` calls this format."""
+    names: dict[torch.dtype, Precision] = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+    return names.get(dtype, "float32")
 
 
 def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:

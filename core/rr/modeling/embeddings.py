@@ -1,24 +1,22 @@
 """Vectors of texts on disk, each text encoded once, for all processes and runs that embed with the same encoder.
 
 A folder holds shards: safetensors files of `keys` (the SHA-256 of each text) and `vectors`, whole or absent and never
-changed. They are mapped, not read: looking up ten texts among a million touches ten rows.
+changed. They are mapped; their checksums are compared once, when they are opened.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from rr.artefacts import atomic_file
+from rr.artefacts import DamagedError, atomic_file, made, outdated, set_aside
 from rr.modeling.packed import packs
+from rr.modeling.tensors import read_tensors, write_tensors
 from rr.workplace import alone
 
 SHARD_CHARACTERS, PER_TEXT = 1 << 18, 64
@@ -36,6 +34,7 @@ class EmbeddingStore:
     def __init__(self, folder: Path, dimensions: int) -> None:
         self._folder, self._dimensions = folder, dimensions
         self._shards: dict[str, Tensor] = {}
+        self._keys: dict[str, Tensor] = {}
         self._places: dict[bytes, tuple[str, int]] = {}
 
     def vectors(self, texts: Sequence[str], encode: Encode) -> Tensor:
@@ -43,6 +42,8 @@ class EmbeddingStore:
         (texts, d) for distinct texts."""
         keys = [_key(text) for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
+        if outdated(self._folder):
+            self._clear()
         if self._missing(wanted):
             self._refresh()
         if self._missing(wanted):
@@ -60,6 +61,13 @@ class EmbeddingStore:
             found[into] = self._shards[shard][out_of]
         return found
 
+    def _clear(self) -> None:
+        with alone(self._folder):
+            for path in self._paths():
+                path.unlink()
+        self._shards, self._keys, self._places = {}, {}, {}
+        made(self._folder)
+
     def _missing(self, wanted: dict[bytes, str]) -> list[str]:
         return [text for key, text in wanted.items() if key not in self._places]
 
@@ -76,19 +84,18 @@ class EmbeddingStore:
     def _write(self, keys: Tensor, vectors: Tensor) -> None:
         path = self._folder / f"{uuid.uuid4().hex}.safetensors"
         with atomic_file(path) as temporary:
-            save_file({"keys": keys, "vectors": vectors}, temporary)
+            write_tensors(temporary, self._folder.name, {"keys": keys, "vectors": vectors}, {})
         self._open(path)
 
     def _merge(self, names: list[str]) -> None:
         """Those who have mapped the old shards keep them until they close."""
-        paths = [self._folder / name for name in names]
-        self._write(torch.cat([_tensor(path, "keys") for path in paths]), torch.cat([self._shards[n] for n in names]))
-        for path in paths:
-            path.unlink()
-            del self._shards[path.name]
+        self._write(torch.cat([self._keys[name] for name in names]), torch.cat([self._shards[name] for name in names]))
+        for name in names:
+            (self._folder / name).unlink()
+            del self._shards[name], self._keys[name]
 
     def _refresh(self, tidy: bool = False) -> None:
-        """Opens what has been written since. `tidy`, with the lock held: removes what is damaged or half written."""
+        """Opens what has been written since. `tidy`, with the lock held: sets aside what is damaged."""
         for path in self._paths():
             if path.name in self._shards:
                 continue
@@ -96,33 +103,21 @@ class EmbeddingStore:
                 self._open(path)
             except FileNotFoundError:  # merged by another process; whoever holds the lock finds all
                 continue
-            except (SafetensorError, ValueError) as error:
+            except DamagedError as error:
                 if tidy:
-                    warnings.warn(f"{path} is damaged ({error}); its texts are encoded again", stacklevel=4)
-                    path.unlink()
-        if tidy:
-            for left in self._folder.glob(".*"):
-                left.unlink()
+                    set_aside(path, error, "its texts are encoded again")
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("*.safetensors"))
 
     def _open(self, path: Path) -> None:
-        keys, vectors = _tensor(path, "keys"), _tensor(path, "vectors")
-        if keys.dtype != torch.uint8 or vectors.dtype != torch.float32:
-            raise ValueError(f"{keys.dtype} keys, {vectors.dtype} vectors")
-        if keys.shape != (len(vectors), 32) or vectors.shape[1:] != (self._dimensions,):
-            raise ValueError(f"keys of shape {tuple(keys.shape)}, vectors of shape {tuple(vectors.shape)}")
-        self._shards[path.name] = vectors
+        tensors, _ = read_tensors(path, self._folder.name)
+        keys, vectors = tensors["keys"], tensors["vectors"]
+        if vectors.shape[1:] != (self._dimensions,):
+            raise DamagedError(f"vectors of shape {tuple(vectors.shape)}")
+        self._shards[path.name], self._keys[path.name] = vectors, keys
         for row, key in enumerate(keys.numpy()):
             self._places[key.tobytes()] = path.name, row
-
-
-def _tensor(path: Path, name: str) -> Tensor:
-    """Mapped: its rows are read from the disk when they are used."""
-    with safe_open(path, framework="pt") as file:
-        tensor: Tensor = file.get_tensor(name)
-    return tensor
 
 
 def _key(text: str) -> bytes:

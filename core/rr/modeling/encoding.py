@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
+from sentence_transformers.base.modules import Router, Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from rr.artefacts import fingerprint, folder_fingerprint, home
 from rr.errors import RerankError
-from rr.modeling.device import pick_device
-from rr.modeling.embeddings import EmbeddingStore
-from rr.modeling.loading import quiet, whole_folder
-from rr.modeling.packed_texts import packed_vectors, reads_packed
+from rr.keeping import keeping
+from rr.modeling.device import device_name, pick_device
+from rr.modeling.embeddings import EmbeddingStore, Encode
+from rr.modeling.loading import check_length, check_safetensors, quiet, whole_folder
+from rr.modeling.packed_texts import PROBE, packed_vectors, reads_packed
+from rr.modeling.padding import settle_padding
+from rr.modeling.roles import Embed, Role, encode_as, prompt_of, reads_apart, set_prompts
 from rr.modeling.settings import TextModelSettings
 from rr.modeling.source import model_path
+from rr.modeling.trust import runs_code
 from rr.types import Request
 
 if TYPE_CHECKING:
@@ -41,17 +48,34 @@ class EncoderSettings(TextModelSettings):
     pooling: Literal["model", "cls", "mean"] = "model"
     """What of the tokens' states a text's vector is made from; model: as the sentence-transformers folder says, or
     FlagEmbedding's own default, cls."""
+    query_prompt: str | None = None
+    """What is put before every query; null: the `prompts` of the sentence-transformers folder say."""
+    document_prompt: str | None = None
+    """Likewise before every document."""
+
+    def engines(self) -> tuple[str, ...]:
+        return ("FlagEmbedding",) if self.library == "flagembedding" else ()
 
     @property
     def flag_pooling(self) -> Literal["cls", "mean"]:
         return "cls" if self.pooling == "model" else self.pooling
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How texts of a role are encoded, and where their vectors are kept. Roles with equal readings share one."""
+
+    prompt: str
+    packed: bool
+    short: bool
+    store: EmbeddingStore
+
+
 class FrozenEncoder:
     """No gradient ever reaches it, and it stays in eval mode.
 
     `encoded`: how many texts it has really encoded, those that were kept from an earlier time left out. `in_all`: the
-    same, for all encoders of this process.
+    same, for all encoders of this process. `prompts`: what is put before a text of each role.
     """
 
     in_all: ClassVar[int] = 0
@@ -71,38 +95,75 @@ class FrozenEncoder:
             self.dimensions = int(self.module.get_embedding_dimension())
         self.module.requires_grad_(False)
         self.module.eval()
-        self._packed = self._flag is None and self.module.device.type == "cpu" and reads_packed(self.module)
-        self._short = self._packed and reads_packed(self.module, short=True)
-        self._store = EmbeddingStore(home() / "embeddings" / self._fingerprint(settings)[:32], self.dimensions)
+        readings: dict[tuple[str, Role | None], _Reading] = {}
+        self._readings: dict[Role, _Reading] = {}
+        apart = self._flag is None and reads_apart(self.module)
+        for role in get_args(Role):
+            key = self._prompt(role), role if apart else None
+            self._readings[role] = readings[key] = readings.get(key) or self._reading(role, *key)
 
-    def _fingerprint(self, settings: EncoderSettings) -> str:
+    @property
+    def prompts(self) -> dict[Role, str]:
+        return {role: reading.prompt for role, reading in self._readings.items()}
+
+    def _prompt(self, role: Role) -> str:
+        if self._flag is None:
+            return prompt_of(self.module, role)
+        asked = self._settings.query_prompt if role == "query" else self._settings.document_prompt
+        return asked or ""
+
+    def _reading(self, role: Role, prompt: str, apart: Role | None) -> _Reading:
+        """`apart`: the role, where more than its prompt makes the difference; such models are not packed."""
+        packable = self._flag is None and apart is None and self.module.device.type == "cpu"
+        packed = packable and reads_packed(self.module, role)
+        short = packed and reads_packed(self.module, role, short=True)
+        name = self._fingerprint(prompt, apart, [packed, short])
+        return _Reading(prompt, packed, short, EmbeddingStore(home() / "embeddings" / name[:32], self.dimensions))
+
+    def _fingerprint(self, prompt: str, apart: Role | None, packed: list[bool]) -> str:
         """A hash of everything that determines a text's vector."""
+        settings = self._settings
         return fingerprint(
             {
                 "weights": settings.weights(),
                 "library": settings.library,
                 "pooling": settings.pooling,
                 "max_seq_length": settings.max_seq_length,
-                "prompt": None if self._flag else self.module.prompts.get(self.module.default_prompt_name),
-                "device": self.module.device.type,
-                "packed": [self._packed, self._short],
+                "prompt": prompt,
+                "role": apart,
+                "device": device_name(),
+                "packed": packed,
                 "versions": {name: version(name) for name in (*VERSIONS, *(["FlagEmbedding"] if self._flag else []))},
                 "code": folder_fingerprint(Path(__file__).parent, "*.py"),
             }
         )
 
-    def __call__(self, texts: Iterable[str]) -> Tensor:
+    def __call__(self, texts: Iterable[str], role: Role = "document") -> Tensor:
         """Shape (texts, dimensions), float32, on the encoder's device."""
-        return self._store.vectors(list(texts), self._encode).to(self.module.device)
+        wanted, reading = list(texts), self._readings[role]
 
-    def _encode(self, texts: list[str]) -> Tensor:
+        def encode(new: list[str]) -> Tensor:
+            return self._encode(new, role, reading)
+
+        vectors = reading.store.vectors(wanted, encode) if keeping() else self._anew(wanted, encode)
+        return vectors.to(self.module.device)
+
+    def _anew(self, texts: list[str], encode: Encode) -> Tensor:
+        """Each distinct text encoded now."""
+        if not texts:
+            return torch.empty(0, self.dimensions)
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        return encode(list(distinct)).to(torch.float32)[[distinct[text] for text in texts]]
+
+    def _encode(self, texts: list[str], role: Role, reading: _Reading) -> Tensor:
         self.encoded += len(texts)
         FrozenEncoder.in_all += len(texts)
         if self._flag:
-            return torch.from_numpy(self._flag.encode(texts, "dense_vecs"))
-        if self._packed:
-            return packed_vectors(self.module, texts, self._short and sum(map(len, texts)) >= SHORT_FROM)
-        return self.module.encode(  # type: ignore[no-any-return]
+            return torch.from_numpy(self._flag.encode([reading.prompt + text for text in texts], "dense_vecs"))
+        if reading.packed:
+            short = reading.short and sum(map(len, texts)) >= SHORT_FROM
+            return packed_vectors(self.module, texts, short, reading.prompt)
+        return encode_as(self.module, role)(
             texts, batch_size=self._settings.batch_size, convert_to_tensor=True, show_progress_bar=False
         )
 
@@ -110,30 +171,60 @@ class FrozenEncoder:
         """A SentenceTransformer that embeds alike; the lengths of its vectors may differ."""
         if self._flag is None:
             return self.module
+        source = self._flag.flag.model_name_or_path
+        remote = runs_code(self._settings.trust_remote_code, source)
         with quiet():
             transformer = Transformer(
-                self._flag.flag.model_name_or_path,
+                source,
                 max_seq_length=self._settings.max_seq_length,
-                model_kwargs={"trust_remote_code": self._settings.trust_remote_code, "dtype": torch.float32},
+                model_kwargs={"trust_remote_code": remote, "dtype": torch.float32},
             )
             pooling = Pooling(self.dimensions, self._settings.flag_pooling)
-            return SentenceTransformer(modules=[transformer, pooling], device="cpu")
+            prompts = {str(role): prompt for role, prompt in self.prompts.items()}
+            return SentenceTransformer(modules=[transformer, pooling], device="cpu", prompts=prompts)
 
 
 def _sentence_transformer(settings: EncoderSettings) -> Any:
     """A whole SentenceTransformer, pooling and cutting as the settings say."""
+    source = model_path(settings.model, settings.sha256)
+    remote = runs_code(settings.trust_remote_code, source)
+    check_safetensors(source)
     with quiet():
         module: Any = SentenceTransformer(
-            model_path(settings.model, settings.sha256),
+            source,
             device=str(pick_device()),
-            trust_remote_code=settings.trust_remote_code,
+            trust_remote_code=remote,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )
-    folder = whole_folder(settings.model, [getattr(part, "auto_model", part) for part in module])
+    parts = list(_parts(module))
+    folder = whole_folder(settings.model, parts)
     _set_pooling(module, settings, folder)
+    _settle_padding(module, settings.model)
+    set_prompts(module, settings.query_prompt, settings.document_prompt)
     if isinstance(module.max_seq_length, int):  # embeddings of words, without attention, have no limit
+        for part in parts:
+            if isinstance(part, PreTrainedModel):
+                check_length(part, settings.max_seq_length)
         module.max_seq_length = settings.max_seq_length
     return module
+
+
+def _settle_padding(module: Any, model: str) -> None:
+    tokenizers = [part.tokenizer for part in module.modules() if isinstance(part, Transformer)]
+    roles: list[Role] = ["query", "document"] if reads_apart(module) else ["document"]
+    for role in roles if tokenizers else []:
+        read = partial(encode_as(module, role), convert_to_tensor=True, show_progress_bar=False)
+        settle_padding(model, tokenizers, read, PROBE)
+
+
+def _parts(modules: Iterable[Any]) -> Iterator[Any]:
+    """What holds weights: the transformers models, and the modules that are none."""
+    for part in modules:
+        if isinstance(part, Router):
+            for route in part.sub_modules.values():
+                yield from _parts(route)
+        else:
+            yield getattr(part, "auto_model", part)
 
 
 def _set_pooling(module: Any, settings: EncoderSettings, folder: Path) -> None:
@@ -156,14 +247,18 @@ def _set_pooling(module: Any, settings: EncoderSettings, folder: Path) -> None:
 
 
 @torch.no_grad()
-def cosine_scores(requests: Sequence[Request], embed: Callable[[Iterable[str]], Tensor]) -> list[list[float]]:
-    """For each request the cosine of its query with each candidate; `embed` gives (texts, d), of any length."""
-    texts = [text for r in requests for text in (r.query.text, *(d.content for d in r.candidates))]
-    vectors = torch.nn.functional.normalize(embed(texts), dim=-1)
+def cosine_scores(requests: Sequence[Request], embed: Embed) -> list[list[float]]:
+    """For each request the cosine of its query with each candidate; `embed` gives vectors of any length."""
+    queries = _unit(embed([request.query.text for request in requests], "query"))
+    documents = _unit(embed([d.content for request in requests for d in request.candidates], "document"))
     answers, start = [], 0
-    for request in requests:
-        end = start + 1 + len(request.candidates)
+    for query, request in zip(queries, requests, strict=True):
+        end = start + len(request.candidates)
         # not a matrix product, whose last bit depends on the row: equal texts must get equal scores
-        answers.append((vectors[start + 1 : end] * vectors[start]).sum(dim=1).tolist())
+        answers.append((documents[start:end] * query).sum(dim=1).tolist())
         start = end
     return answers
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=-1)

@@ -83,7 +83,8 @@ def fit(
 
     Args:
         loss: the mean loss of a batch of prepared items, a scalar with a gradient.
-        quality: the dev metric of the module as it is, higher is better; asked in eval mode.
+        quality: the dev metric of the module as it is, the one that `settings.selects_by()` names, higher is better;
+            asked in eval mode.
         snapshot: a copy of what is to be kept.
         out: states are kept in `out / "state"`; where there is one, the training goes on from it.
         prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
@@ -135,6 +136,7 @@ def fit(
         scaler.scale(value).backward()  # type: ignore[no-untyped-call]
         return value.detach()
 
+    changed: set[int] = set()  # numbers of weights that a gradient has reached; the optimiser skips the others
     module.train()
     with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
         while course.step < total and (settings.patience is None or course.misses < settings.patience):
@@ -142,20 +144,21 @@ def fit(
                 group["lr"] = group["peak"] * factor(course.step)
             items, start = steps[course.step]
             value = _gradient(next(batches), min(size, len(items) - start), course, backward, trained, divisible)
+            changed.update(number for number, weight in enumerate(trained) if weight.grad is not None)
             scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad()
             course.step += 1
-            tell(TrainingEvent(course.step, total, loss=value))
+            tell(TrainingEvent(course.step, total, loss=value, trained=sum(trained[n].numel() for n in changed)))
             due = course.step % every == 0 if every else course.step in ends
             if due or course.step == total:
                 module.eval()
                 with precision.autocast():
                     reached = quality()
                 module.train()
-                tell(TrainingEvent(course.step, total, dev=reached))
+                tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by()))
                 course.misses += 1
                 if course.best is None or reached > course.best:
                     course.best, course.kept, course.misses = reached, snapshot(), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from rr.errors import RerankError
@@ -35,16 +37,51 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def check_safetensors(model: str) -> None:
+    """
+    Raises:
+        RerankError: the model's folder has no weights in safetensors files; pickled ones are never read.
+    """
+    folder = weights_folder(model)
+    if folder is not None and next(folder.rglob("*.safetensors"), None) is None:
+        raise RerankError(
+            f"model {model!r} has no weights in safetensors files, and others can run code when they are read; "
+            "save it with save_pretrained, which writes them"
+        )
+
+
 def weights_not_in(folder: Path, module: torch.nn.Module) -> list[str]:
-    """The parameters of `module` that no safetensors file under `folder` holds, under their own name or behind a
-    prefix. For libraries that load a model and do not say which of its weights they drew at random."""
+    """The parameters of `module` that no safetensors file under `folder` holds. For libraries that load a model and do
+    not say which of its weights they drew at random.
+
+    A name counts behind a prefix, too. Where some are not there, transformers is asked: it knows the older names of
+    weights (LayerNorm.gamma) and those that it makes of others.
+    """
     stored: set[str] = set()
     for file in folder.rglob("*.safetensors"):
         with safe_open(file, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118 - not a dict: it cannot be iterated
                 parts = name.split(".")
                 stored |= {".".join(parts[start:]) for start in range(len(parts))}
-    return [name for name, _ in module.named_parameters() if name not in stored]
+    missing = [name for name, _ in module.named_parameters() if name not in stored]
+    if missing and isinstance(module, PreTrainedModel):
+        places = sorted({file.parent for file in folder.rglob("*.safetensors")})
+        asked = [_missing(type(module), place) for place in places if _is_transformers(place)]
+        fewest = min(asked, key=len, default=set(missing))
+        missing = [name for name, _ in module.named_parameters() if name in fewest]
+    return missing
+
+
+def _missing(kind: type[PreTrainedModel], place: Path) -> set[str]:
+    """What transformers itself finds missing when it loads this model from this folder."""
+    with quiet():
+        _, loading = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True)
+    return set(loading["missing_keys"])
+
+
+def _is_transformers(place: Path) -> bool:
+    config = place / "config.json"
+    return config.is_file() and "model_type" in json.loads(config.read_text(encoding="utf-8"))
 
 
 def whole_folder(model: str, modules: Iterable[torch.nn.Module]) -> Path:
@@ -65,11 +102,26 @@ def whole_folder(model: str, modules: Iterable[torch.nn.Module]) -> Path:
     return folder
 
 
-def check_length(config: Any, tokenizer: Any, max_seq_length: int) -> None:
+def check_length(model: Any, max_seq_length: int, tokenizer: Any = None) -> None:
     """
+    Args:
+        tokenizer: whose own limit counts, too; None: it does not.
+
     Raises:
-        RerankError: the model has fewer positions than `max_seq_length`.
+        RerankError: the model reads fewer tokens than `max_seq_length`.
     """
-    positions = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", math.inf))
-    if max_seq_length > positions:
-        raise RerankError(f"max_seq_length {max_seq_length} is more than the {positions} tokens the model can read")
+    limit = min(readable_tokens(model), math.inf if tokenizer is None else tokenizer.model_max_length)
+    if max_seq_length > limit:
+        raise RerankError(f"max_seq_length {max_seq_length} is more than the {limit} tokens the model can read")
+
+
+def readable_tokens(model: Any) -> float:
+    """The tokens that a transformers model has positions for; inf: it counts none, or without end."""
+    embeddings = getattr(model.base_model, "embeddings", None)
+    table = getattr(embeddings, "position_embeddings", None)
+    if isinstance(table, torch.nn.Embedding):
+        # RoBERTa counts positions from behind its padding's: 514 are 512 tokens
+        padding = getattr(embeddings, "padding_idx", None)
+        return table.num_embeddings - (0 if padding is None else padding + 1)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return positions if isinstance(positions, int) and positions > 0 else math.inf

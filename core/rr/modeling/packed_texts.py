@@ -12,6 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling
 from torch import Tensor
 
 from rr.modeling.packed import can_pack, pack, packed_inputs, packs
+from rr.modeling.roles import Role, encode_as, prompt_of
 from rr.modeling.short import ShortEncoder, has_short_way, layers_replaced
 
 TOKENS = 1024
@@ -22,9 +23,9 @@ TOLERANCE = 1e-5
 
 
 @torch.inference_mode()
-def reads_packed(module: Any, short: bool = False) -> bool:
-    """Whether a SentenceTransformer gives the same vectors packed as by its own `encode`, seen on a probe; `short`:
-    read the short way, too (`rr.modeling.short`)."""
+def reads_packed(module: Any, role: Role, short: bool = False) -> bool:
+    """Whether a SentenceTransformer gives the same vectors packed as by its own way to encode texts of a role, seen on
+    a probe; `short`: read the short way, too (`rr.modeling.short`)."""
     pooled = len(module) > 1 and hasattr(module[0], "auto_model") and isinstance(module[1], Pooling)
     if not pooled or not can_pack(module[0].auto_model):
         return False
@@ -32,9 +33,9 @@ def reads_packed(module: Any, short: bool = False) -> bool:
         return False
     if "position_ids" not in inspect.signature(module[0].auto_model.forward).parameters:
         return False
-    expected = module.encode(list(PROBE), convert_to_tensor=True, show_progress_bar=False)
+    expected = encode_as(module, role)(list(PROBE), convert_to_tensor=True, show_progress_bar=False)
     try:
-        found = packed_vectors(module, PROBE, short)
+        found = packed_vectors(module, PROBE, short, prompt_of(module, role))
     except ValueError:  # it asks for an attention that cannot be packed
         return False
     return found.shape == expected.shape and torch.allclose(
@@ -43,9 +44,8 @@ def reads_packed(module: Any, short: bool = False) -> bool:
 
 
 @torch.inference_mode()
-def packed_vectors(module: Any, texts: Sequence[str], short: bool = False) -> Tensor:
-    """Shape (texts, dimensions), as `module.encode` gives them, on a CPU."""
-    prompt = module.prompts.get(module.default_prompt_name) or ""
+def packed_vectors(module: Any, texts: Sequence[str], short: bool = False, prompt: str = "") -> Tensor:
+    """Shape (texts, dimensions), as `module.encode(texts, prompt=prompt)` gives them, on a CPU."""
     # padding and truncation are given at every call: a tokenizer file may carry fixed ones (MiniLM's does)
     options = {"padding": False, "truncation": True, "max_length": module.max_seq_length}
     columns = module.tokenizer([prompt + text for text in texts], return_attention_mask=False, **options)

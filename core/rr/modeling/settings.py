@@ -18,6 +18,7 @@ class TextModelSettings(Settings):
     batch_size: int = Field(64, gt=0)
     """Texts a forward pass takes where they are padded: on a GPU, and with models that cannot be packed."""
     trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 
     def weights(self) -> str:
         return weights_fingerprint(self.model)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from rr.evaluate.results import BenchResult, DatasetResult
+from rr.report.escape import terminal
 from rr.report.table import cells, explanation, header, title
 
 ONE_TABLE = 210
@@ -23,10 +23,10 @@ def print_result(result: BenchResult, console: Console) -> None:
     for dataset in result.datasets:
         console.print()
         if dataset.failure:
-            console.print(f"[bold red]{escape(dataset.name)}: FAILED[/] {escape(dataset.failure)}", emoji=False)
+            console.print(Text(terminal(f"{dataset.name}: FAILED"), "bold red"), Text(terminal(dataset.failure)))
             continue
-        console.print(escape(title(dataset)), style="bold", emoji=False)
-        names = header(result)
+        console.print(Text(terminal(title(dataset)), "bold"))
+        names = header(result, dataset)
         if console.width >= ONE_TABLE:
             console.print(_table(dataset, result, names))
         else:
@@ -36,18 +36,18 @@ def print_result(result: BenchResult, console: Console) -> None:
             for row in dataset.rows:
                 name, *_, notes = cells(row, result)
                 if notes:
-                    console.print(f"{escape(name)}: {escape(notes)}", style="red" if row.failure else None, emoji=False)
+                    console.print(Text(terminal(f"{name}: {notes}"), "red" if row.failure else ""))
         for note in dataset.notes:
-            console.print(f"note: {escape(note)}", style="dim", emoji=False)
-    console.print(escape(explanation(result)), style="dim", emoji=False)
+            console.print(Text(terminal(f"note: {note}"), "dim"))
+    console.print(Text(terminal(explanation(result)), "dim"))
 
 
 def _table(dataset: DatasetResult, result: BenchResult, columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         text = name in ("reranker", "state", "notes")
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
+        table.add_column(Text(terminal(name)), justify="left" if text else "right", overflow="fold")
     for row in dataset.rows:
-        values = dict(zip(header(result), cells(row, result), strict=True))
-        table.add_row(*(Text(values[name]) for name in columns), style="red" if row.failure else None)
+        values = dict(zip(header(result, dataset), cells(row, result), strict=True))
+        table.add_row(*(Text(terminal(values[name])) for name in columns), style="red" if row.failure else None)
     return table

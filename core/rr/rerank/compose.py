@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rr.errors import PluginError
+from rr.gate import checked_info
 from rr.protocols import Reranker, Scorer
 from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
@@ -23,10 +24,11 @@ def compose(
     half, or `Tournament` with groups as large. Above 1 `permutations`, whatever is shown is shown in so many orders.
 
     Raises:
-        PluginError: the scorer takes fewer than two candidates, so that it could never compare any, or fewer than
-            the window holds; or permutations are asked of one that is not listwise.
+        PluginError: what the scorer says of itself cannot be understood; it takes fewer than two candidates, so that it
+            could never compare any, or fewer than the window holds; or permutations are asked of one that is not
+            listwise.
     """
-    limit = scorer.info.max_candidates
+    limit = checked_info(scorer.info).max_candidates
     if limit is not None and (limit < 2 or (window or limit) > limit):
         raise PluginError(f"the scorer takes {limit} candidates at once; a window of {window or limit} does not fit")
     size = window or limit

@@ -75,7 +75,7 @@ class _Parted:
         self.calls: list[Scores] = []
 
     def first_stage_order(self) -> list[Document]:
-        """Best first; as given where there was no first stage."""
+        """Best first; as given, which in a bench is a seeded random order, where no first stage is shown."""
         if self._request.first_stage is None:
             return list(self._request.candidates)
         return _sorted(self._request, self._request.first_stage)

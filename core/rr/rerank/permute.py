@@ -99,8 +99,12 @@ def _shown(request: Request, order: Order) -> Request:
 
 
 def _back(answer: Scores, order: Order) -> Scores:
-    values = dict(zip(order, answer.values, strict=True))
-    return Scores(tuple(values[place] for place in range(len(order))), answer.diagnostics)
+    def given(shown: tuple[float, ...]) -> tuple[float, ...]:
+        values = dict(zip(order, shown, strict=True))
+        return tuple(values[place] for place in range(len(order)))
+
+    ranked_by = None if answer.ranked_by is None else given(answer.ranked_by)
+    return Scores(given(answer.values), answer.diagnostics, ranked_by)
 
 
 def mean_answer(answers: Sequence[Scores]) -> Scores:
@@ -112,5 +116,5 @@ def mean_answer(answers: Sequence[Scores]) -> Scores:
     )
     names = sorted({name for answer in answers for name in answer.diagnostics})
     means = {name: sum(a.diagnostics.get(name, 0.0) for a in answers) / len(answers) for name in names}
-    agreed = {"tau": mean_tau([answer.values for answer in answers]), "permutations": float(len(answers))}
+    agreed = {"tau": mean_tau([answer.keys for answer in answers]), "permutations": float(len(answers))}
     return Scores(values, {**means, **agreed})

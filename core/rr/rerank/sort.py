@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from rr.errors import ScoringError
+from rr.gate import within_scale
 from rr.isolation import plugin_code
 from rr.protocols import ModelInfo, Scorer
-from rr.types import Ranking, Request, Scores, checked_scores, float32
+from rr.rerank.untouched import untouched
+from rr.types import Ranking, Request, Scores, checked_scores, float32, lost_in_32_bits
 
 
 class Sort:
@@ -36,11 +39,15 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
         ScoringError: not one answer a request, or an answer that cannot be ranked.
     """
     asked = [request for request in requests if request.candidates]
-    with plugin_code("score failed"):  # the whole of it: an answer may be computed as it is read
-        # a list that it may empty
-        answers = one_each(scorer.score(list(asked)), len(asked), "scorer", "answers to") if asked else []
-        pairs = zip(asked, answers, strict=True)
-        checked = iter([with_ties(checked_scores(request, answer)) for request, answer in pairs])
+    # the whole of it: an answer may be computed as it is read
+    with untouched(asked), plugin_code("score failed"):
+        given = scorer.score(list(asked)) if asked else ()  # a list that it may empty
+        answers = one_each(given, len(asked), "scorer", "answers to")
+        found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
+    info = scorer.info
+    for request, scores in zip(asked, found, strict=True):
+        within_scale(request, scores.values, info)
+    checked = iter(map(with_ties, found))
     return [next(checked) if request.candidates else Scores(()) for request in requests]
 
 
@@ -60,8 +67,11 @@ def one_each(given: object, count: int, who: str, what: str) -> list[Any]:
 
 
 def with_ties(scores: Scores) -> Scores:
-    """The scores with two more diagnostics: `tied`, 1 where two candidates have the same score as 32-bit floats, and
-    `constant`, 1 where all have. Taken from what the scorer said, before windows make an order of it."""
-    distinct = len({float32(value) for value in scores.values})
-    tied = {"tied": float(distinct < len(scores.values)), "constant": float(distinct == 1 < len(scores.values))}
-    return Scores(scores.values, {**scores.diagnostics, **tied})
+    """The scores with diagnostics of their ties: `tied`, 1 where two candidates have the same score as 32-bit floats;
+    `constant`, 1 where all have; and, where it happened, `lost_in_32_bits`, 1: some of those are different numbers.
+    Taken from what the scorer said, before windows make an order of it."""
+    distinct = len(set(float32(scores.keys)))
+    tied = {"tied": float(distinct < len(scores.keys)), "constant": float(distinct == 1 < len(scores.keys))}
+    if lost_in_32_bits(scores.keys):
+        tied["lost_in_32_bits"] = 1.0
+    return replace(scores, diagnostics={**scores.diagnostics, **tied})

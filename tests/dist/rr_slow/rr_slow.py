@@ -26,12 +26,12 @@ class Slow:
     info = rr.ModelInfo(scale="rank")
 
     def __init__(self, settings, checkpoint=None):
-        pass
+        self.sign = 1 if checkpoint is None else {"whole": -1}[(checkpoint / "weights.txt").read_text()]
 
     def score(self, requests):
         note("scored " + " ".join(request.query.id for request in requests))
         time.sleep(float(os.environ["RR_SLOW_SECONDS"]))
-        return [[float(len(document.text)) for document in request.candidates] for request in requests]
+        return [[self.sign * float(len(document.text)) for document in request.candidates] for request in requests]
 
 
 class SlowTrainer:

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 import rr
-from rr import Dataset, Document, Query, Request, RerankError, ScoringError
+from rr import Dataset, Document, Query, Request, RerankError
 from rr.modeling.encoding import EncoderSettings
 from rr.types import trec_order
 from rr_baselines.bi_encoder import BiEncoderScorer
@@ -61,16 +62,17 @@ def test_random_puts_every_candidate_first_equally_often() -> None:
 
 
 def test_first_stage_ranks_by_its_scores(learnable: Dataset) -> None:
-    requests = learnable.requests("test")
+    requests = replace(learnable, protocol="end-to-end").requests("test")
     for asked, ranking in zip(requests, FirstStage(rr.Settings()).rerank(requests), strict=True):
         given = dict(zip((d.id for d in asked.candidates), asked.first_stage or (), strict=True))
         assert list(ranking.scores) == trec_order(given)
         assert ranking.scores == given
 
 
-def test_first_stage_without_scores_is_an_error_that_names_the_query() -> None:
-    with pytest.raises(ScoringError, match="query 'lonely' brings no first-stage scores"):
-        FirstStage(rr.Settings()).rerank([request("x", "a", id_="lonely")])
+def test_first_stage_does_not_apply_where_none_is_shown(learnable: Dataset) -> None:
+    assert learnable.protocol == "oracle"
+    with pytest.raises(rr.NotApplicableError, match="no first stage's order is shown here"):
+        FirstStage(rr.Settings()).rerank(learnable.requests("test"))
 
 
 def bm25_by_hand(query: str, texts: Sequence[str]) -> list[float]:

@@ -206,6 +206,8 @@ def test_frozen_layers_stay_and_the_head_moves_at_its_own_rate(
     assert moved["bert.encoder.layer.0.output.dense.weight"] == pytest.approx(moves, rel=0.1)
     assert moved["bert.pooler.dense.weight"] == pytest.approx(1e-3, rel=0.1)
     assert moved["classifier.weight"] == pytest.approx(1e-3, rel=0.1)
+    said = {event.trained for event in observed.events if event.loss is not None}
+    assert said == {sum(after[name].numel() for name, value in moved.items() if value)}
 
 
 def test_more_layers_than_there_are_cannot_be_frozen(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
@@ -237,6 +239,10 @@ def test_the_dev_metric_selects(bert: Bert, learnable: Dataset, plain: Observed,
     assert max(done.qualities) == pytest.approx(ranking_quality(scorer, learnable, name="MAP"), abs=1e-6)
     assert done.losses == plain.losses
     assert done.qualities != plain.qualities
+    assert [{event.metric for event in one.events if event.dev is not None} for one in (done, plain)] == [
+        {"MAP"},
+        {"nDCG@10"},
+    ]
 
 
 def test_a_short_training_is_measured_after_every_step(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
@@ -276,7 +282,7 @@ def stopping(step: int) -> Iterator[Callable[[TrainingEvent], None]]:
     ids=["defaults", "all at once"],
 )
 def test_it_goes_on_bit_by_bit_from_the_state_before_a_damaged_one(
-    bert: Bert, learnable: Dataset, tmp_path: Path, options: dict[str, Any]
+    bert: Bert, learnable: Dataset, tmp_path: Path, options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = CrossEncoderTraining(**{**SHORT, "max_steps": 9, "save_steps": 2, "batch_size": 32, **options})
     trainer = CrossEncoderTrainer(settings, scorer_settings(bert(1)))
@@ -292,8 +298,8 @@ def test_it_goes_on_bit_by_bit_from_the_state_before_a_damaged_one(
     newest = again / "state" / states[1]
     newest.write_bytes(newest.read_bytes()[:-1])
     repeated: list[TrainingEvent] = []
-    with pytest.warns(UserWarning, match="000000006.safetensors is damaged; going on from the state before"):
-        trainer.train(learnable, again, repeated.append)
+    trainer.train(learnable, again, repeated.append)
+    assert re.search(r"000000006.safetensors is damaged .*; going on from the state before", caplog.text)
     assert repeated == events
     for name in (WEIGHTS, "dev_metrics.json", "config.json"):
         assert (again / name).read_bytes() == (whole / name).read_bytes(), name

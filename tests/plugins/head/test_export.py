@@ -15,6 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from typer.testing import CliRunner
 
 from rr import RerankError
+from rr.artefacts import with_checksum
 from rr.cli.app import app
 from rr_head.model import HeadSettings, make_head, save_head
 from rr_head.scorer import HeadScorer
@@ -33,8 +34,9 @@ def checkpoint(settings: HeadSettings, tmp_path: Path) -> Path:
     folder.mkdir()
     head = make_head(settings, 32, None)
     save_head(head, head.weight, settings, 0.07, folder)
-    record = {"files": {}, "finished": "", "seconds": 1, "notes": [], "data": {}}
-    (folder / "training_info.json").write_text(json.dumps(record), encoding="utf-8")
+    data = {"name": "none", "fingerprint": ""}
+    record = {"files": {}, "finished": "", "seconds": 1, "notes": [], "data": data}
+    (folder / "training_info.json").write_text(json.dumps(with_checksum(record)), encoding="utf-8")
     return folder
 
 
@@ -53,16 +55,32 @@ def test_an_exported_model_gives_our_vectors(settings: HeadSettings, checkpoint:
     assert not list((tmp_path / "served").rglob("*.bin"))
 
 
-def test_the_encoders_own_prompt_goes_along(settings: HeadSettings, tmp_path: Path) -> None:
-    prompts = {"query": "where is the ", "document": ""}
-    own = SentenceTransformer(settings.model, device="cpu", prompts=prompts, default_prompt_name="query")
+@pytest.mark.parametrize("given", ["by the folder", "by the settings"])
+def test_the_encoders_own_prompts_go_along(settings: HeadSettings, tmp_path: Path, given: str) -> None:
+    prompts = {"query": "where is the ", "passage": "the offer: "}
+    own = SentenceTransformer(settings.model, device="cpu", prompts=prompts if given == "by the folder" else None)
     own.save(str(tmp_path / "prompting"))
-    scorer = HeadScorer(settings.model_copy(update={"model": str(tmp_path / "prompting")}))
+    update = {"model": str(tmp_path / "prompting")}
+    if given == "by the settings":
+        update |= {"query_prompt": prompts["query"], "document_prompt": prompts["passage"]}
+    scorer = HeadScorer(settings.model_copy(update=update))
     scorer.export(tmp_path / "served")
-    with torch.no_grad():
-        expected = torch.nn.functional.normalize(scorer.embed(TEXTS), dim=-1).cpu()
     served = SentenceTransformer(str(tmp_path / "served"), device="cpu")
-    torch.testing.assert_close(served.encode(TEXTS, convert_to_tensor=True), expected, atol=1e-5, rtol=0)
+    found = served.encode_query(TEXTS, convert_to_tensor=True), served.encode_document(TEXTS, convert_to_tensor=True)
+    with torch.no_grad():
+        expected = [torch.nn.functional.normalize(scorer.embed(TEXTS, role)).cpu() for role in ("query", "document")]
+    for vectors, ours_ in zip(found, expected, strict=True):
+        torch.testing.assert_close(vectors, ours_, atol=1e-5, rtol=0)
+    assert (found[0] - found[1]).abs().max() > 1e-2
+
+
+def test_a_head_is_loaded_with_the_prompts_that_it_was_trained_with_only(
+    settings: HeadSettings, checkpoint: Path, tmp_path: Path
+) -> None:
+    HeadScorer(settings, checkpoint)
+    prompting = settings.model_copy(update={"query_prompt": "where is the "})
+    with pytest.raises(RerankError, match=r"'prompts': \{'query': 'where is the ', 'document': ''\}"):
+        HeadScorer(prompting, checkpoint)
 
 
 def test_an_encoder_that_normalises_already(settings: HeadSettings, tmp_path: Path) -> None:
@@ -113,7 +131,7 @@ def test_a_head_is_trained_shown_and_exported_by_the_commands(
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
     torch.testing.assert_close(torch.tensor(json.loads(told.stdout)), ours(settings, checkpoint), atol=1e-5, rtol=0)
 
-    with pytest.raises(RerankError, match="served exists already; name a new folder"):
+    with pytest.raises(RerankError, match="served exists already; delete it, or name another folder"):
         rr("export", "head", checkpoint, served, "--registry", registry)
 
 

@@ -362,10 +362,10 @@ def test_best_and_last_are_saved_with_their_figures(sentence_encoder: Path, lear
     task, encoder = ListingTask(learnable, "dev"), FrozenEncoder(settings(sentence_encoder))
     for name, suffix in (("head", ""), ("last", " (last)")):
         weight = weights[name]
-        expected = task.metrics(lambda texts, weight=weight: encoder(texts) @ weight.T)  # type: ignore[misc]
+        expected = task.metrics(lambda texts, role, weight=weight: encoder(texts, role) @ weight.T)  # type: ignore[misc]
         assert expected.keys() >= {"MRR", "R@1", "nDCG@10", "accuracy", "accuracy price"}
         for measure, value in expected.items():
-            assert told["metrics"][measure + suffix] == pytest.approx(value, abs=1e-6)
+            assert told["metrics"][f"listings {measure}{suffix}"] == pytest.approx(value, abs=1e-6)
     assert len(told["metrics"]) == 2 * len(expected)
 
 
@@ -376,8 +376,9 @@ def test_the_dev_metric_is_the_one_that_is_asked_for(
     options = TRAINING.model_copy(update={"epochs": 2, "dev_metric": name})
     observed = observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out")
     told = json.loads((observed.folder / "dev_metrics.json").read_text(encoding="utf-8"))["metrics"]
-    assert told[name] == pytest.approx(max(observed.qualities))
-    assert told[f"{name} (last)"] == pytest.approx(observed.qualities[-1])
+    assert told[f"listings {name}"] == pytest.approx(max(observed.qualities))
+    assert {event.metric for event in observed.events if event.dev is not None} == {f"listings {name}"}
+    assert told[f"listings {name} (last)"] == pytest.approx(observed.qualities[-1])
 
 
 def test_a_learned_temperature_is_trained_bounded_saved_and_goes_on_after_a_kill(

@@ -11,18 +11,20 @@ from torch import Tensor
 
 from rr import Dataset, Document, HardNegative
 from rr.evaluate.metrics import evaluate, metric
+from rr.modeling.roles import Role
 from rr_head import listings
 from rr_head.listings import ListingTask
 
 
-def embed(texts: Iterable[str]) -> Tensor:
-    """A vector for every text, the same for equal ones."""
-    seeds = [sum(ord(c) * 31**place for place, c in enumerate(text)) % 2**31 for text in texts]
+def embed(texts: Iterable[str], role: Role) -> Tensor:
+    """A vector for every text, the same for equal ones of a role."""
+    seeds = [sum(ord(c) * 31**place for place, c in enumerate(role + text)) % 2**31 for text in texts]
     return torch.stack([torch.randn(6, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
 def cosine(query: str, document: str) -> float:
-    return torch.nn.functional.cosine_similarity(*embed([query, document]).double(), dim=0).item()
+    vectors = torch.cat([embed([query], "query"), embed([document], "document")])
+    return torch.nn.functional.cosine_similarity(*vectors.double(), dim=0).item()
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_measures_equal_those_of_the_core_on_the_same_lists(
 
 
 def test_a_constant_encoder_gains_nothing(typed: Dataset) -> None:
-    found = ListingTask(typed, "dev").metrics(lambda texts: torch.ones(len(list(texts)), 3))
+    found = ListingTask(typed, "dev").metrics(lambda texts, _: torch.ones(len(list(texts)), 3))
     assert found["accuracy"] == 0
     assert found["MRR"] < 0.5
 

@@ -84,7 +84,7 @@ def test_a_corpus_of_positives_only_is_an_error(learnable: Dataset) -> None:
 def sequences(*ids: str, relevant: tuple[str, ...] = ("f59",)) -> Dataset:
     """A data set of one user who met the given films, and then the relevant ones."""
     films = {f"f{n:02}": Document(f"f{n:02}", "", f"Film {n}") for n in range(60)}
-    queries = {name: Query(name, "next", tuple(films[id_] for id_ in ids)) for name in ("u0", "u1", "u2", "u3")}
+    queries = {name: Query(name, f"next {name}", tuple(films[id_] for id_ in ids)) for name in ("u0", "u1", "u2", "u3")}
     collection = Collection(films, queries, {name: dict.fromkeys(relevant, 1) for name in queries})
     plan = CandidatePlan(retriever="popularity", depth=8, protocol="oracle")
     made = prepare("sequences", collection, SplitPlan(dev=0.25, test=0.25), plan)

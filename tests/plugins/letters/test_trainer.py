@@ -59,6 +59,7 @@ def test_training_reports_every_step_and_every_epoch(trained: Observed, watched:
     assert [event.step for event in trained.events if event.loss is not None] == list(range(1, steps + 1))
     assert {event.total for event in trained.events} == {steps}
     assert len(trained.qualities) == 3
+    assert {event.metric for event in trained.events if event.dev is not None} == {"nDCG@10"}
 
 
 def test_what_can_be_learned_is_learned(qwen: Qwen, learnable: Dataset, tmp_path: Path) -> None:
@@ -125,6 +126,7 @@ def test_only_the_adapter_is_counted_as_trainable(trained: Observed, qwen: Qwen)
     assert scorer.info.trainable == own
     assert scorer.info.parameters == base + own
     assert trained.scorer.info.trainable == own
+    assert {event.trained for event in trained.events if event.loss is not None} == {own}
 
 
 def test_training_repeats_itself_and_never_looks_at_the_test_split(

@@ -3,13 +3,16 @@
 corpus.jsonl: `{_id, text, title?}` a line; queries.jsonl: `{_id, text}` a line; qrels/train.tsv,
 qrels/dev.tsv and qrels/test.tsv, as many as there are: tab-separated with the header `query-id corpus-id
 score`, score a whole number (above 0 is relevant). The files are the splits. Queries that none of them judges
-are left out and counted in the notes.
+are left out and counted in the notes. What else lies in the folder is not looked at.
 """
 
 from __future__ import annotations
 
-from rr.data.collection import Collection
+from pathlib import Path
+
+from rr.data.collection import SPLITS, Collection
 from rr.data.files import DataPath, read_jsonl, read_table
+from rr.data.judgements import Judgements
 from rr.data.rows import ById
 from rr.errors import DataError
 from rr.protocols import Settings
@@ -22,11 +25,20 @@ class Options(Settings):
     folder: DataPath  # holds corpus.jsonl, queries.jsonl and qrels/
 
 
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.folder / "corpus.jsonl", options.folder / "queries.jsonl", *_qrels(options).values()]
+
+
+def _qrels(options: Options) -> dict[str, Path]:
+    return {split: options.folder / "qrels" / f"{split}.tsv" for split in SPLITS}
+
+
 def read(options: Options) -> Collection:
     """
     Raises:
-        DataError: a file, a key or a column is missing, an id or a judgement comes twice, a judgement names
-            an id that does not exist, a query is blank, or a query stands in two splits.
+        DataError: a file, a key or a column is missing, an id or a judgement comes twice, a query is blank, or a
+            query stands in two splits.
     """
     documents: ById[Document] = ById("document")
     for row in read_jsonl(options.folder / "corpus.jsonl"):
@@ -37,22 +49,18 @@ def read(options: Options) -> Collection:
         id_ = row.id("_id")
         queries.add(id_, Query(id_, row.text("text")), row)
 
-    qrels: dict[str, ById[int]] = {}
+    judgements = Judgements(queries, documents)
     split_of: dict[str, str] = {}
-    for split in ("train", "dev", "test"):
-        path = options.folder / "qrels" / f"{split}.tsv"
-        if not path.exists():
-            continue
-        for row in read_table(path, COLUMNS, "\t"):
-            query_id = row.reference("query-id", queries, "query")
-            document_id = row.reference("corpus-id", documents, "document")
-            if split_of.setdefault(query_id, split) != split:
-                raise row.error(f"query {query_id!r} stands in {split_of[query_id]}.tsv too; keep it in one split")
-            judged = qrels.setdefault(query_id, ById(f"the judgement of query {query_id!r} for document"))
-            judged.add(document_id, row.integer("score"), row)
-    if not qrels:
+    there = {split: path for split, path in _qrels(options).items() if path.exists()}
+    if not there:
         raise DataError(f"{options.folder / 'qrels'}: none of train.tsv, dev.tsv, test.tsv is there; add one")
+    for split, path in there.items():
+        for row in read_table(path, COLUMNS, "\t"):
+            query_id = judgements.add(row, "query-id", "corpus-id", row.integer("score"))
+            if query_id is not None and split_of.setdefault(query_id, split) != split:
+                raise row.error(f"query {query_id!r} stands in {split_of[query_id]}.tsv too; keep it in one split")
 
+    qrels = judgements.qrels
     unjudged = len(queries) - len(qrels)
     splits: dict[str, list[str]] = {}
     for query_id, split in split_of.items():
@@ -62,5 +70,8 @@ def read(options: Options) -> Collection:
         queries={query_id: query for query_id, query in queries.items() if query_id in qrels},
         qrels=qrels,
         splits=splits,
-        notes=(f"queries that no qrels file judges, left out: {unjudged}",) if unjudged else (),
+        notes=(
+            *judgements.notes,
+            *([f"queries that no qrels file judges, left out: {unjudged}"] if unjudged else []),
+        ),
     )

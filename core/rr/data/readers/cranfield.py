@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rr.data.collection import Collection
 from rr.data.files import DataPath, read_columns, read_text
+from rr.data.judgements import Judgements
 from rr.data.rows import ById, Row
 from rr.errors import DataError
 from rr.protocols import Settings
@@ -32,37 +33,40 @@ class Options(Settings):
     folder: DataPath  # holds cran.all.1400, cran.qry and cranqrel
 
 
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.folder / name for name in ("cran.all.1400", "cran.qry", "cranqrel")]
+
+
 def read(options: Options) -> Collection:
     """
     Raises:
-        DataError: a file is missing or not of this form, an id or a judgement comes twice, a judgement names
-            an id that does not exist or an unknown code, or a question is blank.
+        DataError: a file is missing or not of this form, an id or a judgement comes twice, a judgement has an unknown
+            code, or a question is blank.
     """
     documents: ById[Document] = ById("document")
     for row in _records(options.folder / "cran.all.1400"):
         id_, title = row.id("I"), row.string("T", "")
         documents.add(id_, Document(id_, row.string("W").removeprefix(title).strip(), title), row)
-    questions = enumerate(_records(options.folder / "cran.qry"), 1)
-    queries = {str(number): Query(str(number), row.text("W")) for number, row in questions}
+    queries: ById[Query] = ById("question")
+    for number, row in enumerate(_records(options.folder / "cran.qry"), 1):
+        queries.add(str(number), Query(str(number), row.text("W")), row)
 
-    qrels: dict[str, ById[int]] = {}
+    judgements = Judgements(queries, documents, "question")
     sources = 0
     for row in read_columns(options.folder / "cranqrel", ("question", "document", "code")):
-        query_id = row.reference("question", queries, "question")
         code = row.integer("code")
         if code not in GRADES:
             raise row.error(f"unknown code {code}; known: -1, 1, 2, 3, 4")
-        judged = qrels.setdefault(query_id, ById(f"the judgement of question {query_id!r} for document"))
-        judged.add(row.reference("document", documents, "document"), GRADES[code], row)
-        sources += code == SOURCE
+        sources += judgements.add(row, "question", "document", GRADES[code]) is not None and code == SOURCE
 
     empty = [document.id for document in documents.values() if not document.content]
-    notes = []
+    notes = [*judgements.notes]
     if sources:
         notes.append(f"judgements with code -1 (the paper the question came from) count as grade 4: {sources}")
     if empty:
         notes.append(f"documents without any text: {', '.join(empty)}")
-    return Collection(documents, queries, qrels, notes=tuple(notes))
+    return Collection(documents, queries, judgements.qrels, notes=tuple(notes))
 
 
 def _records(path: Path) -> list[Row]:

@@ -8,10 +8,11 @@ queries of the same `group` stay in one split. qrels: `{query, document, grade?}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
 from rr.data.collection import SPLITS, Collection
 from rr.data.files import DataPath, read_jsonl
+from rr.data.judgements import Judgements
 from rr.data.rows import ById, Row
 from rr.errors import nearest
 from rr.protocols import Settings
@@ -24,12 +25,16 @@ class Options(Settings):
     qrels: DataPath  # JSONL of {query, document, grade?}
 
 
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.documents, options.queries, options.qrels]
+
+
 def read(options: Options) -> Collection:
     """
     Raises:
-        DataError: a file or a key is missing, an id or a judgement comes twice, a history or a judgement
-            names an id that does not exist, a query is blank, or a split is unknown or given for some queries
-            only.
+        DataError: a file or a key is missing, an id or a judgement comes twice, a history names an id that does not
+            exist, a query is blank, or a split is unknown or given for some queries only.
     """
     documents: ById[Document] = ById("document")
     for row in read_jsonl(options.documents):
@@ -49,16 +54,13 @@ def read(options: Options) -> Collection:
         if has_splits:
             splits.setdefault(_split(row), []).append(id_)
 
-    qrels: dict[str, ById[int]] = {}
+    judgements = Judgements(queries, documents)
     for row in read_jsonl(options.qrels):
-        query_id = row.reference("query", queries, "query")
-        judged = qrels.setdefault(query_id, ById(f"the judgement of query {query_id!r} for document"))
-        grade = row.integer("grade") if "grade" in row.fields else 1
-        judged.add(row.reference("document", documents, "document"), grade, row)
-    return Collection(documents, queries, qrels, splits, groups)
+        judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
+    return Collection(documents, queries, judgements.qrels, splits, groups, notes=judgements.notes)
 
 
-def _history(row: Row, documents: Mapping[str, Document]) -> tuple[Document, ...]:
+def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
     ids = row.fields.get("history", [])
     if not isinstance(ids, list):
         raise row.error(f"'history' must be a list of document ids, not {type(ids).__name__}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
@@ -41,6 +42,11 @@ class Interaction(NamedTuple):
     timestamp: int
     movie: int
     user: int
+
+
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.folder / "movies.csv", options.folder / "ratings.csv"]
 
 
 def read(options: Options) -> Collection:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime
 import io
 import zipfile
-from collections.abc import Container
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +28,7 @@ from rr.types import Document, Query
 
 TEXT = "Văn bản"
 LABELS = "Ground truth document"
+UNPACKED = 2**28  # bytes of a workbook at the most: a small file may unpack to more than memory holds
 SHOWN = 10  # so many damaged cells are listed in a message; the others are counted
 
 
@@ -36,6 +36,11 @@ class Options(Settings):
     corpus: DataPath  # the CSV of documents
     queries: DataPath  # the XLSX of labelled queries
     damaged: Literal["error", "skip"] = "error"  # what to do about label cells that cannot be read
+
+
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.corpus, options.queries]
 
 
 def read(options: Options) -> Collection:
@@ -78,12 +83,7 @@ def read(options: Options) -> Collection:
 
 
 def _sheet(path: Path) -> list[Row]:
-    content = read_bytes(path)
-    try:
-        workbook = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise DataError(f"{path}: not an XLSX workbook; save the sheet as .xlsx") from error
-    lines = workbook.worksheets[0].iter_rows(values_only=True)
+    lines = iter(_lines(path))
     columns = header(path, next(lines, ()), ["Query", LABELS])
     rows = []
     for number, cells in enumerate(lines, 2):
@@ -93,7 +93,29 @@ def _sheet(path: Path) -> list[Row]:
     return rows
 
 
-def _labels(cell: Any, documents: Container[str]) -> list[str]:
+def _lines(path: Path) -> list[tuple[Any, ...]]:
+    """The cells of the first sheet's rows."""
+    content = read_bytes(path)
+    problem = f"{path}: not an XLSX workbook; save the sheet as .xlsx"
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(file.file_size for file in archive.infolist())
+        if unpacked > UNPACKED:
+            raise DataError(f"{path}: unpacks to {unpacked:,} bytes, more than {UNPACKED:,}; save a smaller sheet")
+        workbook = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        if not workbook.worksheets:
+            raise DataError(f"{path}: the workbook holds no sheet; save the sheet as .xlsx")
+        sheet = workbook.worksheets[0]
+        # what the file says of its own extent may be wrong, and cells beyond it would be passed over
+        sheet.reset_dimensions()
+        return [tuple(cells) for cells in sheet.iter_rows(values_only=True)]
+    except DataError:
+        raise
+    except Exception as error:  # of any kind: openpyxl checks little of what it meets
+        raise DataError(problem) from error
+
+
+def _labels(cell: Any, documents: ById[Document]) -> list[str]:
     """
     Raises:
         ValueError: the cell cannot be read as a list of known documents.
@@ -101,15 +123,13 @@ def _labels(cell: Any, documents: Container[str]) -> list[str]:
     if isinstance(cell, (datetime.date, datetime.time)):  # a datetime is a date too
         raise ValueError(f"a date ({cell}) where ids were; type them again as text")
     parts = cell.split(",") if isinstance(cell, str) else [cell]
-    ids = [_number_as_id(part) for part in parts if not isinstance(part, str) or part.strip()]
-    if not ids:
+    named = [as_id(part) for part in parts if not isinstance(part, str) or part.strip()]
+    if not named:
         raise ValueError("empty")
-    for id_ in ids:
-        if id_ not in documents:
+    ids = []
+    for id_ in named:
+        found = documents.find(id_)  # `5.0` means document 5, as a number and as text alike
+        if found is None:
             raise ValueError(f"{id_!r} is not a document of the corpus")
+        ids.append(found)
     return ids
-
-
-def _number_as_id(part: Any) -> str:
-    """`5.0` means document 5, as a number and as text alike."""
-    return as_id(part).removesuffix(".0")

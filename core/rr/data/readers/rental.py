@@ -1,7 +1,7 @@
 """Rental listings: short queries, the listing that fits, and listings that differ from it in a named way.
 
-`rows` is a JSON list, or JSONL, of `{query, pos, hard_neg: [{text, type: [...], weight}]}`. Documents are
-the distinct texts; rows of the same query are merged, and all their positives are relevant (grade 1).
+`rows` is a JSON list, or JSONL, of `{query, pos, hard_neg: [{text, type: [...], weight}]}`. Documents are the distinct
+texts (blanks apart); rows of the same query are merged, and all their positives are relevant (grade 1).
 `weight_file` is the JSON object of weights by type (`rr.data.weights`).
 
 Weights of 0 or null are filled from the types. What was merged, dropped and filled is counted in the notes. A positive
@@ -11,8 +11,10 @@ must not be met in two splits: queries that share one, directly or through other
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rr.data.collection import Collection
+from rr.data.equal import folded
 from rr.data.files import DataPath, read_records
 from rr.data.rows import Row
 from rr.data.weights import WeightConfig, combined_weight, given_weight, read_weight_config, types_of
@@ -25,6 +27,11 @@ class Options(Settings):
     weight_file: DataPath | None = None  # the JSON of weights by type; needed where a row has no weight
 
 
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.rows, *([options.weight_file] if options.weight_file else [])]
+
+
 def read(options: Options) -> Collection:
     """
     Raises:
@@ -33,19 +40,20 @@ def read(options: Options) -> Collection:
     """
     config = read_weight_config(options.weight_file) if options.weight_file else None
     rows = read_records(options.rows)
-    document_ids: dict[str, str] = {}
-    query_ids: dict[str, str] = {}
+    documents: dict[str, Document] = {}  # by folded text, as are the queries
+    queries: dict[str, Query] = {}
     qrels: dict[str, dict[str, int]] = {}
     negatives: dict[str, dict[str, HardNegative]] = {}
     repeated = filled = 0
     for row in rows:
-        query_id = query_ids.setdefault(row.text("query"), f"q{len(query_ids) + 1:04}")
-        positive = _document_id(row.text("pos"), document_ids)
+        text = row.text("query")
+        query_id = queries.setdefault(folded(text), Query(f"q{len(queries) + 1:04}", text)).id
+        positive = _document_id(row.text("pos"), documents)
         qrels.setdefault(query_id, {})[positive] = 1
         hard = negatives.setdefault(query_id, {})
         for child in row.children("hard_neg"):
-            weight, is_filled = _weight(child, row.text("query"), config)
-            id_ = _document_id(child.text("text"), document_ids)
+            weight, is_filled = _weight(child, text, config)
+            id_ = _document_id(child.text("text"), documents)
             filled += is_filled
             repeated += id_ in hard
             hard.setdefault(id_, HardNegative(id_, types_of(child), weight))
@@ -56,14 +64,14 @@ def read(options: Options) -> Collection:
     }
     dropped = sum(map(len, negatives.values())) - sum(map(len, hard_negatives.values()))
     counted = {
-        "rows that repeat a query, merged into it": len(rows) - len(query_ids),
+        "rows that repeat a query, merged into it": len(rows) - len(queries),
         "hard negatives that came before for the same query, dropped": repeated,
         "hard negatives that are positives of their own query, dropped": dropped,
         "weights of 0, null or missing, filled from their types": filled,
     }
     return Collection(
-        documents={id_: Document(id_, text) for text, id_ in document_ids.items()},
-        queries={id_: Query(id_, text) for text, id_ in query_ids.items()},
+        documents={document.id: document for document in documents.values()},
+        queries={query.id: query for query in queries.values()},
         qrels=qrels,
         groups=_groups(qrels),
         hard_negatives=hard_negatives,
@@ -71,8 +79,8 @@ def read(options: Options) -> Collection:
     )
 
 
-def _document_id(text: str, ids: dict[str, str]) -> str:
-    return ids.setdefault(text, f"d{len(ids) + 1:04}")
+def _document_id(text: str, documents: dict[str, Document]) -> str:
+    return documents.setdefault(folded(text), Document(f"d{len(documents) + 1:04}", text)).id
 
 
 def _weight(negative: Row, query: str, config: WeightConfig | None) -> tuple[float, bool]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rr.data.collection import Collection
 from rr.data.files import DataPath, read_columns, read_jsonl, read_text
+from rr.data.judgements import Judgements
 from rr.data.rows import ById, Row
 from rr.protocols import Settings
 from rr.types import Document, Query
@@ -24,11 +25,16 @@ class Options(Settings):
     run: DataPath | None = None  # six columns: the first stage to rerank
 
 
+def files(options: Options) -> list[Path]:
+    """All that `read` reads."""
+    return [options.documents, options.topics, options.qrels, *([options.run] if options.run else [])]
+
+
 def read(options: Options) -> Collection:
     """
     Raises:
         DataError: a file or a key is missing, a line has another number of columns, an id, a judgement or a
-            run line comes twice, one of them names an id that does not exist, or a topic is blank.
+            run line comes twice, a run line names an id that does not exist, or a topic is blank.
     """
     documents: ById[Document] = ById("document")
     for row in read_jsonl(options.documents):
@@ -40,11 +46,9 @@ def read(options: Options) -> Collection:
         id_ = row.id("id")
         queries.add(id_, Query(id_, row.text("text")), row)
 
-    qrels: dict[str, ById[int]] = {}
+    judgements = Judgements(queries, documents, "topic")
     for row in read_columns(options.qrels, ("query", "iteration", "document", "grade")):
-        query_id = row.reference("query", queries, "topic")
-        judged = qrels.setdefault(query_id, ById(f"the judgement of topic {query_id!r} for document"))
-        judged.add(row.reference("document", documents, "document"), row.integer("grade"), row)
+        judgements.add(row, "query", "document", row.integer("grade"))
 
     run: dict[str, ById[float]] = {}
     columns = ("query", "Q0", "document", "rank", "score", "tag")
@@ -52,7 +56,7 @@ def read(options: Options) -> Collection:
         query_id = row.reference("query", queries, "topic")
         scored = run.setdefault(query_id, ById(f"the run line of topic {query_id!r} for document"))
         scored.add(row.reference("document", documents, "document"), row.number("score"), row)
-    return Collection(documents, queries, qrels, run=run)
+    return Collection(documents, queries, judgements.qrels, run=run, notes=judgements.notes)
 
 
 def _topics(path: Path) -> list[Row]:

@@ -1,0 +1,58 @@
+"""Equal texts under several ids: one thing to splits and negatives, though each keeps its id.
+
+Equal means equal in Unicode's composed form, with every run of blanks taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rr.types import Document, Query
+
+
+def folded(text: str) -> str:
+    """What equal texts have in common; `text` is NFC-normalised, as those of queries and documents are."""
+    return " ".join(text.split())
+
+
+def equal_documents(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    """Folded text → ids, of the texts that several documents have; blank ones are not among them."""
+    ids: dict[str, list[str]] = {}
+    for document in documents:
+        ids.setdefault(folded(document.content), []).append(document.id)
+    return {text: tuple(found) for text, found in ids.items() if text and len(found) > 1}
+
+
+def equal_queries(queries: Iterable[Query]) -> dict[str, str]:
+    """Query id → the id of the first query that asks the same, by its text and its history's."""
+    texts: dict[str, str] = {}  # of documents, which stand in many histories
+    first: dict[tuple[str, ...], str] = {}
+    equal = {}
+    for query in queries:
+        for met in query.history:
+            if met.id not in texts:
+                texts[met.id] = folded(met.content) or met.id
+        asked = (folded(query.text), *(texts[met.id] for met in query.history))
+        equal[query.id] = first.setdefault(asked, query.id)
+    return equal
+
+
+def united_groups(groups: Mapping[str, str], equal: Mapping[str, str]) -> dict[str, str]:
+    """The groups, joined where they hold queries that ask the same. `equal`: of `equal_queries`."""
+    root: dict[str, str] = {}
+
+    def joined(label: str) -> str:
+        while (above := root.get(label, label)) != label:
+            label = above
+        return label
+
+    def label(query_id: str) -> str:
+        return joined(groups.get(query_id, f"query {query_id}"))
+
+    several = {first for query_id, first in equal.items() if query_id != first}
+    for query_id, first in equal.items():
+        if query_id != first:
+            low, high = sorted((label(query_id), label(first)))
+            if low != high:
+                root[high] = low
+    return {query_id: label(query_id) for query_id, first in equal.items() if query_id in groups or first in several}
