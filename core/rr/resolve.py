@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rr.keys import component_key, settings_files
 from rr.plugins import Plugins, Registered
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.compose import compose
-from rr.rerank.sort import with_ties
+from rr.rerank.sort import one_each, with_ties
 from rr.rerank.untouched import untouched
 from rr.schema import RerankerEntry
 from rr.types import Ranking, Request, Scores, checked_scores, float32
@@ -221,13 +221,8 @@ class Checked:
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
         # the whole of it: an answer may be computed as it is read
         with untouched(requests), plugin_code("rerank failed"):
-            answer: object = self._reranker.rerank(list(requests))  # a list that it may empty
-            if not isinstance(answer, Iterable):
-                raise ScoringError(f"the reranker gave {type(answer).__name__}, not a list of rankings")
-            rankings = list(islice(answer, len(requests) + 1))
-            if len(rankings) != len(requests):
-                count = f"more than {len(requests)}" if len(rankings) > len(requests) else str(len(rankings))
-                raise ScoringError(f"the reranker gave {count} rankings for {len(requests)} requests")
+            answer = self._reranker.rerank(list(requests))  # a list that it may empty
+            rankings = one_each(answer, len(requests), "reranker", "rankings for")
             return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
 
     def _checked(self, request: Request, ranking: Ranking) -> Ranking:

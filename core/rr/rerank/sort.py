@@ -41,7 +41,8 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     asked = [request for request in requests if request.candidates]
     # the whole of it: an answer may be computed as it is read
     with untouched(asked), plugin_code("score failed"):
-        answers = _answers(scorer.score(list(asked)), len(asked)) if asked else []  # a list that it may empty
+        given = scorer.score(list(asked)) if asked else ()  # a list that it may empty
+        answers = one_each(given, len(asked), "scorer", "answers to")
         found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
     info = scorer.info
     for request, scores in zip(asked, found, strict=True):
@@ -50,14 +51,19 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     return [next(checked) if request.candidates else Scores(()) for request in requests]
 
 
-def _answers(given: object, count: int) -> list[Any]:
+def one_each(given: object, count: int, who: str, what: str) -> list[Any]:
+    """What a plugin gave for `count` requests, read no further than it takes to see that there are too many.
+
+    Raises:
+        ScoringError: it is no sequence, or one of another length.
+    """
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise ScoringError(f"the scorer gave {type(given).__name__}, not a list of answers")
-    answers = list(islice(given, count + 1))  # which may have no end
-    if len(answers) != count:
-        found = len(given) if isinstance(given, Sized) else f"{len(answers)} or more"
-        raise ScoringError(f"the scorer gave {found} answers to {count} requests")
-    return answers
+        raise ScoringError(f"the {who} gave {type(given).__name__}, not a list of {what.split()[0]}")
+    items = list(islice(given, count + 1))  # which may have no end
+    if len(items) != count:
+        found = len(given) if isinstance(given, Sized) else len(items) if len(items) < count else f"more than {count}"
+        raise ScoringError(f"the {who} gave {found} {what} {count} requests")
+    return items
 
 
 def with_ties(scores: Scores) -> Scores:
