@@ -317,7 +317,7 @@ def test_sources_that_stand_in_lists_are_read_again_when_they_change(
     def read(options: Options) -> Collection:
         return jsonl.read(jsonl.Options(**{**real, "documents": options.parts[0]}))
 
-    module = SimpleNamespace(Options=Options, read=read)
+    module = SimpleNamespace(Options=Options, read=read, files=lambda options: options.parts)
     monkeypatch.setattr("rr.data.load.load_reader", lambda name: module)
     documents = shutil.copy(tmp_path / "small" / "documents.jsonl", tmp_path / "mine.jsonl")
     entry = DatasetEntry(reader="parts", options={"parts": [str(documents)]})

@@ -479,8 +479,8 @@ WRONG_JSON = [
     ('{"id": "a", "x": [1, -Infinity]}', "-Infinity is no finite number"),
     ('{"id": "a", "x": 1e400}', "1e400 is no finite number"),
     ('{"id": "a", "x": {"y": -1E+999}}', r"-1E\+999 is no finite number"),
-    ('{"id": "a", "x": ' + "1" * 5000 + "}", "not JSON that can be read"),
-    ('{"id": ' + "[" * 100_000 + "]" * 100_000 + "}", "JSON that is nested too deeply"),
+    ('{"id": "a", "x": ' + "1" * 5000 + "}", "holds a number of thousands of digits"),
+    ('{"id": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested more than 100 deep; flatten it"),
 ]
 
 
