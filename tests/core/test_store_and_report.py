@@ -328,7 +328,8 @@ def test_the_csv_holds_all_that_the_table_says() -> None:
     assert (line["documents"], line["queries"], line["candidates"]) == ("60", "5 train, 1 dev, 2 test", "19.5")
     assert (line["retriever"], line["protocol"], line["recall_ceiling"]) == ("bm25", "end-to-end", "0.875")
     assert line["dataset_notes"] == "; ".join(data.notes)
-    assert line["machine"] == RESULT.environment["machine"]
+    assert line["timed_on"] == "2 CPU [x86], 1 thread, cpu"
+    assert line["train_timed_on"] == ""
     for name, value in data.rows[1].diagnostics.items():
         assert float(line[f"diagnostic {name}"]) == value, "unrounded, and even where it is 0"
     assert dict(zip(first, rows[0], strict=True))["diagnostic tied"] == "", "not reported is not 0"
