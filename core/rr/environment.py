@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def installed_versions() -> dict[str, str]:
 def machine() -> str:
     """`x86_64, AMD EPYC 7B13, 2 cores`: the cores that this process may use."""
     return ", ".join(filter(None, (platform.machine(), _processor(), f"{_cores()} cores")))
+
+
+def device_name() -> str:
+    """What torch computes on here, by its make: the same weights score otherwise on another one. It loads torch, so it
+    is for those who have it anyway."""
+    cuda = import_module("torch").cuda
+    if cuda.is_available():
+        return str(cuda.get_device_name(int(os.environ.get("LOCAL_RANK", "0"))))
+    return f"cpu {platform.machine()}"
 
 
 @contextmanager

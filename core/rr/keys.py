@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rr.artefacts import counts, file_sha256, files_below, fingerprint, folder_fingerprint
+from rr.environment import device_name
 from rr.errors import PluginError
 from rr.plugins import GROUP, OURS, Registered
 
@@ -199,8 +200,4 @@ def _version(name: str) -> str:
 
 def _device(torch: str | None) -> str:
     """What computes, where torch does."""
-    if torch in (None, "not installed"):
-        return ""
-    from rr.modeling.device import device_name
-
-    return device_name()
+    return "" if torch in (None, "not installed") else device_name()

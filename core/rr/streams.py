@@ -42,24 +42,32 @@ def shielded() -> Iterator[None]:
                 sys.stdout = sys.stderr = _SHIELD
 
 
+_own: list[TextIO] = []
+"""The real stdout, once the command line has it to itself."""
+
+
 @contextmanager
 def own_stdout() -> Iterator[None]:
     """For the command line, until the process ends: its own output alone reaches the real stdout. Descriptor 1 leads to
     stderr, and so does what other threads, and handlers at exit, print. Where `sys.stdout` is someone else's (a test's
     capture, say) nothing is changed."""
     given = sys.__stdout__
-    if given is None or sys.stdout is not given or given.fileno() != 1:
+    if _own and sys.stdout is sys.stderr:  # a second command in the same process
+        own = _own[0]
+    elif given is None or sys.stdout is not given or given.fileno() != 1:
         yield
         return
-    given.flush()
-    own = _MainThreadOnly(
-        os.fdopen(os.dup(1), "wb"),
-        encoding=given.encoding,
-        errors=given.errors,
-        line_buffering=given.line_buffering,
-        write_through=given.write_through,
-    )
-    lead(1, to=2)
+    else:
+        given.flush()
+        own = _MainThreadOnly(
+            os.fdopen(os.dup(1), "wb"),
+            encoding=given.encoding,
+            errors=given.errors,
+            line_buffering=given.line_buffering,
+            write_through=given.write_through,
+        )
+        _own.append(own)
+        lead(1, to=2)
     sys.stdout = own
     try:
         yield

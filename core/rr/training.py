@@ -83,9 +83,9 @@ def train(
         RerankError: `out` exists or cannot be written, the entry has no trainer, the training broke, or it has changed
             nothing.
     """
-    folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     if out is not None:
         new_path(out, "--out")
+    folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     found = kept_checkpoint(folder, key)
     if found is not None:
         return found

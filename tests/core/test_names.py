@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import rr
 from rr.data.load import load_dataset
 from rr.errors import RegistryError, RerankError
 from rr.names import as_file_name, checked_name, told_apart
@@ -65,7 +64,7 @@ def test_two_names_never_share_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("head", "Head"), ("ĐÊM", "đêm"), ("phòng", "phòng"), ("straße", "STRASSE")]
+    ("one", "other"), [("head", "Head"), ("ĐÊM", "đêm"), ("ph\u00f2ng", "pho\u0300ng"), ("straße", "STRASSE")]
 )
 def test_names_that_some_file_systems_take_for_one(one: str, other: str) -> None:
     with pytest.raises(ValueError, match="rename one"):
@@ -107,13 +106,13 @@ def test_a_place_below_folders_that_are_yet_to_be_made(tmp_path: Path) -> None:
 
 
 def test_the_api_looks_before_it_trains(small_registry: Path, tmp_path: Path) -> None:
-    from rr.plugins import Plugins
+    from rr.plugins import Plugins, installed_plugins
     from rr.resolve import resolve
     from rr.training import train
 
     registry = load_registry(small_registry)
     dataset = load_dataset("rooms", registry.dataset("rooms"))
-    resolved = resolve(rr.api.installed_plugins(), "bm25", registry.reranker("bm25"))
+    resolved = resolve(installed_plugins(), "bm25", registry.reranker("bm25"))
     (tmp_path / "file").touch()
     with pytest.raises(RerankError, match="file is no folder; name another --out"):
         train(Plugins(), resolved, dataset, tmp_path / "file" / "out")

@@ -180,7 +180,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "a query less": lambda content: content["queries"].popitem(),
     "a document less": lambda content: next(iter(content["queries"].values()))["scores"].popitem(),
     "a text for a score": lambda content: next(iter(content["queries"].values()))["scores"].update(d0="0.5"),
-    "no seconds": lambda content: content.pop("seconds"),
+    "no state": lambda content: content.pop("info"),
     "null for all": lambda content: content.clear(),
     "another state": lambda content: content["info"].update(state="trained"),
 }
@@ -278,12 +278,23 @@ def test_folds_in_each_others_place(small_registry: Path, caplog: pytest.LogCapt
 
 
 class Scorer:
-    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None: ...
+    """Scores by what its trainer wrote."""
+
+    info = ModelInfo("logit")
+
+    def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None:
+        self._weight = json.loads((checkpoint / "weight.json").read_text())["weight"] if checkpoint else 0.5
+
+    def score(self, requests: Sequence[Request]) -> list[list[float]]:
+        return [[self._weight * len(document.text) for document in r.candidates] for r in requests]
 
 
 class Trainer:
     class Settings(Settings):
         weight: float = 2.0
+
+        def selects_by(self) -> str:
+            return "length"
 
     trained: list[float] = []  # noqa: RUF012 - what was trained in this process
 
@@ -292,7 +303,7 @@ class Trainer:
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         on_event(TrainingEvent(1, 1, loss=1.0))
-        on_event(TrainingEvent(1, 1, dev=0.5))
+        on_event(TrainingEvent(1, 1, dev=0.5, metric="length"))
         (out / "weight.json").write_text(json.dumps({"weight": self._weight, "padding": "x" * 50}))
         Trainer.trained.append(self._weight)
 
@@ -554,7 +565,7 @@ TEXT_OF = {f"d{n}": f"text of {n}" for n in range(50)}
 
 
 def index() -> Path:
-    (found,) = home().glob("indexes/*/places.sqlite")
+    (found,) = home().glob("indexes/[!.]*/places.sqlite")
     return found
 
 
@@ -596,7 +607,7 @@ def test_the_index_of_another_file(corpus: Path, tmp_path: Path, caplog: pytest.
     other = tmp_path / "other.jsonl"
     other.write_text("".join(json.dumps({"_id": f"d{49 - n}", "text": "x" * n}) + "\n" for n in range(50)))
     looked_up(other)
-    (theirs,) = {path.parent for path in home().glob("indexes/*/places.sqlite")} - {mine}
+    (theirs,) = {path.parent for path in home().glob("indexes/[!.]*/places.sqlite")} - {mine}
     shutil.rmtree(mine)
     theirs.rename(mine)
     index_is_right(corpus, caplog)

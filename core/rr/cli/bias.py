@@ -39,7 +39,7 @@ def bias(
     from rr.errors import RerankError
     from rr.evaluate.bench import weights_from
     from rr.evaluate.position import position_bias
-    from rr.outputs import not_read
+    from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
     from rr.report.destination import check_file
@@ -48,7 +48,7 @@ def bias(
     from rr.training import entry_checkpoint
 
     if json_file is not None:
-        not_read(json_file, "--json", (registry,))
+        new_path(json_file, "--json", (registry,))
         check_file(json_file)
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
@@ -106,7 +106,7 @@ def _print(measured: PositionBias) -> None:
         f"ms/query; Δ {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] p {p_value(gain.p)}"
     )
     for note in measured.notes:
-        typer.echo(f"note: {note}")
+        tell(f"note: {note}")
 
 
 def _interval(one: Interval) -> str:

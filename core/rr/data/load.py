@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from rr.artefacts import file_sha256, fingerprint, home
@@ -79,7 +81,9 @@ def _stored(
         for part in [""] if folds is None else (f"-fold{number}of{folds}" for number in range(1, folds + 1)):
             yield home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}"
 
-    if all(is_sealed(folder, folder.name) for folder in folders()):
+    # all that are there, so that each damaged one is set aside
+    whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
+    if len(whole) == (folds or 1) and all(whole):
         return [read_dataset(folder) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -22,12 +21,6 @@ def pick_device() -> torch.device:
         if torch.cuda.is_available()
         else torch.device("cpu")
     )
-
-
-def device_name() -> str:
-    """What `pick_device` picks, by its make: the same weights score otherwise on another one."""
-    device = pick_device()
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu {platform.machine()}"
 
 
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:

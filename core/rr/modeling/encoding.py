@@ -17,9 +17,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rr.artefacts import fingerprint, folder_fingerprint, home
+from rr.environment import device_name
 from rr.errors import RerankError
 from rr.keeping import keeping
-from rr.modeling.device import device_name, pick_device
+from rr.modeling.device import pick_device
 from rr.modeling.embeddings import EmbeddingStore, Encode
 from rr.modeling.loading import check_length, check_safetensors, quiet, whole_folder
 from rr.modeling.packed_texts import PROBE, packed_vectors, reads_packed

@@ -31,8 +31,8 @@ def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any
         DamagedError: they are not as they were written, or belong to something else.
         FileNotFoundError: there is no such file.
     """
-    if path.exists() and not path.is_file():
-        raise DamagedError("it is no file")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise DamagedError("it is no file of ours")
     try:
         with safe_open(path, framework="pt") as file:
             said = dict(file.metadata() or {})

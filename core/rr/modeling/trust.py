@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 
 from rr.errors import RerankError
 from rr.modeling.source import weights_folder
@@ -29,5 +29,5 @@ def runs_code(asked: bool, model: str) -> bool:
             f"model {model!r}: trust_remote_code would run the Python code in its folder, which a registry cannot "
             f"allow; read that code, then set {VARIABLE}=1, or call rr --trust-remote-code COMMAND"
         )
-    sys.stderr.write(f"running the Python code in {weights_folder(model) or model}\n")
+    logging.getLogger("rr").warning("running the Python code in %s", weights_folder(model) or model)
     return True

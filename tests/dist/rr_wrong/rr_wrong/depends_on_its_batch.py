@@ -11,4 +11,5 @@ def rr_register_scorers():
 
 class Wrong(Right):
     def score(self, requests):
-        return [[v / len(requests) for v in answer] for answer in super().score(requests)]
+        sign = 1 if len(requests) == 1 else -1
+        return [[sign * v for v in answer] for answer in super().score(requests)]
