@@ -142,7 +142,7 @@ REFUSED = {
 
 REFUSED_TRAINING = {
     "edits_judgements": "this mapping is read-only",
-    "edits_documents_in_training": "it changed data that it was only shown",
+    "edits_documents_in_training": "this mapping is read-only",
     "reads_test_judgements": "IndexError: list index out of range",
     "trains_nothing": "wrote nothing",
     "trains_without_effect": "exactly as the untrained model does",
