@@ -104,8 +104,9 @@ class Sitting:
 
 
 def kept_files(folder: Path) -> dict[Path, tuple[int, int]]:
-    """What tells that a file is not written again."""
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("part-*") if path.is_file()}
+    """What tells that a file is not written again. What a killed writer left lies in a hidden folder."""
+    files = [path for path in folder.glob("scores/*/part-*") if path.is_file()]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
 
 # bench
