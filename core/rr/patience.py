@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 import signal
@@ -51,9 +50,10 @@ def in_time(who: str, call: Callable[[], Result], factor: float = 1.0) -> Result
     """What `call` returns. A line on stderr names `who` after `NAMED` seconds, and it is given up after `limit()`
     seconds, each times `factor`.
 
-    In the main thread the clock interrupts sleeping, waiting and looping alike, and `call` is left by an exception.
-    In any other, `call` runs in a thread of its own, which is told to end and not waited for. Neither can interrupt C
-    code that never returns to the interpreter.
+    In the main thread the clock interrupts sleeping, waiting and looping alike, and `call` is left by an exception; C
+    code that never returns to the interpreter is not interrupted. In any other, `call` runs in a thread of its own,
+    which is left behind. (To raise an exception in it, `PyThreadState_SetAsyncExc`, has CPython 3.11 spin for good
+    where it is traced while that thread waits in C.)
 
     Raises:
         TimeoutError: it was given up.
@@ -113,7 +113,6 @@ def _in_thread(call: Callable[[], Result], named: float, end: float, told: str) 
         _tell(told)
         worker.join(end - named)
     if worker.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(GivenUp))
         raise _too_long(end)
     if errors:
         raise errors[0]

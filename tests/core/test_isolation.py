@@ -203,27 +203,30 @@ def test_a_raised_recursion_limit_and_silenced_warnings_stay() -> None:
 
 
 def loop() -> None:
-    while True:
+    """Ends at last, for where it is left behind in a thread."""
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
         pass
 
 
 def accept() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
         server.accept()
 
 
 def wait_for_a_lock() -> None:
     lock = threading.Lock()
     with lock:
-        lock.acquire()
+        lock.acquire(timeout=30)
 
 
 HANGS = {
     "loop": loop,
     "accept": accept,
     "lock": wait_for_a_lock,
-    "sleep": lambda: time.sleep(60),
-    "event": lambda: threading.Event().wait(60),
+    "sleep": lambda: time.sleep(30),
+    "event": lambda: threading.Event().wait(30),
 }
 
 
