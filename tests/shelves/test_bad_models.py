@@ -138,12 +138,12 @@ def _unloaded() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_unloaded")
 def test_code_that_the_user_trusts_runs_and_is_named(
-    bad: Path, ran: Callable[[], bool], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bad: Path, ran: Callable[[], bool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     load("cross_encoder", bad, trust_remote_code=True)
     assert ran()
-    assert f"running the Python code in {bad}\n" in capsys.readouterr().err
+    assert f"running the Python code in {bad}\n" in caplog.text
 
 
 @bad_input
@@ -171,7 +171,11 @@ rerankers:
 @bad_input
 @pytest.mark.usefixtures("_unloaded")
 def test_a_registry_that_merely_lies_in_the_current_folder(
-    bad: Path, ran: Callable[[], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bad: Path,
+    ran: Callable[[], bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "registry.yaml").write_text(REGISTRY.format(model=bad), encoding="utf-8")
@@ -184,7 +188,7 @@ def test_a_registry_that_merely_lies_in_the_current_folder(
     allowed = CliRunner().invoke(app, ["--trust-remote-code", *asked])
     assert allowed.exit_code == 0
     assert ran()
-    assert f"running the Python code in {bad}" in allowed.stderr
+    assert f"running the Python code in {bad}" in caplog.text
     assert os.environ[VARIABLE] == "1"
 
 
