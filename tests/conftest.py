@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -63,10 +66,34 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 @pytest.fixture
-def rr_command(tmp_path: Path) -> Rr:
-    """Runs the real command in a process of its own, in an empty folder."""
+def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rr:
+    """Runs the real command in an empty folder: in this process, which has loaded torch already, or, where it is given
+    an environment, in one of its own."""
 
     def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        from rr.cli import main
+
+        if environment:
+            return in_a_process(*arguments, stdin=stdin, **environment)
+        capsys.readouterr()
+        log = logging.StreamHandler(sys.stderr)  # as without pytest, which takes the log lines
+        logging.getLogger("rr").addHandler(log)
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "argv", ["rr", *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code
+            finally:
+                logging.getLogger("rr").removeHandler(log)
+        assert isinstance(code, int)
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, code, shown.out, shown.err)
+
+    def in_a_process(*arguments: str | Path, stdin: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", "from rr.cli import main; main()", *map(str, arguments)],
             input=stdin,
