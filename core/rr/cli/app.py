@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli import bench, bias, data, export, listing, rerank, streams, training
+from rr.cli import bench, bias, data, export, listing, printing, rerank, training
 from rr.cli.options import Interrupted
 from rr.streams import own_stdout
 
@@ -53,7 +53,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Runs the command line. Exit codes: 0 all well; 1 something failed that the output names; 2 bad input, or a
     machine that refuses (a full disk, say); 70 a fault of ours; 130 interrupted."""
-    streams.prepare()
+    printing.prepare()
     code = _run()
     try:
         if sys.stdout is not None:
@@ -97,10 +97,10 @@ def _told(error: Exception) -> int:
 
 def _say(message: str, code: int = BAD_INPUT) -> int:
     with suppress(OSError):  # stderr is full or gone too; the exit code says it
-        streams.tell(f"error: {message}", err=True)
+        printing.tell(f"error: {message}", err=True)
     return code
 
 
 def _interrupted(what: str) -> int:
-    streams.tell(f"interrupted{what and '; '}{what}", err=True)
+    printing.tell(f"interrupted{what and '; '}{what}", err=True)
     return INTERRUPTED

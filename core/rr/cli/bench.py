@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import RESUMES, ProfileOption, RegistryOption, on_interrupt
-from rr.cli.streams import tell
+from rr.cli.printing import tell
 
 
 def bench(
@@ -36,14 +36,14 @@ def bench(
     from rr.cli.options import RichProgress, console
     from rr.errors import RerankError
     from rr.evaluate.bench import bench as run_bench
-    from rr.report.destination import check_folder
+    from rr.outputs import folder_for
     from rr.report.files import FILES, write_result
     from rr.report.terminal import print_result
 
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
     if out is not None:
-        check_folder(out, FILES)
+        folder_for(out, FILES, "--out")
     with on_interrupt(RESUMES):
         result = run_bench(
             names or (),

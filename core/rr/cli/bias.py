@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, on_interrupt
-from rr.cli.streams import tell
+from rr.cli.printing import tell
 
 if TYPE_CHECKING:
     from rr.evaluate.position import PositionBias
@@ -42,14 +42,12 @@ def bias(
     from rr.outputs import new_path
     from rr.plugins import installed_plugins
     from rr.registry import load_registry
-    from rr.report.destination import check_file
     from rr.report.escape import json_text
     from rr.resolve import load_component, resolve
     from rr.training import entry_checkpoint
 
     if json_file is not None:
         new_path(json_file, "--json", (registry,))
-        check_file(json_file)
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     entry = find_entry(found, plugins, name, profile)
     if entry.scorer is None:

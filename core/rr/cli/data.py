@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rr.cli.options import RegistryOption
-from rr.cli.streams import tell
+from rr.cli.printing import tell
 
 if TYPE_CHECKING:
     from rr.data.weight_survey import Survey

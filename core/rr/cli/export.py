@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption
-from rr.cli.streams import tell
+from rr.cli.printing import tell
 
 
 def export(

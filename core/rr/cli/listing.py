@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption
-from rr.cli.streams import tell, tell_json
+from rr.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
     from rr.protocols import Settings

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, on_interrupt
-from rr.cli.streams import tell, tell_json
+from rr.cli.printing import tell, tell_json
 
 
 def rerank(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rr.cli.options import ProfileOption, RegistryOption, on_interrupt
-from rr.cli.streams import tell
+from rr.cli.printing import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Of the command: `rr.cli.flags` reads what it does not know itself."""

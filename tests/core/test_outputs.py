@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import rr.report.files
-from rr.cli import main, streams
+from rr.cli import main, printing
 from rr.errors import RerankError
 from rr.evaluate.results import BenchResult, DatasetResult, Row
-from rr.report.destination import check_file, check_folder
+from rr.outputs import folder_for, new_path
 from rr.report.files import FILES, write_result
 
 
@@ -89,7 +89,7 @@ def test_a_bench_that_cannot_be_written_is_not_begun(
 def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path, kind: str) -> None:
     path = {"folder": tmp_path, "device": Path(os.devnull), "file": taken(tmp_path, "file") / "x"}.get(kind)
     with pytest.raises(RerankError) as caught:
-        check_file(path or taken(tmp_path, kind))
+        new_path(path or taken(tmp_path, kind), "--out")
     assert "\n" not in str(caught.value)
 
 
@@ -106,10 +106,9 @@ def test_bias_is_not_begun_where_its_file_cannot_be_written(
 
 def test_what_can_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "bench.csv").write_text("old")
-    check_folder(tmp_path, FILES)
-    check_folder(tmp_path / "new" / "out", FILES)
-    check_file(tmp_path / "new" / "file.json")
-    check_file(tmp_path / "bench.csv")
+    folder_for(tmp_path, FILES, "--out")
+    folder_for(tmp_path / "new" / "out", FILES, "--out")
+    new_path(tmp_path / "new" / "file.json", "--json")
     assert [file.name for file in tmp_path.iterdir()] == ["bench.csv"]
 
 
@@ -213,7 +212,7 @@ def test_no_name_leads_a_traceback_out_of_its_folder(tmp_path: Path, name: str) 
 def test_warnings_and_log_lines_are_one_harmless_line(monkeypatch: pytest.MonkeyPatch) -> None:
     err = io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True)
     monkeypatch.setattr(sys, "stderr", err)
-    streams.prepare()
+    printing.prepare()
     assert logging.lastResort is not None
     logging.lastResort.handle(logging.LogRecord("rr", 30, "", 1, "%s", ("\x1b[2J\nerror: Δ",), None))
     assert err.buffer.getvalue() == b"\\x1b[2J error: \\u0394\n"  # type: ignore[attr-defined]
