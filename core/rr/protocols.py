@@ -20,7 +20,7 @@ from rr.types import Dataset, Ranking, Request, Scale, Scores, State
 class Settings(BaseModel):
     """Base of a component's settings: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
     def weights(self) -> str:
         """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so

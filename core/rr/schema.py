@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Section(BaseModel):
     """Base of every part of the file: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SplitPlan(Section):

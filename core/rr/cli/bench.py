@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import RESUMES, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.options import RESUMES, ProfileOption, RegistryOption, given_path, on_interrupt
 from rr.cli.printing import tell
 
 
@@ -28,7 +28,9 @@ def bench(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for bench.md, bench.csv and bench.json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv and bench.json.")
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.options import CheckpointOption, ProfileOption, RegistryOption, given_path, on_interrupt
 from rr.cli.printing import tell
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ def bias(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
     checkpoint: CheckpointOption = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="New file for all figures as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", parser=given_path, help="New file for all figures as JSON.")
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.cli.options import RegistryOption
+from rr.cli.options import RegistryOption, given_path
 from rr.cli.printing import tell
 
 if TYPE_CHECKING:
@@ -74,12 +74,19 @@ def show(
 
 @app.command("weights")
 def weights(
-    file: Annotated[Path, typer.Argument(help="Rental listings: a JSON list, or JSONL, with weighted hard negatives.")],
+    file: Annotated[
+        Path,
+        typer.Argument(parser=given_path, help="Rental listings: a JSON list, or JSONL, with weighted hard negatives."),
+    ],
     weight_file: Annotated[
-        Path | None, typer.Option("--weight-file", "-w", help="JSON of weights by type, to compare with and fill from.")
+        Path | None,
+        typer.Option(
+            "--weight-file", "-w", parser=given_path, help="JSON of weights by type, to compare with and fill from."
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="New file for a copy with weights of 0, null or missing filled.")
+        Path | None,
+        typer.Option("--out", parser=given_path, help="New file for a copy with weights of 0, null or missing filled."),
     ] = None,
 ) -> None:
     """Show how hard negatives are weighed: by type, what is not weighed, what differs from the weight file. Exit code

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption
+from rr.cli.options import ProfileOption, RegistryOption, given_path
 from rr.cli.printing import tell
 
 
 def export(
     name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
-    checkpoint: Annotated[Path, typer.Argument(help="Folder that 'rr train' wrote.")],
-    out: Annotated[Path, typer.Argument(help="New folder for the model.")],
+    checkpoint: Annotated[Path, typer.Argument(parser=given_path, help="Folder that 'rr train' wrote.")],
+    out: Annotated[Path, typer.Argument(parser=given_path, help="New folder for the model.")],
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:

@@ -12,9 +12,24 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+
+def given_path(text: str) -> Path:
+    """What every option and argument that is a path is read by: the path of no text is this very folder, which nobody
+    means who writes `--out "$UNSET"`."""
+    if not text:
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return Path(text)
+
+
+given_path.__name__ = "path"  # as --help shows it
+
 RegistryOption = Annotated[
     Path | None,
-    typer.Option("--registry", help="registry.yaml to read (else $RR_REGISTRY, ./registry.yaml, the packaged one)."),
+    typer.Option(
+        "--registry",
+        parser=given_path,
+        help="registry.yaml to read (else $RR_REGISTRY, ./registry.yaml, the packaged one).",
+    ),
 ]
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", help="Profile of the registry (its default if not given).")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, on_interrupt
+from rr.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, given_path, on_interrupt
 from rr.cli.printing import tell, tell_json
 
 
@@ -21,21 +21,32 @@ def rerank(
         Path | None,
         typer.Option(
             "--input",
+            parser=given_path,
             help='JSON lines {"id", "query", "documents": [text or {"id", "text", "title"}]}; - for stdin.',
         ),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option("--run", help="TREC run of any size, reranked from disk into --out; resumes where it was killed."),
+        typer.Option(
+            "--run",
+            parser=given_path,
+            help="TREC run of any size, reranked from disk into --out; resumes where it was killed.",
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the run's corpus.jsonl and queries.jsonl, as BEIR's.")
+        Path | None,
+        typer.Option(
+            "--data", parser=given_path, help="Folder with the run's corpus.jsonl and queries.jsonl, as BEIR's."
+        ),
     ] = None,
     depth: Annotated[
         int | None, typer.Option("--depth", min=1, help="Rerank, and keep, the best so many of each query in --run.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File for the JSON lines (else stdout), or for the reranked run.")
+        Path | None,
+        typer.Option(
+            "--out", parser=given_path, help="File for the JSON lines (else stdout), or for the reranked run."
+        ),
     ] = None,
     checkpoint: CheckpointOption = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr.cli.options import ProfileOption, RegistryOption, on_interrupt
+from rr.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
 from rr.cli.printing import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -18,9 +18,14 @@ def train(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
-    out: Annotated[Path | None, typer.Option("--out", help="New folder for the checkpoint (else in $RR_HOME).")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=given_path, help="New folder for the checkpoint (else in $RR_HOME).")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="JSON config of another training script, if the trainer reads it.")
+        Path | None,
+        typer.Option(
+            "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
+        ),
     ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
