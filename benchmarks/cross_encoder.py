@@ -132,10 +132,10 @@ def operations(config: Any, lengths: list[int], *, whole: bool) -> float:
     keys_values, others = 2 * width * width, 2 * width * width + 2 * width * inner
 
     def layer(tokens: int, asking: int) -> int:
-        return 2 * (keys_values * tokens + others * asking) + 4 * width * tokens * asking
+        return int(2 * (keys_values * tokens + others * asking) + 4 * width * tokens * asking)
 
     full = config.num_hidden_layers - (0 if whole else 1)
-    return sum(full * layer(n, n) + (0 if whole else layer(n, 1)) for n in lengths)
+    return float(sum(full * layer(n, n) + (0 if whole else layer(n, 1)) for n in lengths))
 
 
 def measure(folder: Path, rounds: int) -> list[Line]:

@@ -11,6 +11,7 @@ Exits 0 only where every goal holds.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import random
 import shutil
@@ -18,8 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,18 +30,20 @@ import torch
 from figures import Line, report
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from torch import Tensor
 
 import rr
 import rr_head.trainer
 from rr import Dataset, TrainingEvent
 from rr.artefacts import home
 from rr.data.load import load_dataset
-from rr.modeling.embeddings import EmbeddingStore
+from rr.keeping import home_at, nothing_kept
 from rr.modeling.encoding import FrozenEncoder
 from rr.modeling.loading import quiet
+from rr.modeling.roles import Role
 from rr.modeling.source import model_path
 from rr.registry import load_registry
-from rr_head.batches import Vectors, training_rows
+from rr_head.batches import Row, Vectors, training_rows
 from rr_head.model import WEIGHTS, HeadSettings
 from rr_head.trainer import HeadTrainer, HeadTraining
 
@@ -60,48 +64,66 @@ def training_data() -> Dataset:
     return load_dataset("rentals", plan.model_copy(update={"options": {"families": 200, "queries": 2}, "split": split}))
 
 
-def trained(data: Dataset, out: Path, encoder: FrozenEncoder, forget: bool) -> tuple[float, torch.Tensor]:
-    """CPU seconds of ten epochs that start without any vector, and the head. The encoder was loaded before."""
+class Forgetful:
+    """An encoder that keeps nothing."""
 
-    class Anew(Vectors):
-        """Looks at what is kept in each epoch."""
+    def __init__(self, encoder: FrozenEncoder) -> None:
+        self._encoder = encoder
 
-        def __call__(self, texts: Iterable[str]) -> torch.Tensor:
-            if not encoder._store._places:
-                self.matrix = encoder(self._places)
-            return super().__call__(texts)
+    def __call__(self, texts: Iterable[str], role: Role = "document") -> Tensor:
+        with nothing_kept():
+            return self._encoder(texts, role)
 
-    def empty() -> None:
-        shutil.rmtree(home() / "embeddings", ignore_errors=True)
-        encoder._store = EmbeddingStore(home() / "embeddings" / "benchmark", encoder.dimensions)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+
+class EachEpoch(Vectors):
+    """The rows' vectors, encoded again for each epoch that `ended` tells of."""
+
+    ended: ClassVar[int] = 0
+
+    def __init__(self, encoder: Any, rows: Sequence[Row]) -> None:
+        super().__init__(encoder, rows)
+        self._again, self._epoch = functools.partial(Vectors, encoder, rows), EachEpoch.ended
+
+    def __call__(self, texts: Iterable[str], role: Role) -> Tensor:
+        if self._epoch != EachEpoch.ended:
+            self.matrix, self._epoch = self._again().matrix, EachEpoch.ended
+        return super().__call__(texts, role)
+
+
+def trained(data: Dataset, out: Path, forget: bool) -> tuple[float, Tensor, int]:
+    """CPU seconds of ten epochs that start without any vector, the head, and how many texts were encoded. The encoder
+    was loaded before."""
 
     def listen(event: TrainingEvent) -> None:
-        if forget and event.dev is not None and event.step < event.total:
-            empty()
+        if event.dev is not None:
+            EachEpoch.ended += 1
 
-    empty()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    kind = Anew if forget else Vectors
-    with (
-        patch.object(rr_head.trainer, "FrozenEncoder", lambda settings: encoder),
-        patch.object(rr_head.trainer, "Vectors", kind),
-    ):
-        started = time.process_time()
-        HeadTrainer(HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES), SETTINGS).train(data, out, listen)
-        return time.process_time() - started, load_file(out / WEIGHTS)["weight"]
+    with tempfile.TemporaryDirectory() as kept, home_at(Path(kept)):
+        encoder = FrozenEncoder(SETTINGS)
+        used = Forgetful(encoder) if forget else encoder
+        with (
+            patch.object(rr_head.trainer, "FrozenEncoder", lambda settings: used),
+            patch.object(rr_head.trainer, "Vectors", EachEpoch if forget else Vectors),
+        ):
+            training = HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES)
+            started = time.process_time()
+            HeadTrainer(training, SETTINGS).train(data, out, listen)
+            return time.process_time() - started, load_file(out / WEIGHTS)["weight"], encoder.encoded
 
 
 def measure_training(folder: Path, rounds: int) -> list[Line]:
-    data, encoder = training_data(), FrozenEncoder(SETTINGS)
+    data = training_data()
     seconds: dict[bool, list[float]] = {False: [], True: []}
     heads, counts = {}, {}
-    trained(data, folder / "head", encoder, False)  # what a process does once is not counted
+    trained(data, folder / "head", False)  # what a process does once is not counted
     for _ in range(rounds):
         for forget in seconds:
-            before = encoder.encoded
-            spent, heads[forget] = trained(data, folder / "head", encoder, forget)
-            counts[forget] = encoder.encoded - before
+            spent, heads[forget], counts[forget] = trained(data, folder / "head", forget)
             seconds[forget].append(spent)
     kept, anew = statistics.median(seconds[False]), statistics.median(seconds[True])
     rows = len(training_rows(data, NEGATIVES))
@@ -153,12 +175,10 @@ def measure_encoding(rounds: int) -> list[Line]:
         lengths = [len(row) for row in rows]
         print(f"{name}: {len(texts)} texts of {min(lengths)} to {max(lengths)} tokens, {sum(lengths)} in all")
         expected = peer.encode(texts, convert_to_tensor=True, show_progress_bar=False)
-        difference = (ours._encode(texts) - expected).abs().max().item()
-        ways: dict[str, Callable[[], object]] = {"ours": lambda texts=texts: ours._encode(texts)}
+        difference = (anew(ours, texts) - expected).abs().max().item()
+        ways: dict[str, Callable[[], object]] = {"ours": functools.partial(anew, ours, texts)}
         for size in BATCHES:
-            ways[str(size)] = lambda texts=texts, size=size: peer.encode(
-                texts, batch_size=size, show_progress_bar=False
-            )
+            ways[str(size)] = functools.partial(peer.encode, texts, batch_size=size, show_progress_bar=False)
         seconds = timed(ways, rounds)
         best = min(BATCHES, key=lambda size: seconds[str(size)])
         lines += [
@@ -167,6 +187,12 @@ def measure_encoding(rounds: int) -> list[Line]:
             Line("  largest difference between the vectors", difference, 1e-5, at_least=False),
         ]
     return lines
+
+
+def anew(encoder: FrozenEncoder, texts: list[str]) -> Tensor:
+    """Shape (texts, d), whatever is on the disk."""
+    with nothing_kept():
+        return encoder(texts)
 
 
 def timed(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -141,7 +141,7 @@ def documented_step(letters: LetterModel) -> None:
 
 
 def short_step(letters: LetterModel) -> None:
-    letter_loss(letters, [training_sample()]).backward()
+    letter_loss(letters, [training_sample()]).backward()  # type: ignore[no-untyped-call]
     letters.model.zero_grad()
 
 
@@ -198,7 +198,7 @@ def operations(letters: LetterModel, asked: list[Request]) -> float:
     linear = sum(p.numel() for layer in letters.base.get_decoder().layers for p in layer.parameters() if p.dim() == 2)
     lengths = [len(letters.prompter.render(request).tokens) for request in asked]
     attention = 2 * config.num_attention_heads * config.head_dim * config.num_hidden_layers
-    return sum(2 * linear * n + attention * n * n for n in lengths)
+    return float(sum(2 * linear * n + attention * n * n for n in lengths))
 
 
 def measure(folder: Path, rounds: int) -> list[Line]:
@@ -273,7 +273,10 @@ def measure_training(folder: Path, rounds: int) -> list[Line]:
     letters = adapted(folder)
     tokens = len(letters.prompter.render(training_sample()[0]).tokens)
     print(f"training step: {tokens} tokens, {TRAINED_LAYERS} layers")
-    ways = {"documented": lambda: documented_step(letters), "short": lambda: short_step(letters)}
+    ways: dict[str, Callable[[], object]] = {
+        "documented": lambda: documented_step(letters),
+        "short": lambda: short_step(letters),
+    }
     seconds = timed(ways, rounds)
     return [Line("training step: full-sequence cross-entropy / ours", seconds["documented"] / seconds["short"], 3.5)]
 

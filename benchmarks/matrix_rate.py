@@ -19,7 +19,8 @@ Shape = tuple[int, int, int]
 
 def has_onednn() -> bool:
     """Whether torch has the operators that rr.modeling.short multiplies with."""
-    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
 
 
 def products(shape: Shape) -> dict[str, Callable[[], object]]:
