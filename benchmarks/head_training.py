@@ -64,24 +64,30 @@ def training_data() -> Dataset:
     return load_dataset("rentals", plan.model_copy(update={"options": {"families": 200, "queries": 2}, "split": split}))
 
 
-class Forgetful:
-    """An encoder that keeps nothing."""
+class EachEpoch:
+    """An encoder that keeps nothing from one epoch to the next. `ended`: how many epochs have."""
+
+    ended: ClassVar[int] = 0
 
     def __init__(self, encoder: FrozenEncoder) -> None:
-        self._encoder = encoder
+        self._encoder, self._epoch = encoder, EachEpoch.ended
+        self._kept: dict[str, Tensor] = {}
 
     def __call__(self, texts: Iterable[str], role: Role = "document") -> Tensor:
+        if self._epoch != EachEpoch.ended:
+            self._kept, self._epoch = {}, EachEpoch.ended
+        wanted = list(texts)
+        new = [text for text in dict.fromkeys(wanted) if text not in self._kept]
         with nothing_kept():
-            return self._encoder(texts, role)
+            self._kept.update(zip(new, self._encoder(new, role), strict=True))
+        return torch.stack([self._kept[text] for text in wanted])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
 
-class EachEpoch(Vectors):
-    """The rows' vectors, encoded again for each epoch that `ended` tells of."""
-
-    ended: ClassVar[int] = 0
+class AskedEachEpoch(Vectors):
+    """The rows' vectors, asked for again in each epoch."""
 
     def __init__(self, encoder: Any, rows: Sequence[Row]) -> None:
         super().__init__(encoder, rows)
@@ -105,10 +111,10 @@ def trained(data: Dataset, out: Path, forget: bool) -> tuple[float, Tensor, int]
     out.mkdir()
     with tempfile.TemporaryDirectory() as kept, home_at(Path(kept)):
         encoder = FrozenEncoder(SETTINGS)
-        used = Forgetful(encoder) if forget else encoder
+        used = EachEpoch(encoder) if forget else encoder
         with (
             patch.object(rr_head.trainer, "FrozenEncoder", lambda settings: used),
-            patch.object(rr_head.trainer, "Vectors", EachEpoch if forget else Vectors),
+            patch.object(rr_head.trainer, "Vectors", AskedEachEpoch if forget else Vectors),
         ):
             training = HeadTraining(epochs=EPOCHS, num_hard_negatives=NEGATIVES)
             started = time.process_time()
