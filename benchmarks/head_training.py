@@ -104,7 +104,7 @@ def trained(data: Dataset, out: Path, forget: bool) -> tuple[float, Tensor, int]
     was loaded before."""
 
     def listen(event: TrainingEvent) -> None:
-        if event.dev is not None:
+        if event.dev is not None and event.step < event.total:
             EachEpoch.ended += 1
 
     shutil.rmtree(out, ignore_errors=True)
