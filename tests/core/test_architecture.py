@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -78,6 +79,23 @@ def test_help_and_list_import_nothing_heavy(arguments: list[str], unwanted: tupl
     )
     ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.stderr.splitlines()[-1] == "[]", ended.stderr
+
+
+def test_every_path_of_the_command_line_is_read_by_one_rule() -> None:
+    """Or `--out "$UNSET"` would mean the folder that happens to be there."""
+    from rr.cli.app import app
+    from rr.cli.options import given_path
+
+    groups = [app, *(group.typer_instance for group in app.registered_groups)]
+    commands = [command.callback for group in groups if group for command in group.registered_commands]
+    found = 0
+    for command in filter(None, commands):
+        for name, hint in get_type_hints(command, include_extras=True).items():
+            if "Path" in str(hint):
+                found += 1
+                (told,) = next(one for one in (hint, *get_args(hint)) if hasattr(one, "__metadata__")).__metadata__
+                assert told.parser is given_path, (command.__name__, name)
+    assert found >= 13
 
 
 def test_the_command_answers_without_a_command(rr_command: Rr) -> None:

@@ -21,8 +21,6 @@ def given_path(text: str) -> Path:
     return Path(text)
 
 
-given_path.__name__ = "path"  # as --help shows it
-
 RegistryOption = Annotated[
     Path | None,
     typer.Option(
