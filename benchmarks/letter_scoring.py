@@ -31,14 +31,14 @@ from matrix_rate import MatrixRate
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from rr import Document, Query, Request
-from rr.data.generators.films import THEMES
-from rr.modeling.device import seeded
-from rr.modeling.loading import quiet
+from rr_data.generators.films import THEMES
 from rr_letters.base import tiny_base
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
-from rr_letters.settings import LetterSettings
-from rr_letters.trainer import LetterTraining, add_lora, letter_loss
+from rr_letters.settings import LetterSettings, LetterTraining
+from rr_letters.trainer import add_lora, letter_loss
+from rr_torch.device import seeded
+from rr_torch.loading import quiet
 
 LAYERS, TRAINED_LAYERS, FULL_LAYERS = 4, 3, 28
 SHAPE = {

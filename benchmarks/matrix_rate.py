@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from rr.modeling.short import OPERATORS
+from rr_torch.short import OPERATORS
 
 REPEATS = 3
 
@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 
 def has_onednn() -> bool:
-    """Whether torch has the operators that rr.modeling.short multiplies with."""
+    """Whether torch has the operators that rr_torch.short multiplies with."""
     available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return available and all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
 

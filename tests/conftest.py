@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 INTERRUPTIBLE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from rr.cli import main
+from rr_bench.cli import main
 main()
 """
 """The command for tests that interrupt it: a process whose parent ignores SIGINT (nohup, a job in the background) would
@@ -46,7 +46,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RR_HOME", str(tmp_path / "rr-home"))
     for name in ("RR_STRICT", "RR_PLUGINS", "RR_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("rr.expansion._written", {})  # or the paths of one test would be shown as another wrote them
+    monkeypatch.setattr(
+        "rr.registry.expansion._written", {}
+    )  # or the paths of one test would be shown as another wrote them
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     an environment, in one of its own."""
 
     def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        from rr.cli import main
+        from rr_bench.cli import main
 
         if environment:
             return in_a_process(*arguments, stdin=stdin, **environment)
@@ -95,7 +97,7 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     def in_a_process(*arguments: str | Path, stdin: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", "from rr.cli import main; main()", *map(str, arguments)],
+            [sys.executable, "-c", "from rr_bench.cli import main; main()", *map(str, arguments)],
             input=stdin,
             capture_output=True,
             encoding="utf-8",

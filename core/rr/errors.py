@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from rr.expansion import as_written
+from rr.registry.expansion import as_written
 
 LONGEST = 1_000
 """Characters of someone else's message that are shown; all of it stands in the traceback."""

@@ -1,4 +1,4 @@
-"""What a Scorer, a Reranker and a Trainer are. A plugin's class needs no base class: it only has to fit.
+"""What the components of each kind are. A plugin's class needs no base class: it only has to fit.
 
 A component's class may carry `Settings`, a subclass of `rr.Settings`; `settings:` of its registry entry is checked
 against it before the class is called. Construction loads: whatever cannot be loaded raises there.
@@ -6,36 +6,53 @@ against it before the class is called. Construction loads: whatever cannot be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from rr.data.collection import Collection
 from rr.errors import RerankError
-from rr.types import Dataset, Ranking, Request, Scale, Scores, State
+from rr.spec import Kind
+from rr.types import Dataset, Document, Query, Ranking, Request, Run, Scale, Scores, State
 
 
 class Settings(BaseModel):
-    """Base of a component's settings: frozen, and an unknown key is an error."""
+    """Base of a component's settings: frozen, and an unknown key is an error. Texts under its fields describe them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     def weights(self) -> str:
         """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so
-        a component that loads weights overrides this (`rr.modeling.source.weights_fingerprint` computes one)."""
+        a component that loads weights overrides this (`rr_torch.weights_fingerprint` computes one)."""
         return ""
+
+    def version(self) -> str:
+        """What answers behind these settings, where it is no file: the release of a remote model, say. It is part of
+        every key, as `weights` is."""
+        return ""
+
+    def engines(self) -> tuple[str, ...]:
+        """The distributions that compute with these settings, besides those that the component always requires: another
+        release of theirs is another score."""
+        return ()
+
+    def components(self) -> tuple[Named, ...]:
+        """The components that these settings name: what decides their answers decides those of this one."""
+        return ()
 
     def selects_by(self) -> str | None:
         """Of a trainer's settings: the name of the dev metric that it selects by, as its events have it, so that
         `checkpoint: best` knows before any training which checkpoints compare. None: it cannot be told."""
         return None
 
-    def engines(self) -> tuple[str, ...]:
-        """The distributions that compute with these settings, besides those that the component always requires: another
-        release of theirs is another score."""
-        return ()
+    def dev_split(self) -> tuple[float, int] | None:
+        """Of a trainer's settings: share and seed of a dev split of its own, in place of the data set's."""
+        return None
 
     @classmethod
     def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +68,15 @@ class Settings(BaseModel):
             RerankError: the component has nothing to be compared with.
         """
         raise RerankError("its settings name no reference to verify it against; leave out --verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A component by its name, and the settings that it is used with."""
+
+    kind: Kind
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -107,7 +133,7 @@ class Reranker(Protocol):
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
     """One optimiser step of `total`: its training loss, or a dev metric measured after it, higher is better
-    (`rr.evaluate.quality.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure
+    (`rr.training.quality.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure
     without a name is compared with none. `trained`: how many weights have received a gradient up to here; where no
     event says it, `info.trainable` of the checkpoint does."""
 
@@ -135,11 +161,86 @@ class Trainer(Protocol):
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
         folder `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it.
         `out` becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a
-        home of the training's own (`kept`, where `rr.artefacts.home()` points meanwhile) and `out / "state"`, where a
+        home of the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a
         trainer that was killed may have left, for this same training, what it goes on from; all are removed when this
         returns.
 
         Raises:
             RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).
         """
+        ...
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """What a scorer or reranker may do besides: `rr export` writes it in the form that others serve it in."""
+
+    def export(self, out: Path) -> None:
+        """Writes into the empty folder `out`."""
+        ...
+
+
+@runtime_checkable
+class ReadsConfig(Protocol):
+    """What a trainer's class may do besides: `rr train --config` reads the config file of another training script."""
+
+    @classmethod
+    def read_config(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Sequence[str]]:
+        """What the file says as `settings` and as `training` of a registry entry, and a line about each key that is
+        passed over.
+
+        Raises:
+            RerankError: it says what cannot be done.
+        """
+        ...
+
+
+DEV_METRICS = "dev_metrics.json"
+"""What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
+"notes": [line]}."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads a data set, or generates one. Built as `Class(settings)`, with the checked `options:` of its data set."""
+
+    def files(self) -> Sequence[Path]:
+        """All files that `read` reads; a change of one has the data set prepared anew."""
+        ...
+
+    def read(self) -> Collection:
+        """
+        Raises:
+            DataError: a file is missing or malformed; in one line, with the file and the line.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What a retriever is fitted on. `train`: the queries that it may learn from, with the ids of their relevant
+    documents. `run`: the one that the source brought along, empty if it has none."""
+
+    documents: Sequence[Document]
+    train: Sequence[tuple[Query, tuple[str, ...]]] = ()
+    run: Run = field(default_factory=dict)
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """A first stage: scores a whole corpus for one query. Built as `Class(settings)`, with the checked `options:` of
+    the candidates."""
+
+    learns: bool
+    """Whether `fit` looks at `corpus.train`: such a one cannot serve all folds of a cross-validation."""
+
+    def fit(self, corpus: Corpus) -> None:
+        """
+        Raises:
+            DataError: the corpus lacks what it needs.
+        """
+        ...
+
+    def scores(self, query: Query) -> Mapping[str, float]:
+        """Document id → score, for the documents that were found at all."""
         ...

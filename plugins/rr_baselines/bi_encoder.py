@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rr import ModelInfo, Request
-from rr.modeling.device import parameter_counts
-from rr.modeling.encoding import EncoderSettings, FrozenEncoder, cosine_scores
+from rr_torch import EncoderSettings, FrozenEncoder, cosine_scores, parameter_counts
 
 
 class BiEncoderScorer:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,19 +22,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from rr.artefacts import fingerprint, home
-from rr.errors import RerankError
-from rr.keys import code_fingerprint
-from rr.sealed import is_sealed, sealed_folder
+from rr import RerankError
+from rr.files import fingerprint, folder_fingerprint, home, is_sealed, sealed_folder
+from rr_cross_encoder.settings import ENGINES, Backend
 
-Backend = Literal["torch", "onnx", "openvino"]
 Inputs = Mapping[str, Tensor]
 """A padded batch: each (pairs, tokens)."""
 Arrays = Mapping[str, NDArray[np.int64]]
 Run = Callable[[Arrays], NDArray[np.float32]]
 """A padded batch in, logits of shape (pairs, 1) out."""
 
-ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
 FILE = "model.onnx"
 TOLERANCE = 1e-3
 """An export whose logits are further from the model's than this is another model."""
@@ -80,7 +77,7 @@ def exported(
             f"backend {backend!r} needs {' and '.join(missing)}; pip install 'rerank-registry[{backend}]'"
         )
     versions = [version(name) for name in ("torch", "transformers", "onnxscript")]
-    name = fingerprint([*key, backend, quantized, versions, code_fingerprint("rr_cross_encoder")])
+    name = fingerprint([*key, backend, quantized, versions, folder_fingerprint(Path(__file__).parent)])
     folder = home() / "exports" / name[:16]
     if not is_sealed(folder, name):
         with sealed_folder(folder, name) as work, _silent():

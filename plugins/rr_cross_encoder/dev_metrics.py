@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from rr import Dataset, Request, RerankError, Scorer
-from rr.evaluate.metrics import evaluate, metric
-from rr.types import checked_scores
+from rr import Dataset, Request, RerankError, Scorer, checked_scores
+from rr.measures import evaluate, metric
 
 RANKING = ("nDCG@10", "MRR@10", "MAP", "Recall@10")
 TARGETS = {"accuracy": 0.80, "margin": 0.40}

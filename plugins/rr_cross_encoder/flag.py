@@ -8,45 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from FlagEmbedding import FlagReranker
-from pydantic import Field
 from transformers import AutoConfig, AutoTokenizer
 
-from rr import ModelInfo, Request, RerankError, Scores, Settings
-from rr.modeling.batching import token_batches
-from rr.modeling.device import parameter_counts, pick_device
-from rr.modeling.loading import check_length, check_safetensors, quiet, weights_not_in
-from rr.modeling.padding import settle_padding
-from rr.modeling.source import model_path, weights_fingerprint, weights_folder
-from rr.modeling.trust import runs_code
+from rr import ModelInfo, Request, RerankError, Scores
 from rr_cross_encoder.model import PROBE, check_labels, check_separator
 from rr_cross_encoder.scorer import by_request
-
-
-class FlagRerankerSettings(Settings):
-    model: str
-    """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
-    sha256: str | None = None
-    """What model.safetensors must hash to; None: not verified."""
-    max_seq_length: int = Field(512, ge=16)
-    """FlagReranker's max_length: tokens of query, document and special tokens together."""
-    token_budget: int = Field(4096, gt=0)
-    """Tokens a forward pass takes, padding included."""
-    scale: Literal["logit", "probability"] = "logit"
-    """What scores are; probability is FlagReranker's normalize."""
-    use_fp16: bool = False
-    """Half precision, on a GPU."""
-    trust_remote_code: bool = False
-    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
-
-    def weights(self) -> str:
-        return weights_fingerprint(self.model)
-
-    def reference(self) -> FlagRerankerSettings:
-        return self.model_copy(update={"use_fp16": False})
+from rr_cross_encoder.settings import FlagRerankerSettings
+from rr_torch import (
+    check_length,
+    check_safetensors,
+    model_path,
+    parameter_counts,
+    pick_device,
+    quiet,
+    runs_code,
+    settle_padding,
+    token_batches,
+    weights_folder,
+    weights_not_in,
+)
 
 
 class FlagScorer:

@@ -6,24 +6,35 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from rr import RerankError, Settings
-from rr.modeling.batching import token_batches
-from rr.modeling.device import DtypeName, parameter_counts, pick_device, pick_dtype, precision_of, seeded
-from rr.modeling.loading import check_length, check_safetensors, quiet
-from rr.modeling.packed import pack, packs
-from rr.modeling.padding import settle_padding
-from rr.modeling.short import ShortEncoder, has_short_way
-from rr.modeling.source import model_path, weights_fingerprint
-from rr.modeling.trust import runs_code
-from rr_cross_encoder.backends import ENGINES, Backend, exported, int8
+from rr import RerankError
+from rr_cross_encoder.backends import exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
 from rr_cross_encoder.served import own_prompt
+from rr_cross_encoder.settings import CrossEncoderSettings
+from rr_torch import (
+    ShortEncoder,
+    check_length,
+    check_safetensors,
+    has_short_way,
+    model_path,
+    pack,
+    packs,
+    parameter_counts,
+    pick_device,
+    pick_dtype,
+    precision_of,
+    quiet,
+    runs_code,
+    seeded,
+    settle_padding,
+    token_batches,
+    weights_fingerprint,
+)
 
 MIN_DOCUMENT_TOKENS = 8
 PACK = 1024
@@ -32,54 +43,6 @@ SHORT_FROM = 512
 """Tokens from which the short way is worth laying out the weights for."""
 PROBE = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
 """Pairs by which ways to read are compared at load."""
-
-
-class CrossEncoderSettings(Settings):
-    model: str
-    """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
-    sha256: str | None = None
-    """What model.safetensors must hash to; None: not verified."""
-    max_seq_length: int = 256
-    """Tokens of query, document and special tokens together; only the document is ever cut."""
-    token_budget: int = 4096
-    """Tokens a forward pass takes, padding included."""
-    dtype: DtypeName = "auto"
-    scale: Literal["logit", "probability"] = "logit"
-    """What scores are; a probability is the logit's sigmoid."""
-    backend: Backend = "torch"
-    """What computes: onnx and openvino run, on the CPU and in float32, an export that is kept in $RR_HOME."""
-    quantization: Literal["none", "int8"] = "none"
-    """int8: the linear layers' weights and activations, on the CPU. `rr info NAME --verify` shows what that costs."""
-    seed: int = 0
-    """Of the random head, where the base model has none."""
-    trust_remote_code: bool = False
-    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
-
-    @model_validator(mode="after")
-    def _go_together(self) -> CrossEncoderSettings:
-        if self.backend != "torch" and self.trust_remote_code:
-            raise ValueError(f"backend {self.backend!r} exports transformers' own models only; set backend: torch")
-        if (self.backend != "torch" or self.quantization == "int8") and self.dtype not in ("auto", "float32"):
-            what = f"backend {self.backend!r}" if self.backend != "torch" else "quantization 'int8'"
-            raise ValueError(f"{what} starts from float32 weights; set dtype: float32, or leave it out")
-        if self.backend == "openvino" and self.quantization == "int8":
-            raise ValueError("quantization 'int8' goes with backend torch or onnx")
-        return self
-
-    def weights(self) -> str:
-        return weights_fingerprint(self.model)
-
-    def engines(self) -> tuple[str, ...]:
-        return () if self.backend == "torch" else (ENGINES[self.backend], "onnxscript")
-
-    def reference(self) -> CrossEncoderSettings:
-        """The torch model in float32, which the others approximate."""
-        return self.model_copy(update={"backend": "torch", "dtype": "float32", "quantization": "none"})
-
-    @property
-    def plain(self) -> bool:
-        """Whether torch computes with its own layers."""
-        return self.backend == "torch" and self.quantization == "none"
 
 
 class PairModel:

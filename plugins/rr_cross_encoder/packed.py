@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rr.modeling.packed import can_pack, packed_inputs
-from rr.modeling.short import Layers, ShortEncoder, layers_replaced
+from rr_torch import Layers, ShortEncoder, can_pack, layers_replaced, packed_inputs
 
 Encoded = dict[str, list[int]]
 """`input_ids` and whatever else the model takes for one pair, not padded."""
@@ -21,7 +20,7 @@ def can_pack_pairs(model: Any) -> bool:
 
 
 def packed_logits(model: Any, rows: Sequence[Encoded], short: ShortEncoder | None = None) -> Tensor:
-    """Shape (rows,), float32. The model must expect packed rows (`rr.modeling.packed.pack`). `short`: read the layers
+    """Shape (rows,), float32. The model must expect packed rows (`rr_torch.packed.pack`). `short`: read the layers
     by this, without gradients and dropout.
 
     Poolers and classifiers read `states[:, 0]`; so the first token of each pair is handed to them as a batch of its

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rr import Component, hookimpl
 
-REQUIRES = ("torch", "transformers")
+REQUIRES = ("torch", "transformers", "safetensors")
+SETTINGS = "rr_cross_encoder.settings"
 
 
 @hookimpl
@@ -15,12 +16,16 @@ def rr_register_scorers() -> list[Component]:
             "rr_cross_encoder.scorer:CrossEncoderScorer",
             "Sequence-classification model with one logit over query and document together",
             REQUIRES,
+            settings=f"{SETTINGS}:CrossEncoderSettings",
+            uses=("rr_torch",),
         ),
         Component(
             "flag_reranker",
             "rr_cross_encoder.flag:FlagScorer",
             "FlagEmbedding's FlagReranker on the same checkpoints",
             (*REQUIRES, "FlagEmbedding"),
+            settings=f"{SETTINGS}:FlagRerankerSettings",
+            uses=("rr_torch",),
         ),
     ]
 
@@ -33,5 +38,8 @@ def rr_register_trainers() -> list[Component]:
             "rr_cross_encoder.trainer:CrossEncoderTrainer",
             "Binary cross-entropy or a listwise loss with hard and random negatives, all weights",
             (*REQUIRES, "sentence-transformers"),
+            settings=f"{SETTINGS}:CrossEncoderTraining",
+            uses=("rr_torch",),
+            trains="cross_encoder",
         )
     ]

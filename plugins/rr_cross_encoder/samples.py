@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rr import Dataset, RerankError
-from rr.data.equal import folded
-from rr.data.negatives import random_negatives
+from rr.data import folded
+from rr.training import random_negatives
 from rr_cross_encoder.settings import CrossEncoderTraining
 
 Pools = Mapping[str, Sequence[str]]

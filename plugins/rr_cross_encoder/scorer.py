@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rr import ModelInfo, Request, Scores
-from rr.types import Scale, State
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr import ModelInfo, Request, Scale, Scores, State
+from rr_cross_encoder.model import PairModel
+from rr_cross_encoder.settings import CrossEncoderSettings
 
 
 class CrossEncoderScorer:

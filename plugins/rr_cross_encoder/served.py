@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rr.modeling.source import weights_folder
+from rr_torch import weights_folder
 
 CONFIG, MODULES, TRANSFORMER = "config_sentence_transformers.json", "modules.json", "sentence_bert_config.json"
 KIND = "CrossEncoder"

@@ -1,4 +1,4 @@
-"""What the cross-encoder's trainer can be told."""
+"""What the cross-encoder, FlagReranker and their trainer can be told."""
 
 from __future__ import annotations
 
@@ -6,11 +6,85 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rr import RegistryError
-from rr.evaluate.metrics import metric
-from rr.mining import MiningSettings
-from rr.modeling.fitting import FitSettings
+from rr import RegistryError, Settings
+from rr.measures import metric
+from rr.training import MiningSettings
 from rr_cross_encoder.presets import PRESETS, Preset
+from rr_torch import DtypeName, FitSettings, weights_fingerprint
+
+Backend = Literal["torch", "onnx", "openvino"]
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
+
+
+class CrossEncoderSettings(Settings):
+    model: str
+    """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
+    sha256: str | None = None
+    """What model.safetensors must hash to; None: not verified."""
+    max_seq_length: int = 256
+    """Tokens of query, document and special tokens together; only the document is ever cut."""
+    token_budget: int = 4096
+    """Tokens a forward pass takes, padding included."""
+    dtype: DtypeName = "auto"
+    scale: Literal["logit", "probability"] = "logit"
+    """What scores are; a probability is the logit's sigmoid."""
+    backend: Backend = "torch"
+    """What computes: onnx and openvino run, on the CPU and in float32, an export that is kept in $RR_HOME."""
+    quantization: Literal["none", "int8"] = "none"
+    """int8: the linear layers' weights and activations, on the CPU. `rr info NAME --verify` shows what that costs."""
+    seed: int = 0
+    """Of the random head, where the base model has none."""
+    trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> CrossEncoderSettings:
+        if self.backend != "torch" and self.trust_remote_code:
+            raise ValueError(f"backend {self.backend!r} exports transformers' own models only; set backend: torch")
+        if (self.backend != "torch" or self.quantization == "int8") and self.dtype not in ("auto", "float32"):
+            what = f"backend {self.backend!r}" if self.backend != "torch" else "quantization 'int8'"
+            raise ValueError(f"{what} starts from float32 weights; set dtype: float32, or leave it out")
+        if self.backend == "openvino" and self.quantization == "int8":
+            raise ValueError("quantization 'int8' goes with backend torch or onnx")
+        return self
+
+    def weights(self) -> str:
+        return weights_fingerprint(self.model)
+
+    def engines(self) -> tuple[str, ...]:
+        return () if self.backend == "torch" else (ENGINES[self.backend], "onnxscript")
+
+    def reference(self) -> CrossEncoderSettings:
+        """The torch model in float32, which the others approximate."""
+        return self.model_copy(update={"backend": "torch", "dtype": "float32", "quantization": "none"})
+
+    @property
+    def plain(self) -> bool:
+        """Whether torch computes with its own layers."""
+        return self.backend == "torch" and self.quantization == "none"
+
+
+class FlagRerankerSettings(Settings):
+    model: str
+    """A folder, `package:NAME/FOLDER` inside an installed package, or a hub name."""
+    sha256: str | None = None
+    """What model.safetensors must hash to; None: not verified."""
+    max_seq_length: int = Field(512, ge=16)
+    """FlagReranker's max_length: tokens of query, document and special tokens together."""
+    token_budget: int = Field(4096, gt=0)
+    """Tokens a forward pass takes, padding included."""
+    scale: Literal["logit", "probability"] = "logit"
+    """What scores are; probability is FlagReranker's normalize."""
+    use_fp16: bool = False
+    """Half precision, on a GPU."""
+    trust_remote_code: bool = False
+    """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
+
+    def weights(self) -> str:
+        return weights_fingerprint(self.model)
+
+    def reference(self) -> FlagRerankerSettings:
+        return self.model_copy(update={"use_fp16": False})
 
 
 class CrossEncoderTraining(MiningSettings, FitSettings):
@@ -49,6 +123,9 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
 
     def selects_by(self) -> str:
         return self.dev_metric
+
+    def dev_split(self) -> tuple[float, int] | None:
+        return None if self.dev_ratio is None else (self.dev_ratio, self.seed)
 
     @model_validator(mode="before")
     @classmethod

@@ -11,22 +11,16 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
-from rr.data.splits import with_dev_share
-from rr.evaluate.quality import ranking_quality
-from rr.mining import mine
-from rr.modeling.device import pick_device, seeded
-from rr.modeling.fitting import copied, fit
-from rr.modeling.loading import quiet
-from rr.modeling.precision import mixed_precision
-from rr.processes import rank
-from rr.training import DEV_METRICS
+from rr.data import with_dev_share
+from rr.training import DEV_METRICS, mine, rank, ranking_quality
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_samples
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
-from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
+from rr_torch import copied, fit, mixed_precision, pick_device, quiet, seeded
 
 
 class CrossEncoderTrainer:

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, HardNegative, RerankError
-from rr.data.equal import folded
-from rr.data.negatives import hard_negatives
-from rr.modeling.encoding import FrozenEncoder
-from rr.modeling.roles import Embed, Role
+from rr.data import folded
+from rr.training import hard_negatives
 from rr_head.model import project
+from rr_torch import Embed, FrozenEncoder, Role
 
 
 @dataclass(frozen=True, slots=True)

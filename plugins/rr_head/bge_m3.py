@@ -9,11 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rr import ModelInfo, Request, RerankError, Scores
-from rr.modeling.bge_m3 import BgeM3, Output
-from rr.modeling.device import parameter_counts
-from rr.modeling.settings import TextModelSettings
-from rr.types import Scale
+from rr import ModelInfo, Request, RerankError, Scale, Scores
+from rr_torch import BgeM3, Output, TextModelSettings, parameter_counts
 
 BATCHES = 8
 """Of documents whose outputs are held at a time: 512 tokens of ColBERT vectors are 2 MB."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rr import RerankError
-from rr.errors import nearest
+from rr import RerankError, nearest
 
 SETTINGS = {"d_out": "dimensions", "max_length": "max_seq_length", "model_name": "model"}
 TRAINING = {

@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 
-from rr.modeling.loading import quiet
+from rr_torch import quiet
 
 
 def export_model(encoder: Any, head: torch.nn.Linear, out: Path) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from rr import Dataset
-from rr.data.equal import folded
-from rr.data.negatives import answers
-from rr.evaluate.metrics import metric
-from rr.modeling.roles import Embed
+from rr.data import folded
+from rr.measures import metric
+from rr.training import answers
+from rr_torch import Embed
 
-ListingMetric = Literal["MRR", "R@1", "nDCG@10"]
 MEASURES = {"MRR": metric("MRR"), "R@1": metric("Hit@1"), "nDCG@10": metric("nDCG@10")}
 """R@1 is the share of queries with a relevant listing in front."""
 

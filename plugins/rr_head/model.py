@@ -6,36 +6,24 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rr import RerankError
-from rr.modeling.device import seeded
-from rr.modeling.encoding import EncoderSettings
-from rr.modeling.roles import Role
+from rr_head.settings import SHARPEST, HeadSettings, Initialisation
+from rr_torch import Role, seeded
 
 WEIGHTS = "head.safetensors"
 LAST_WEIGHTS = "last.safetensors"
 CONFIG = "head.json"
 
-Initialisation = Literal["random", "orthogonal", "pca"]
 NOT_IN_CONFIG = {"model", "sha256", "batch_size", "trust_remote_code", "seed", "query_prompt", "document_prompt"}
 """Settings that a vector does not depend on, or not beyond the weights' fingerprint and the encoder's prompts."""
 Prompts = Mapping[Role, str]
 NO_PROMPTS: Prompts = {}
-SHARPEST = 100.0
-"""1 / τ is never learned beyond this (Radford et al. 2021)."""
-
-
-class HeadSettings(EncoderSettings):
-    dimensions: int = Field(256, gt=0)
-    """Of the projected vectors."""
-    seed: int = 0
-    """Of the head's random initialisation."""
 
 
 def make_head(

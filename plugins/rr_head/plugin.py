@@ -15,18 +15,24 @@ def rr_register_scorers() -> list[Component]:
             "rr_head.scorer:HeadScorer",
             "Cosine of a linear projection of frozen sentence embeddings",
             REQUIRES,
+            settings="rr_head.settings:HeadSettings",
+            uses=("rr_torch",),
         ),
         Component(
             "bge_m3_sparse",
             "rr_head.bge_m3:SparseScorer",
             "BGE-M3's lexical weights: the tokens that query and document share",
             (*REQUIRES, "FlagEmbedding"),
+            settings="rr_torch.settings:TextModelSettings",
+            uses=("rr_torch",),
         ),
         Component(
             "bge_m3_colbert",
             "rr_head.bge_m3:ColbertScorer",
             "BGE-M3's ColBERT vectors: every query token against its nearest document token",
             (*REQUIRES, "FlagEmbedding"),
+            settings="rr_torch.settings:TextModelSettings",
+            uses=("rr_torch",),
         ),
     ]
 
@@ -39,5 +45,8 @@ def rr_register_trainers() -> list[Component]:
             "rr_head.trainer:HeadTrainer",
             "Symmetric weighted InfoNCE over the projection only; the encoder stays frozen",
             REQUIRES,
+            settings="rr_head.settings:HeadTraining",
+            uses=("rr_torch",),
+            trains="head",
         )
     ]

@@ -8,13 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rr import ModelInfo, Request
-from rr.modeling.device import parameter_counts
-from rr.modeling.encoding import FrozenEncoder, cosine_scores
-from rr.modeling.roles import Role
-from rr.types import State
+from rr import ModelInfo, Request, State
 from rr_head.export import export_model
-from rr_head.model import HeadSettings, make_head
+from rr_head.model import make_head
+from rr_head.settings import HeadSettings
+from rr_torch import FrozenEncoder, Role, cosine_scores, parameter_counts
 
 
 class HeadScorer:

@@ -9,53 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from rr import Dataset, OnEvent
-from rr.modeling.device import seeded
-from rr.modeling.encoding import FrozenEncoder
-from rr.modeling.fitting import FitSettings, copied, fit
-from rr.processes import rank
-from rr.training import DEV_METRICS
+from rr.training import DEV_METRICS, rank
 from rr_head.batches import Batch, Row, Vectors, batch_of, training_rows
 from rr_head.config import read_config
-from rr_head.listings import ListingMetric, ListingTask
+from rr_head.listings import ListingTask
 from rr_head.loss import weighted_info_nce
-from rr_head.model import SHARPEST, HeadSettings, Initialisation, Trainee, initialise, make_head, save_head
+from rr_head.model import Trainee, initialise, make_head, save_head
 from rr_head.scorer import HeadScorer
-
-
-class HeadTraining(FitSettings):
-    """A batch is `batch_size` (query, positive) rows, each with its hard negatives."""
-
-    SCHEDULE = "constant_with_warmup"
-
-    epochs: int = Field(10, gt=0)
-    batch_size: int = Field(128, gt=1)
-    lr: float = Field(2e-4, gt=0)
-    warmup: float = Field(0.0, ge=0, lt=1)
-    initialisation: Initialisation = "random"
-    """What training starts from: random, orthogonal (a random subspace), or pca (near the encoder's own cosines)."""
-    temperature: float = Field(0.07, gt=0)
-    learn_temperature: bool = False
-    """It starts at `temperature` and is trained along, down to 0.01; AdamW's decay draws it towards 1."""
-    num_hard_negatives: int = Field(3, ge=0)
-    """A row; those that the data set names come first."""
-    cross_row_negatives: bool = False
-    """The other rows' hard negatives are negatives of a row too, of weight 1."""
-    dev_metric: ListingMetric = "nDCG@10"
-    """Which epoch is best, on the dev split: its positives among their hard negatives and the other listings."""
-
-    def selects_by(self) -> str:
-        return f"listings {self.dev_metric}"
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> HeadTraining:
-        if self.learn_temperature and self.temperature < 1 / SHARPEST:
-            raise ValueError(f"a learned temperature starts at {1 / SHARPEST:g} or above, not at {self.temperature:g}")
-        return self
-
+from rr_head.settings import HeadSettings, HeadTraining, ListingMetric
+from rr_torch import FrozenEncoder, copied, fit, seeded
 
 BatchLoss = Callable[[Batch, Tensor], Tensor]
 

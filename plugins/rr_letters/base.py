@@ -1,4 +1,4 @@
-"""The embedded base: a tiny Qwen3ForCausalLM that `rr_letters.pretrain` trained, with its own tokenizer.
+"""The embedded base: a tiny Qwen3ForCausalLM that `experiments.pretrain_letters` trained, with its own tokenizer.
 
 It stands in for `Qwen/Qwen3-0.6B` where no model hub is at hand; its card is the README.md in its folder.
 """

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from rr.modeling.batching import token_batches
-from rr.modeling.packed import Packed, packs, positions
+from rr_torch import Packed, packs, positions, token_batches
 
 Tokens = Sequence[int]
 

@@ -13,15 +13,21 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from rr import Document, Query, Request, RerankError
-from rr.modeling.device import DtypeName, pick_device, pick_dtype, precision_of
-from rr.modeling.loading import check_safetensors, quiet
-from rr.modeling.packed import can_pack, pack
-from rr.modeling.trust import runs_code
-from rr.protocols import Precision
+from rr import Document, Precision, Query, Request, RerankError
 from rr_letters.forward import packed_states, padded_states, shared_states
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.settings import LetterSettings
+from rr_torch import (
+    DtypeName,
+    can_pack,
+    check_safetensors,
+    pack,
+    pick_device,
+    pick_dtype,
+    precision_of,
+    quiet,
+    runs_code,
+)
 
 RECORD = "base.json"
 ADAPTER, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -15,6 +15,8 @@ def rr_register_scorers() -> list[Component]:
             "rr_letters.scorer:LetterScorer",
             "Probability of each candidate's letter in one forward pass of a causal language model",
             REQUIRES,
+            settings="rr_letters.settings:LetterSettings",
+            uses=("rr_torch",),
         )
     ]
 
@@ -27,5 +29,8 @@ def rr_register_trainers() -> list[Component]:
             "rr_letters.trainer:LetterTrainer",
             "LoRA; the loss is over the letters at the answer's position, or over the next tokens",
             REQUIRES,
+            settings="rr_letters.settings:LetterTraining",
+            uses=("rr_torch",),
+            trains="letters",
         )
     ]

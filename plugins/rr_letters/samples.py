@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 from rr import Dataset, Query, Request, RerankError
-from rr.data.negatives import hard_negatives, random_negatives
+from rr.training import hard_negatives, random_negatives
 
 Sample = tuple[Request, int]
 """A request, and the index of the target among its candidates."""

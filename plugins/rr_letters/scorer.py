@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from rr import Document, ModelInfo, Request, Scores
-from rr.modeling.device import parameter_counts
 from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
 from rr_letters.prompt import Prompt
 from rr_letters.settings import LetterSettings
+from rr_torch import parameter_counts
 
 UNIFORM = 0.01
 LOW_MASS = 0.5

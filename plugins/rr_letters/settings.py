@@ -1,4 +1,4 @@
-"""The settings of the letter scorer. Light: checked and fingerprinted without loading a model."""
+"""What the letter verbalizer and its trainer can be told."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rr import Settings
-from rr.artefacts import fingerprint
-from rr.modeling.device import DtypeName
-from rr.modeling.source import model_path, weights_fingerprint
+from rr.files import fingerprint
+from rr.training import DEV_METRIC
 from rr_letters.base import TINY, tiny_base
+from rr_letters.labels import LETTERS
 from rr_letters.templates import Templates, read_templates
+from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 
 
 class LetterSettings(Settings):
@@ -57,3 +58,37 @@ class LetterSettings(Settings):
 
     def folder(self) -> str:
         return str(tiny_base()) if self.model == TINY else model_path(self.model)
+
+
+class LetterTraining(FitSettings):
+    """A batch is `batch_size` prompts."""
+
+    SCHEDULE = "cosine"
+
+    batch_size: int = Field(16, gt=0)
+    lr: float = Field(1e-4, gt=0)
+    objective: Literal["letters", "next-token"] = "letters"
+    """`letters`: cross-entropy over the letters shown. `next-token`: over the whole vocabulary, of the letter and of
+    the token that ends the turn, as the documents behind LlamaRec-style rerankers have it."""
+    samples: Literal["every-prefix", "one-cut"] = "every-prefix"
+    """Of a history: a question about each of its items, or about one of them, drawn anew each epoch."""
+    candidates: int = Field(20, gt=1, le=len(LETTERS))
+    """Of a prompt: the target and its negatives."""
+    lora_r: int = Field(8, gt=0)
+    lora_alpha: int = Field(16, gt=0)
+    lora_dropout: float = Field(0.05, ge=0, lt=1)
+    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    gradient_checkpointing: bool = False
+    """Activations are computed twice rather than kept: less memory, more time."""
+    merge: bool = False
+    """Save a whole model with the adapter added to its weights, not the adapter alone."""
+
+    def selects_by(self) -> str:
+        return DEV_METRIC
+
+    @field_validator("lora_targets")
+    @classmethod
+    def _not_the_head(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        if "lm_head" in targets:
+            raise ValueError("lm_head cannot be adapted: only its rows of the letters are read")
+        return targets

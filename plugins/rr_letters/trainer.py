@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from peft import (
@@ -14,54 +13,16 @@ from peft import (
     prepare_model_for_kbit_training,
     set_peft_model_state_dict,
 )
-from pydantic import Field, field_validator
 from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
-from rr.evaluate.quality import DEV_METRIC, ranking_quality
-from rr.modeling.device import pick_device, pick_dtype, seeded
-from rr.modeling.fitting import FitSettings, copied, fit
-from rr.modeling.loading import quiet
-from rr.processes import rank
+from rr.training import rank, ranking_quality
 from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
 from rr_letters.samples import Epoch, Sample
 from rr_letters.scorer import LetterScorer
-from rr_letters.settings import LetterSettings
-
-
-class LetterTraining(FitSettings):
-    """A batch is `batch_size` prompts."""
-
-    SCHEDULE = "cosine"
-
-    batch_size: int = Field(16, gt=0)
-    lr: float = Field(1e-4, gt=0)
-    objective: Literal["letters", "next-token"] = "letters"
-    """`letters`: cross-entropy over the letters shown. `next-token`: over the whole vocabulary, of the letter and of
-    the token that ends the turn, as the documents behind LlamaRec-style rerankers have it."""
-    samples: Literal["every-prefix", "one-cut"] = "every-prefix"
-    """Of a history: a question about each of its items, or about one of them, drawn anew each epoch."""
-    candidates: int = Field(20, gt=1, le=len(LETTERS))
-    """Of a prompt: the target and its negatives."""
-    lora_r: int = Field(8, gt=0)
-    lora_alpha: int = Field(16, gt=0)
-    lora_dropout: float = Field(0.05, ge=0, lt=1)
-    lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
-    gradient_checkpointing: bool = False
-    """Activations are computed twice rather than kept: less memory, more time."""
-    merge: bool = False
-    """Save a whole model with the adapter added to its weights, not the adapter alone."""
-
-    def selects_by(self) -> str:
-        return DEV_METRIC
-
-    @field_validator("lora_targets")
-    @classmethod
-    def _not_the_head(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
-        if "lm_head" in targets:
-            raise ValueError("lm_head cannot be adapted: only its rows of the letters are read")
-        return targets
+from rr_letters.settings import LetterSettings, LetterTraining
+from rr_torch import copied, fit, pick_device, pick_dtype, quiet, seeded
 
 
 class LetterTrainer:

@@ -14,20 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rr.artefacts import (
-    atomic_folder,
-    file_sha256,
-    fingerprint,
-    folder_fingerprint,
-    home,
-    write_atomic,
-)
+from rr.files import atomic_folder, file_sha256, fingerprint, folder_fingerprint, home, write_atomic
 
 # the child reaches the moment that is asked for, says so, and waits there for its end
 CHILD = """
 import os, sys, time
 from pathlib import Path
-from rr.artefacts import atomic_folder, write_atomic
+from rr.files import atomic_folder, write_atomic
 
 def wait(*_):
     print("there", flush=True)

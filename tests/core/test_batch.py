@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rr.requests import read_requests
 from rr.types import trec_order
+from rr_bench.stream.requests import read_requests
 from tests.conftest import INTERRUPTIBLE, Rr
 from tests.core.test_bench import wait_for
 from tests.core.test_cli import failed
@@ -324,7 +324,7 @@ def test_what_goes_with_a_run(rr_command: Rr, registry: Path, files: Files, tmp_
 PEAK = """
 import re, sys
 from pathlib import Path
-from rr.cli import main
+from rr_bench.cli import main
 try:
     main()
 finally:

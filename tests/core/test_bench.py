@@ -21,11 +21,11 @@ import pytrec_eval
 from safetensors.torch import load_file, save_file
 
 import rr
-from rr.data.load import load_dataset
 from rr.errors import RerankError
-from rr.evaluate.results import BenchResult, Row
-from rr.registry import load_registry
-from rr.report.files import csv_text, markdown
+from rr.registry.reading import load_registry
+from rr_bench.data.load import load_dataset
+from rr_bench.evaluate.results import BenchResult, Row
+from rr_bench.report.files import csv_text, markdown
 from tests.conftest import INTERRUPTIBLE, Rr
 
 Install = Callable[[str], Path]

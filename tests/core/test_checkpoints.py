@@ -19,17 +19,18 @@ import pytest
 
 import rr
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.artefacts import home, read_json, with_checksum
-from rr.checkpoints import chosen_checkpoint, open_checkpoint
-from rr.data.load import load_dataset
-from rr.evaluate.results import BenchResult, Row
-from rr.plugins import Plugins, Registered, installed_plugins
-from rr.registry import load_registry
-from rr.report.files import csv_text
-from rr.report.table import cells
-from rr.resolve import Resolved, resolve
-from rr.schema import RerankerEntry
-from rr.training import entry_checkpoint, train
+from rr.files import home
+from rr.files.kept import read_json, with_checksum
+from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr.registry.reading import load_registry
+from rr.registry.resolve import Resolved, resolve
+from rr.registry.schema import RerankerEntry
+from rr_bench.data.load import load_dataset
+from rr_bench.evaluate.results import BenchResult, Row
+from rr_bench.report.files import csv_text
+from rr_bench.report.table import cells
+from rr_bench.train.checkpoints import chosen_checkpoint, open_checkpoint
+from rr_bench.train.training import entry_checkpoint, train
 from tests.conftest import Rr
 from tests.core.test_bench import trainable_registry  # noqa: F401 - a fixture
 
@@ -63,6 +64,9 @@ class Trainer:
 
         def selects_by(self) -> str | None:
             return self.metric if self.told else None
+
+        def dev_split(self) -> tuple[float, int] | None:
+            return None if self.dev_ratio is None else (self.dev_ratio, 0)
 
     def __init__(self, settings: Any, scorer_settings: Settings) -> None:
         self._settings = settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rr.cli.options import RichProgress
+from rr_bench.cli.options import RichProgress
 from tests.conftest import ROOT, Rr
 
 PACKAGED = str(ROOT / "registry.yaml")

@@ -16,18 +16,18 @@ import pytest
 
 import rr
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, Settings, TrainingEvent
-from rr.artefacts import home, write_checked
-from rr.environment import REPORTED_VERSIONS, conditions, machine
-from rr.evaluate import cost
-from rr.evaluate.cost import AT_LEAST, QUERIES, measured, sample, stored_cost
-from rr.evaluate.folds import pooled
-from rr.evaluate.results import BenchResult, DatasetResult, Row
-from rr.evaluate.significance import Interval
-from rr.evaluate.store import Answer
-from rr.keeping import home_at, keeping, nothing_kept
-from rr.plugins import Plugins, Registered, installed_plugins
-from rr.report.files import csv_text
-from rr.report.table import explanation
+from rr.files import home, keeping, write_checked
+from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr_bench.environment import REPORTED_VERSIONS, conditions, machine
+from rr_bench.evaluate import cost
+from rr_bench.evaluate.cost import AT_LEAST, QUERIES, measured, sample, stored_cost
+from rr_bench.evaluate.folds import pooled
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
+from rr_bench.evaluate.significance import Interval
+from rr_bench.evaluate.store import Answer
+from rr_bench.keeping import home_at, nothing_kept
+from rr_bench.report.files import csv_text
+from rr_bench.report.table import explanation
 from tests.core.scorers import request_of
 
 TEXT = 0.01

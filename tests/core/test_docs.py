@@ -9,11 +9,11 @@ from typing import get_args
 
 import pytest
 
-from rr import hookspecs
-from rr.data.readers import READERS
-from rr.evaluate.metrics import METRICS, Population
-from rr.schema import CandidatePlan
+from rr import spec
+from rr.measures.metrics import METRICS, Population
+from rr.registry.plugins import installed_plugins
 from tests.conftest import ROOT
+from tests.preparing import READERS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
@@ -39,7 +39,7 @@ def test_the_python_example_of_the_readme_runs(
 
 
 def test_every_hook_is_documented_with_its_signature() -> None:
-    for name, hook in inspect.getmembers(hookspecs, inspect.isfunction):
+    for name, hook in inspect.getmembers(spec, inspect.isfunction):
         if name.startswith("rr_"):
             arguments = inspect.signature(hook)
             assert f"{name}{arguments}".replace("'", "") in DOCS["plugin-guide.md"]
@@ -53,7 +53,7 @@ def test_every_reader_and_metric_is_documented() -> None:
 
 
 def test_every_first_stage_and_population_is_documented() -> None:
-    for name in get_args(CandidatePlan.model_fields["retriever"].annotation):
+    for name in [one.component.name for one in installed_plugins().of_kind("retriever")]:
         assert f"| `{name}` |" in DOCS["data.md"]
     for name in get_args(Population):
         assert f"| `{name}` |" in DOCS["metrics.md"]

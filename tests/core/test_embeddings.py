@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rr import artefacts
-from rr.modeling import embeddings
-from rr.modeling.embeddings import EmbeddingStore
+from rr.files import atomic
+from rr_torch import embeddings
+from rr_torch.embeddings import EmbeddingStore
 
 DIMENSIONS = 4
 FORK = multiprocessing.get_context("fork")
@@ -230,7 +230,7 @@ def test_a_killed_process_loses_little_and_blocks_nobody(folder: Path, tmp_path:
     half = folder / f".half.safetensors.{'0' * 32}"
     half.mkdir()
     os.utime(half, (1, 1))
-    artefacts._sweep.cache_clear()  # another process would sweep
+    atomic._sweep.cache_clear()  # another process would sweep
     encoder = Encoder()
     assert torch.equal(EmbeddingStore(folder, DIMENSIONS).vectors(texts, encoder), expected(texts))
     assert encoder.seen == texts[kept:]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rr.report.escape import csv_cell, json_text, markdown, markdown_cell, terminal, visible
+from rr_bench.report.escape import csv_cell, json_text, markdown, markdown_cell, terminal, visible
 
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 HOSTILE = st.text(st.sampled_from(list("ab1 .\n\r\t\\`*_~[]()!<>|&;:#+-=\"'/\x1b\x9b\u202e\u2028")), max_size=30)

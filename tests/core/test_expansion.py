@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from rr import Component, ModelInfo, Request, Settings
-from rr.cli import main
 from rr.data.collection import Collection
 from rr.data.files import DataPath, read_text
 from rr.errors import DataError, RegistryError, RerankError, summary
-from rr.evaluate.results import DatasetResult, Row
-from rr.expansion import as_written, expanded, path_as_written
-from rr.plugins import Plugins, Registered
-from rr.resolve import resolve
-from rr.schema import RerankerEntry
+from rr.registry.expansion import as_written, expanded, path_as_written
+from rr.registry.plugins import Plugins, Registered
+from rr.registry.resolve import resolve
+from rr.registry.schema import RerankerEntry
 from rr.types import Document, Query
+from rr_bench.cli import main
+from rr_bench.evaluate.results import DatasetResult, Row
 
 VALUE = "hunter2"
 
@@ -138,7 +138,7 @@ def test_settings_of_plugins_are_used_filled_in_and_dumped_as_written() -> None:
 
 
 def test_a_checkpoint_is_shown_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rr.checkpoints import chosen_checkpoint
+    from rr_bench.train.checkpoints import chosen_checkpoint
 
     entry = RerankerEntry(scorer="toy", checkpoint="/srv/${SECRET}/mine", settings={"path": "x"})
     with pytest.raises(RerankError) as caught:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import rr
-from rr.cli import rerank as command
-from rr.explain import explained, explaining
+from rr_bench.cli import rerank as command
+from rr_bench.explain import explained, explaining
 from tests.conftest import INTERRUPTIBLE
 from tests.shelves.in_process import runner
 
@@ -69,7 +69,7 @@ def test_the_api_gives_it_as_a_rerank_error_with_its_cause(
     def full(*_: object, **__: object) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device", "/home/x")
 
-    monkeypatch.setattr(f"rr.{'api' if call == 'load' else 'evaluate.bench'}.installed_plugins", full)
+    monkeypatch.setattr(f"rr_bench.{'api' if call == 'load' else 'evaluate.bench'}.installed_plugins", full)
     with pytest.raises(rr.RerankError, match="/home/x: No space left on device; make room there") as caught:
         getattr(rr, call)("bm25" if call == "load" else ["bm25"], registry=small_registry)
     assert isinstance(caught.value.__cause__, OSError)
@@ -82,7 +82,7 @@ def test_a_fault_of_ours_is_one_line_too_and_its_traceback_to_be_had(
     def fault(*_: object, **__: object) -> Any:
         raise KeyError("forgotten")
 
-    monkeypatch.setattr("rr.api.load", fault)
+    monkeypatch.setattr("rr_bench.api.load", fault)
     if strict:
         monkeypatch.setenv("RR_STRICT", "1")
     ended = runner(monkeypatch, capsys)("rerank", "bm25", "-q", "a", "b", "--registry", small_registry)
@@ -171,9 +171,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts the breaking reranker into what `rr.load` gives; None puts none."""
     from dataclasses import replace
 
-    import rr.api
+    import rr_bench.api
 
-    whole = rr.api.load
+    whole = rr_bench.api.load
 
     def install(query_id: str, error: BaseException) -> list[Failing]:
         made: list[Failing] = []
@@ -183,7 +183,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
             made.append(Failing(named.reranker, query_id, error))
             return replace(named, reranker=made[-1])
 
-        monkeypatch.setattr(rr.api, "load", load)
+        monkeypatch.setattr(rr_bench.api, "load", load)
         return made
 
     return install
@@ -253,6 +253,6 @@ def test_what_keeps_nothing_promises_nothing(
     def stopped(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rr.registry.load_registry", stopped)
+    monkeypatch.setattr("rr.registry.reading.load_registry", stopped)
     ended = runner(monkeypatch, capsys)(*words, "--registry", small_registry)
     assert (ended.code, ended.out, ended.said) == (128 + signal.SIGINT, "", ["interrupted"])

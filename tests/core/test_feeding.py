@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from rr import RerankError
-from rr.modeling.feeding import feed
-from rr.modeling.fitting import FitSettings
+from rr_torch.feeding import feed
+from rr_torch.settings import FitSettings
 from tests.core.test_fitting import Item, Run, Stop, assert_same, items, shuffled
 
 # on a machine with fewer cores torch says so

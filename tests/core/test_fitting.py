@@ -19,9 +19,10 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import get_scheduler
 
 from rr import RerankError, TrainingEvent
-from rr.modeling.device import seeded
-from rr.modeling.fitting import FitSettings, Weights, copied, fit
-from rr.modeling.states import newest_state, save_state
+from rr_torch.device import seeded
+from rr_torch.fitting import Weights, copied, fit
+from rr_torch.settings import FitSettings
+from rr_torch.states import newest_state, save_state
 
 Item = tuple[Tensor, Tensor]
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rr import RerankError
-from rr.modeling.fitting import FitSettings
-from rr.modeling.memory import out_of_memory
+from rr_torch.memory import out_of_memory
+from rr_torch.settings import FitSettings
 from tests.core.test_fitting import Item, Net, Run, Stop, assert_same, items, mean_loss, shuffled
 
 PETABYTE = 10**15

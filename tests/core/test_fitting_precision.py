@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rr import RerankError
-from rr.modeling.fitting import FitSettings
-from rr.modeling.precision import Precision, mixed_precision
-from rr.modeling.states import newest_state
+from rr_torch.precision import Precision, mixed_precision
+from rr_torch.settings import FitSettings
+from rr_torch.states import newest_state
 from tests.core.test_fitting import Net, Run, Stop, assert_same, items, mean_loss, shuffled
 
 SETTINGS = FitSettings(batch_size=4, lr=0.02, eval_steps=3, save_steps=3)

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from rr import RegistryError, RerankError, Settings
-from rr.cli.flags import with_flags
-from rr.hookspecs import Component
-from rr.plugins import Plugins, Registered, installed_plugins
-from rr.resolve import resolve, training_settings
-from rr.schema import RerankerEntry
+from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr.registry.resolve import resolve
+from rr.registry.schema import RerankerEntry
+from rr.spec import Component
+from rr_bench.cli.flags import with_flags
+from rr_bench.train.trainers import training_settings
 from tests.conftest import Rr
 from tests.core.test_bench import trainable_registry  # noqa: F401 - a fixture
 from tests.core.test_cli import failed

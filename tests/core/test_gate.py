@@ -24,12 +24,13 @@ from rr import (
     Settings,
     TrainingEvent,
 )
-from rr.artefacts import home
-from rr.evaluate.results import Row
-from rr.gate import checked_info, same_in_company, within_scale
-from rr.plugins import Plugins, Registered, installed_plugins
+from rr.files import home
+from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr.registry.schema import RerankerEntry
 from rr.rerank.compose import compose
-from rr.schema import RerankerEntry
+from rr.rerank.gate import checked_info, within_scale
+from rr_bench.evaluate.company import same_in_company
+from rr_bench.evaluate.results import Row
 from tests.core.scorers import request_of
 
 CLASSES: dict[str, type] = {}
@@ -412,7 +413,7 @@ PLUGINS = Plugins(
 
 def benched(registry: Path, name: str, **entry: Any) -> dict[str, Row]:
     """The rows of this component and of an honest one."""
-    from rr.registry import load_registry
+    from rr.registry.reading import load_registry
 
     found = load_registry(registry)
     told = RerankerEntry.model_validate({kind_of(CLASSES[name]): name, **entry})

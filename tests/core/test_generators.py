@@ -17,20 +17,18 @@ import pytest
 from pydantic import ValidationError
 
 from rr.data.collection import Collection
-from rr.data.generators import GENERATORS, load_generator
-from rr.data.generators.rentals import WEIGHTS, combined_weight
-from rr.data.prepare import prepare
-from rr.data.text import words
-from rr.errors import DataError
-from rr.evaluate.metrics import evaluate, metric
-from rr.schema import CandidatePlan, SplitPlan
+from rr.measures.metrics import evaluate, metric
+from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.types import Dataset
+from rr_baselines.text import words
+from rr_data.generators.rentals import WEIGHTS, combined_weight
+from tests.preparing import GENERATORS, component, prepare, read
 
 NAMES = sorted(GENERATORS)
 PLANS = {
     "films": CandidatePlan(retriever="run", protocol="oracle"),
     "helpdesk": CandidatePlan(),
-    "rentals": CandidatePlan(fold_accents=True),
+    "rentals": CandidatePlan(options={"fold_accents": True}),
 }
 SMALL: dict[str, dict[str, Any]] = {
     "films": {"users": 20, "dev": 5, "test": 10},
@@ -46,10 +44,7 @@ GOLDEN = {
 
 
 def generate(name: str, **options: Any) -> Collection:
-    module = load_generator(name)
-    collection = module.generate(module.Options.model_validate(options))
-    assert isinstance(collection, Collection)
-    return collection
+    return read(name, **options)
 
 
 @cache
@@ -67,15 +62,10 @@ def digest(collection: Collection) -> str:
     return hashlib.sha256(dumped.encode()).hexdigest()
 
 
-def test_an_unknown_generator_is_named_with_the_nearest_one() -> None:
-    with pytest.raises(DataError, match=r"no generator is called 'rental'; did you mean 'rentals'\?"):
-        load_generator("rental")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_options_are_checked(name: str) -> None:
     with pytest.raises(ValidationError, match="nonsense"):
-        load_generator(name).Options.model_validate({"nonsense": 1})
+        component("reader", name, nonsense=1)
 
 
 @pytest.mark.parametrize("name", NAMES)

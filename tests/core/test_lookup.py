@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from rr.artefacts import home
-from rr.data.lookup import Lookup, collection
-from rr.data.places import Place, stored_places
 from rr.errors import DataError, RerankError
-from rr.partial import partial
+from rr.files import home
 from rr.progress import SILENT
-from rr.runs import read_run, scores
 from rr.types import Document, Query
+from rr_bench.stream.lookup import Lookup, collection
+from rr_bench.stream.partial import partial
+from rr_bench.stream.places import Place, stored_places
+from rr_bench.stream.runs import read_run, scores
 
 
 def fails(match: str) -> Any:

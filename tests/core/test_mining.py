@@ -13,15 +13,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rr import Dataset, Document, HardNegative, PluginError, Query, RegistryError
 from rr.data.collection import Collection
-from rr.data.negatives import hard_negatives, random_negatives
-from rr.data.prepare import prepare
-from rr.data.retrieve import Bm25, TfIdf
 from rr.data.splits import with_dev_share
-from rr.data.text import words
 from rr.errors import DataError
-from rr.mining import MiningSettings, mine
-from rr.schema import CandidatePlan, SplitPlan
+from rr.registry.schema import CandidatePlan, SplitPlan
+from rr.training.mining import MiningSettings, mine
+from rr.training.negatives import hard_negatives, random_negatives
 from rr.types import trec_order
+from rr_baselines.text import words
+from rr_bench.keys import settings_key
+from tests.preparing import fitted, prepare
 
 WORDS = ["phòng", "gác", "chợ", "ban", "công", "rẻ", "rộng", "yên", "tĩnh", "gần", "xa", "mới", "cũ"]
 
@@ -33,7 +33,7 @@ def corpus(documents: int = 40, queries: int = 20, seed: int = 1) -> Dataset:
     asked = {f"q{n}": Query(f"q{n}", " ".join(generator.sample(WORDS, 3))) for n in range(queries)}
     qrels = {}
     for query_id, query in asked.items():
-        best = trec_order(Bm25(list(texts.values())).scores(query))
+        best = trec_order(fitted("bm25", list(texts.values())).scores(query))
         qrels[query_id] = dict.fromkeys(best[: 4 : generator.choice((2, 3))], 1)
     plan = CandidatePlan(retriever="bm25", depth=12)
     return prepare("corpus", Collection(texts, asked, qrels), SplitPlan(dev=0.2, test=0.3), plan)
@@ -47,7 +47,7 @@ def test_tf_idf_is_that_of_scikit_learn() -> None:
     documents = [*DATA.documents.values(), Document("blank", "")]
     vectors = TfidfVectorizer(tokenizer=words, token_pattern=None, lowercase=False)
     matrix = vectors.fit_transform([document.content for document in documents])
-    retriever = TfIdf(documents)
+    retriever = fitted("tfidf", documents)
     for query in [*DATA.queries.values(), Query("other", "không phòng PHÒNG"), Query("none", "không")]:
         expected = (matrix @ vectors.transform([query.text]).T).toarray()[:, 0]
         found = retriever.scores(query)
@@ -57,8 +57,8 @@ def test_tf_idf_is_that_of_scikit_learn() -> None:
 
 def test_tf_idf_can_ignore_tone_marks() -> None:
     documents = [Document("a", "Phòng gần chợ"), Document("b", "rộng")]
-    assert TfIdf(documents, fold_accents=True).scores(Query("q", "gan cho")).keys() == {"a"}
-    assert TfIdf(documents).scores(Query("q", "gan cho")) == {}
+    assert fitted("tfidf", documents, fold_accents=True).scores(Query("q", "gan cho")).keys() == {"a"}
+    assert fitted("tfidf", documents).scores(Query("q", "gan cho")) == {}
 
 
 @settings(deadline=None)
@@ -110,7 +110,7 @@ def expected_pools(
 @pytest.mark.parametrize("name", ["bm25", "tfidf"])
 @pytest.mark.parametrize(("absolute", "relative"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])
 def test_what_scores_near_a_positive_is_dropped_and_counted(name: str, absolute: float, relative: float) -> None:
-    retriever = {"bm25": Bm25, "tfidf": TfIdf}[name](list(DATA.documents.values()))
+    retriever = fitted(name, DATA.documents.values())
     scores = {query_id: retriever.scores(DATA.queries[query_id]) for query_id in TRAIN}
     pools, dropped = expected_pools(scores, 6, absolute, relative)
     mined = mine(
@@ -156,11 +156,11 @@ def test_what_the_data_set_names_is_kept() -> None:
 
 
 def test_an_installed_scorer_mines_among_the_candidates() -> None:
-    """The scorer `bm25` is asked by its distribution's name: without it, the whole corpus is searched."""
-    mined = mine(DATA, MiningSettings(negatives="rerank-registry/bm25", relative_margin=0.1))
+    """A retriever is called `bm25`, too: if not told, it searches the whole corpus."""
+    mined = mine(DATA, MiningSettings(negatives="bm25", negatives_kind="scorer", relative_margin=0.1))
     for query_id in TRAIN:
         ids = sorted({*DATA.candidates[query_id], *DATA.relevant(query_id)})
-        found = Bm25([DATA.documents[id_] for id_ in ids]).scores(DATA.queries[query_id])
+        found = fitted("bm25", [DATA.documents[id_] for id_ in ids]).scores(DATA.queries[query_id])
         scores = {id_: found.get(id_, 0.0) for id_ in ids}
         limit = min(scores[id_] for id_ in DATA.relevant(query_id)) * 0.9
         near = [id_ for id_ in trec_order(scores) if scores[id_] <= limit and id_ not in DATA.relevant(query_id)]
@@ -187,11 +187,10 @@ def test_what_cannot_mine_is_an_error(options: dict[str, object], error: type[Ex
 
 
 def test_the_weights_of_a_scorer_that_mines_are_those_of_the_settings(tmp_path: Path) -> None:
-    assert MiningSettings(negatives="tfidf").weights() == ""
     options = MiningSettings(negatives="bi_encoder", negatives_settings={"model": str(tmp_path)})
-    before = options.weights()
+    before = settings_key(options)
     (tmp_path / "model.safetensors").write_bytes(b"other weights")
-    assert options.weights() not in ("", before)
+    assert settings_key(options) != before
 
 
 def test_only_train_queries_are_mined() -> None:

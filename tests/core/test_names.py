@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from rr.data.load import load_dataset
 from rr.errors import RegistryError, RerankError
-from rr.names import as_file_name, checked_name, told_apart
-from rr.outputs import new_path
-from rr.registry import load_registry
-from rr.schema import Registry
+from rr.registry.names import checked_name, told_apart
+from rr.registry.reading import load_registry
+from rr.registry.schema import Registry
+from rr_bench.data.load import load_dataset
+from rr_bench.outputs import as_file_name, new_path
 
 GOOD = ("bm25", "_x", "3", "bge-m3.v2+x@q8", "phòng trọ", "letters (oracle), τ=1", "हिन्दी", "検索", "x" * 100)
 BAD = {
@@ -106,9 +106,9 @@ def test_a_place_below_folders_that_are_yet_to_be_made(tmp_path: Path) -> None:
 
 
 def test_the_api_looks_before_it_trains(small_registry: Path, tmp_path: Path) -> None:
-    from rr.plugins import Plugins, installed_plugins
-    from rr.resolve import resolve
-    from rr.training import train
+    from rr.registry.plugins import Plugins, installed_plugins
+    from rr.registry.resolve import resolve
+    from rr_bench.train.training import train
 
     registry = load_registry(small_registry)
     dataset = load_dataset("rooms", registry.dataset("rooms"))

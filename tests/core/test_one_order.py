@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 
 from rr import Document, ModelInfo, Query, Request, Scores, ScoringError
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
-from rr.data.retrieve import top
-from rr.evaluate.metrics import metric
+from rr.measures.metrics import metric
+from rr.registry.resolve import Checked
+from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
 from rr.rerank.window import Window
-from rr.resolve import Checked
-from rr.runs import read_run, run_lines, scores
-from rr.schema import CandidatePlan, SplitPlan
 from rr.types import Ranking, float32, lost_in_32_bits, trec_order
+from rr_bench.stream.runs import read_run, run_lines, scores
 from rr_cross_encoder.scorer import by_request, sigmoid
+from tests.preparing import prepare
 
 CLOSE = st.sampled_from(
     [0.1, 0.1 + 1e-12, 1.0, 1.0 + 1e-9, 1e39, 2e39, -1e39, 1e-46, 0.0, -1e-46, 16777216.0, 16777217.0]
@@ -49,9 +48,9 @@ def test_a_ranking_stands_in_the_order_that_trec_eval_reads_from_its_run(values:
 def test_a_cutoff_of_candidates_is_that_of_the_metrics() -> None:
     """In 64 bits a is first; in 32 bits all are tied, and the best two are e and f."""
     found = {name: 1.0 + (6 - place) * 1e-12 for place, name in enumerate("abcdef")}
-    assert top(found, 2) == trec_order(found)[:2] == ["f", "e"]
+    assert trec_order(found)[:2] == ["f", "e"]
     for depth in (2, 6):
-        kept = {id_: found[id_] for id_ in top(found, depth)}
+        kept = {id_: found[id_] for id_ in trec_order(found)[:depth]}
         assert metric("nDCG@10").per_query(kept, {"f": 1}) == 1.0
         assert metric("nDCG@10").per_query(kept, {"a": 1}) == (0.0 if depth == 2 else pytest.approx(0.3562, abs=1e-4))
 

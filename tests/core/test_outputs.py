@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import rr.report.files
-from rr.cli import main, printing
+import rr_bench.report.files
 from rr.errors import RerankError
-from rr.evaluate.results import BenchResult, DatasetResult, Row
-from rr.outputs import folder_for, new_path
-from rr.report.files import FILES, write_result
+from rr_bench.cli import main, printing
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
+from rr_bench.outputs import folder_for, new_path
+from rr_bench.report.files import FILES, write_result
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_a_disk_that_fills_up_at_the_end_still_shows_the_table(
     def full(path: Path, content: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rr.report.files, "write_atomic", full)
+    monkeypatch.setattr(rr_bench.report.files, "write_atomic", full)
     arguments = ("bench", "first-stage", "--registry", small_registry, "--out", tmp_path / "out")
     code, stdout, stderr = run(monkeypatch, *arguments)
     assert code == 2

@@ -35,8 +35,8 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from rr.modeling.device import seeded
-from rr.modeling.packed import Packed, can_pack, pack, packed_attention, packs, positions
+from rr_torch.device import seeded
+from rr_torch.packed import Packed, can_pack, pack, packed_attention, packs, positions
 
 VOCABULARY = 120
 PADDING = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rr.errors import PluginError
-from rr.plugins import discover, installed_plugins
+from rr.registry.plugins import discover, installed_plugins
 from tests.conftest import Rr
 
 Install = Callable[[str], Path]

@@ -18,20 +18,20 @@ from hypothesis import strategies as st
 
 import rr
 from rr.data.collection import Collection
-from rr.data.load import load_dataset
-from rr.data.prepare import prepare
 from rr.errors import DataError, RegistryError
-from rr.evaluate.metrics import evaluate, metric
-from rr.evaluate.population import population
-from rr.evaluate.quality import ranking_quality
-from rr.evaluate.results import BenchResult, Row
-from rr.evaluate.significance import difference, interval
-from rr.registry import load_registry
-from rr.report.files import csv_text, markdown
-from rr.report.table import title
-from rr.schema import CandidatePlan, SplitPlan
+from rr.measures.metrics import evaluate, metric
+from rr.measures.population import population
+from rr.registry.reading import load_registry
+from rr.registry.schema import CandidatePlan, SplitPlan
+from rr.training.quality import ranking_quality
 from rr.types import Dataset, Document, Query, Request, Scores
+from rr_bench.data.load import load_dataset
+from rr_bench.evaluate.results import BenchResult, Row
+from rr_bench.evaluate.significance import difference, interval
+from rr_bench.report.files import csv_text, markdown
+from rr_bench.report.table import title
 from tests.conftest import ROOT
+from tests.preparing import prepare
 
 TREC = {"nDCG@10": "ndcg_cut_10", "MRR": "recip_rank", "Recall@5": "recall_5", "Hit@10": "success_10", "MAP": "map"}
 

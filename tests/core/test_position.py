@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from rr.data.load import load_dataset
 from rr.errors import RerankError
-from rr.evaluate.metrics import evaluate, metric
-from rr.evaluate.position import PositionBias, position_bias
-from rr.evaluate.significance import wilson
+from rr.measures.metrics import evaluate, metric
 from rr.protocols import ModelInfo
-from rr.registry import load_registry
+from rr.registry.reading import load_registry
 from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
 from rr.types import Dataset, Document, Query, Request, Scores
+from rr_bench.data.load import load_dataset
+from rr_bench.evaluate.position import PositionBias, position_bias
+from rr_bench.evaluate.significance import wilson
 from tests.conftest import ROOT, Rr
 from tests.core.scorers import ByGold
 

@@ -14,17 +14,9 @@ import openpyxl
 import pytest
 from pydantic import ValidationError
 
-from rr.data.collection import Collection
-from rr.data.readers import READERS, load_reader
-from rr.data.weights import WeightConfig, combined_weight
-from rr.errors import DataError
-
-
-def read(name: str, **options: Any) -> Collection:
-    reader = load_reader(name)
-    collection = reader.read(reader.Options.model_validate(options))
-    assert isinstance(collection, Collection)
-    return collection
+from rr.errors import DataError, PluginError
+from rr_data.weights import WeightConfig, combined_weight
+from tests.preparing import READERS, component, read
 
 
 def written(path: Path, *lines: object) -> Path:
@@ -41,12 +33,12 @@ def fails(match: str) -> Any:
 def test_every_reader_has_checked_options() -> None:
     for name in READERS:
         with pytest.raises(ValidationError, match="nonsense"):
-            load_reader(name).Options.model_validate({"nonsense": 1})
+            component("reader", name, nonsense=1)
 
 
 def test_an_unknown_reader_is_named_with_the_nearest_one() -> None:
-    with fails("no reader is called 'movielense'; did you mean 'movielens'?"):
-        load_reader("movielense")
+    with pytest.raises(PluginError, match=r"no reader is called 'movielense'; did you mean 'movielens'\?"):
+        component("reader", "movielense")
 
 
 # proptit

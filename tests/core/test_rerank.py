@@ -12,17 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
 from rr.errors import PluginError, RegistryError, ScoringError
-from rr.evaluate.quality import ranking_quality
 from rr.protocols import ModelInfo, Reranker, Settings
+from rr.registry.resolve import Checked, Resolved, load_reranker
+from rr.registry.schema import CandidatePlan, RerankerEntry, SplitPlan
 from rr.rerank.sort import Sort, score_all
 from rr.rerank.tournament import Tournament
 from rr.rerank.window import Window, window_starts
-from rr.resolve import Checked, Resolved, load_reranker
-from rr.schema import CandidatePlan, RerankerEntry, SplitPlan
+from rr.training.quality import ranking_quality
 from rr.types import Document, Query, RankedDocument, Ranking, Request, Scores
+from rr_bench.keys import reranker_key
 from tests.core.scorers import ByGold, best_first, gold_of, request_of
+from tests.preparing import prepare
 
 UNTIED = {"tied": 0.0, "constant": 0.0}
 
@@ -420,7 +421,7 @@ def test_whatever_decides_what_is_shown_changes_the_fingerprint_that_scores_are_
         {"permutations": 2, "permutation": "random"},
     ]
     made = [
-        Resolved("mine", RerankerEntry.model_validate({"scorer": "x", **entry}), ByGold, Settings()).fingerprint()
+        reranker_key(Resolved("mine", RerankerEntry.model_validate({"scorer": "x", **entry}), ByGold, Settings()))
         for entry in entries
     ]
     assert len(set(made)) == len(entries)

@@ -12,12 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
-from rr.data.readers import movielens
-from rr.data.sequences import ItemKnn, Markov, Popularity
 from rr.errors import DataError
-from rr.schema import CandidatePlan, SplitPlan
+from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.types import Dataset, Document, Query
+from tests.preparing import fitted, prepare, read
 
 OF_SEQUENCES = ("item-knn", "markov", "popularity")
 
@@ -63,7 +61,11 @@ def test_popularity_is_the_number_of_train_interactions(train: list[list[str]]) 
                     count += 1
         if count:
             counted[item] = count
-    assert Popularity(train).scores(asked()) == Popularity(train).scores(asked("a")) == counted
+    assert (
+        fitted("popularity", train=train).scores(asked())
+        == fitted("popularity", train=train).scores(asked("a"))
+        == counted
+    )
 
 
 # markov
@@ -83,7 +85,7 @@ def test_markov_counts_transitions_from_the_last_item_and_backs_off_to_popularit
                     followed += 1
         if count[item]:
             expected[item] = followed + count[item] / (1 + max(count.values()))
-    scores = Markov(train).scores(asked(*before, last))
+    scores = fitted("markov", train=train).scores(asked(*before, last))
     assert scores == pytest.approx(expected)
     # popularity orders, and never outweighs a transition
     transitions = {item: math.floor(score) for item, score in scores.items()}
@@ -97,8 +99,8 @@ def test_markov_counts_transitions_from_the_last_item_and_backs_off_to_popularit
 
 def test_markov_after_an_item_that_never_led_anywhere_is_popularity() -> None:
     train = [["a", "b", "c"], ["b", "c"], ["c"]]
-    assert Markov(train).scores(asked("a", "c")) == {"a": 1 / 4, "b": 2 / 4, "c": 3 / 4}
-    assert Markov(train).scores(asked("c", "a")) == {"a": 1 / 4, "b": 1 + 2 / 4, "c": 3 / 4}
+    assert fitted("markov", train=train).scores(asked("a", "c")) == {"a": 1 / 4, "b": 2 / 4, "c": 3 / 4}
+    assert fitted("markov", train=train).scores(asked("c", "a")) == {"a": 1 / 4, "b": 1 + 2 / 4, "c": 3 / 4}
 
 
 # item-knn
@@ -106,7 +108,7 @@ def test_markov_after_an_item_that_never_led_anywhere_is_popularity() -> None:
 
 def test_item_knn_is_the_summed_cosine_of_the_history() -> None:
     documents = [Document(id_, "") for id_ in ("a", "b", "c", "new")]
-    item_knn = ItemKnn(documents, [["a", "b"], ["a", "c"], ["a", "b", "c"], ["b"]])
+    item_knn = fitted("item-knn", documents, [["a", "b"], ["a", "c"], ["a", "b", "c"], ["b"]])
     # users of a: 0 1 2, of b: 0 2 3, of c: 1 2; new was never seen
     cosine = {"ab": 2 / math.sqrt(3 * 3), "ac": 2 / math.sqrt(3 * 2), "bc": 1 / math.sqrt(3 * 2)}
     one = item_knn.scores(asked("a"))
@@ -118,7 +120,7 @@ def test_item_knn_is_the_summed_cosine_of_the_history() -> None:
 
 def test_item_knn_looks_at_the_ten_newest() -> None:
     documents = [Document(f"d{place}", "") for place in range(14)]
-    item_knn = ItemKnn(documents, [["d0", "d12"], ["d2", "d13"]])
+    item_knn = fitted("item-knn", documents, [["d0", "d12"], ["d2", "d13"]])
     # ten documents after d0; d2 is among the ten newest
     scores = item_knn.scores(Query("q", "", tuple(documents[:11])))
     assert scores["d12"] == 0.0
@@ -189,7 +191,7 @@ def test_a_train_sequence_is_the_history_and_the_train_target() -> None:
         [film.id for film in collection.queries[id_].history] + list(collection.qrels[id_])
         for id_ in collection.splits["train"]
     ]
-    expected = Popularity(sequences).scores(asked())
+    expected = fitted("popularity", train=sequences).scores(asked())
     for query_id in dataset.splits["test"]:
         found = dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
         met = {film.id for film in dataset.queries[query_id].history}
@@ -198,7 +200,7 @@ def test_a_train_sequence_is_the_history_and_the_train_target() -> None:
 
 @pytest.mark.real
 def test_real_movielens_train_sequences_hold_no_later_target(shared_data: Path) -> None:
-    collection = movielens.read(movielens.Options.model_validate({"folder": shared_data / "ml-latest-small"}))
+    collection = read("movielens", folder=shared_data / "ml-latest-small")
     for query_id in collection.splits["train"]:
         user = query_id.removesuffix("/train")
         (target,), (dev,), (test,) = (collection.qrels[f"{user}/{split}"] for split in ("train", "dev", "test"))

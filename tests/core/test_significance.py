@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import rr
-from rr.evaluate.conclusions import concluded
-from rr.evaluate.results import BenchResult, DatasetResult, Row
-from rr.evaluate.significance import (
+from rr_bench.evaluate.conclusions import concluded
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
+from rr_bench.evaluate.significance import (
     DIFFERENCES,
     FLIPS,
     MEANS,
@@ -32,8 +32,8 @@ from rr.evaluate.significance import (
     limits,
     sign_flip_p,
 )
-from rr.report.files import csv_text
-from rr.report.table import cells, explanation, p_value
+from rr_bench.report.files import csv_text
+from rr_bench.report.table import cells, explanation, p_value
 
 GRADES = st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.6309297535714574, 0.7, 0.75, 1.0])
 PAIRS = st.lists(st.tuples(GRADES, GRADES), min_size=2, max_size=10)

@@ -19,18 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rr.data.collection import Collection
-from rr.data.load import load_dataset
-from rr.data.negatives import hard_negatives, random_negatives
-from rr.data.prepare import dataset_fingerprint, prepare
-from rr.data.retrieve import Bm25
-from rr.data.splits import draw_splits, limit_splits
-from rr.data.store import read_dataset, write_dataset
-from rr.data.text import words
 from rr.errors import DataError
-from rr.evaluate.quality import ranking_quality
-from rr.schema import CandidatePlan, DatasetEntry, SplitPlan
+from rr.registry.schema import CandidatePlan, DatasetEntry, SplitPlan
+from rr.training.negatives import hard_negatives, random_negatives
+from rr.training.quality import ranking_quality
 from rr.types import Dataset, Document, HardNegative, Query, trec_order
+from rr_baselines.text import words
+from rr_bench.data.load import load_dataset
+from rr_bench.data.prepare import dataset_fingerprint
+from rr_bench.data.splits import draw_splits, limit_splits
+from rr_bench.data.store import read_dataset, write_dataset
 from tests.core.scorers import ByGold
+from tests.preparing import fitted, prepare
 
 
 def split_plan(**values: object) -> SplitPlan:
@@ -450,30 +450,30 @@ def test_bm25_is_that_of_lucene(asked: str) -> None:
     ]
     query = {"phòng": ["phòng"], "phòng rẻ": ["phòng", "rẻ"], "Phòng RẺ gần chợ!": ["phòng", "rẻ", "gần", "chợ"]}
     query |= {"chợ chợ phòng": ["chợ", "chợ", "phòng"], "rẻ không-có": ["rẻ", "không", "có"]}
-    scores = Bm25(list(documents_of(texts).values())).scores(Query("q", asked))
+    scores = fitted("bm25", list(documents_of(texts).values())).scores(Query("q", asked))
     expected = {f"d{n}": value for n, value in enumerate(bm25_by_hand(cut, query[asked])) if value > 0}
     assert scores == pytest.approx(expected, rel=1e-5)
 
 
 def test_bm25_reads_the_title_and_survives_an_empty_corpus() -> None:
     documents = [Document("a", "", "Gác lửng"), Document("b", "ban công")]
-    assert set(Bm25(documents).scores(Query("q", "gác"))) == {"a"}
-    assert Bm25([Document("a", ""), Document("b", "...")]).scores(Query("q", "gác")) == {}
+    assert set(fitted("bm25", documents).scores(Query("q", "gác"))) == {"a"}
+    assert fitted("bm25", [Document("a", ""), Document("b", "...")]).scores(Query("q", "gác")) == {}
 
 
 def test_folded_accents_find_what_is_typed_without_them() -> None:
     documents = list(documents_of(["Đường đến trường Đại học", "đừng đi", "nhà ở"]).values())
     for asked in ("duong den truong", "ĐƯỜNG ĐẾN TRƯỜNG"):
-        assert set(Bm25(documents, fold_accents=True).scores(Query("q", asked))) == {"d0"}
-    assert Bm25(documents).scores(Query("q", "duong den truong")) == {}
-    assert set(Bm25(documents).scores(Query("q", "ĐƯỜNG"))) == {"d0"}
+        assert set(fitted("bm25", documents, fold_accents=True).scores(Query("q", asked))) == {"d0"}
+    assert fitted("bm25", documents).scores(Query("q", "duong den truong")) == {}
+    assert set(fitted("bm25", documents).scores(Query("q", "ĐƯỜNG"))) == {"d0"}
 
 
 def test_the_plan_decides_whether_accents_are_folded() -> None:
     queries = {"q0": Query("q0", "duong")}
     collection = Collection(documents_of(["Đường", "khác"]), queries, {"q0": {"d0": 1}})
     for fold, expected in ((True, ("d0",)), (False, ())):
-        dataset = prepare("n", collection, split_plan(), candidate_plan(fold_accents=fold))
+        dataset = prepare("n", collection, split_plan(), candidate_plan(options={"fold_accents": fold}))
         assert dataset.candidates["q0"] == expected
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from rr import ModelInfo, Request, RerankError, Settings
-from rr.api import NamedReranker
-from rr.resolve import Resolved, load_reranker
-from rr.schema import RerankerEntry
+from rr.registry.resolve import Resolved, load_reranker
+from rr.registry.schema import RerankerEntry
 from rr.types import Scale
-from rr.verify import Correlation, verify
+from rr_bench.api import NamedReranker
+from rr_bench.evaluate.verify import Correlation, verify
 from tests.conftest import Rr
 from tests.core.scorers import request_of
 

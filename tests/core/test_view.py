@@ -14,18 +14,18 @@ import pytest
 
 import rr
 from rr import Component, Dataset, Document, ModelInfo, Query, Request, Settings, TrainingEvent
-from rr.artefacts import home
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
-from rr.data.store import read_dataset, write_dataset
-from rr.data.view import shown, without_test
-from rr.evaluate.bench import BenchResult
-from rr.evaluate.metrics import evaluate, metric
-from rr.evaluate.quality import ranking_quality
-from rr.plugins import Plugins, Registered, installed_plugins
+from rr.files import home
+from rr.measures.metrics import evaluate, metric
+from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.rerank.sort import Sort
-from rr.schema import CandidatePlan, SplitPlan
+from rr.training.quality import ranking_quality
 from rr.types import ReadOnly, read_only
+from rr_bench.data.store import read_dataset, write_dataset
+from rr_bench.data.view import shown, without_test
+from rr_bench.evaluate.bench import BenchResult
+from tests.preparing import prepare
 
 QUERIES = 400
 

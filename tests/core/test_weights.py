@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rr.data.weight_survey import survey, write_filled
-from rr.data.weights import WeightConfig
 from rr.errors import DataError
+from rr_data.weight_survey import survey, write_filled
+from rr_data.weights import WeightConfig
 from tests.conftest import Rr
 
 CONFIG = WeightConfig({"location": 2.5, "price": 2.0, "area": 1.5, "amenity": 1.0, "other": 0.5})

@@ -15,17 +15,18 @@ from typing import Any, ClassVar
 import pytest
 
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.artefacts import with_checksum, write_atomic
-from rr.checkpoints import open_checkpoint
-from rr.data.load import load_dataset
 from rr.errors import PluginError
-from rr.keys import code_fingerprint
-from rr.plugins import Plugins, Registered
-from rr.registry import load_registry
-from rr.resolve import Resolved, resolve
-from rr.schema import RerankerEntry
-from rr.training import checkpoint_folder, train
-from rr.workplace import workplace
+from rr.files import write_atomic
+from rr.files.kept import with_checksum
+from rr.registry.plugins import Plugins, Registered
+from rr.registry.reading import load_registry
+from rr.registry.resolve import Resolved, resolve
+from rr.registry.schema import RerankerEntry
+from rr_bench.code import code_fingerprint
+from rr_bench.data.load import load_dataset
+from rr_bench.train.checkpoints import open_checkpoint
+from rr_bench.train.training import checkpoint_folder, train
+from rr_bench.train.workplace import workplace
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ Worker = Callable[[str], subprocess.Popen[str]]
 WORKER = """
 import sys, time
 from pathlib import Path
-from rr.workplace import workplace
+from rr_bench.train.workplace import workplace
 
 path, name = Path(sys.argv[1]), sys.argv[2]
 with workplace(path, "key") as work:

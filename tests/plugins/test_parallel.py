@@ -16,12 +16,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rr.data.load import load_dataset
-from rr.plugins import discover
 from rr.progress import SILENT, Progress
-from rr.registry import load_registry
-from rr.resolve import resolve
-from rr.training import LOSSES, Checkpoint, train
+from rr.registry.plugins import discover
+from rr.registry.reading import load_registry
+from rr.registry.resolve import resolve
+from rr_bench.data.load import load_dataset
+from rr_bench.train.training import LOSSES, Checkpoint, train
 
 LETTERS = """
   letters:
@@ -35,7 +35,7 @@ LETTERS = """
 WORKER = """
 import sys
 import torch
-from rr.cli import main
+from rr_bench.cli import main
 
 assert torch.get_num_threads() == 1
 for arguments in sys.argv[1:]:

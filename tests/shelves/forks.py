@@ -16,8 +16,15 @@ from typing import Any
 
 IMPORTED = (
     *("bm25s", "scipy.stats", "rich.console", "rich.table", "rich.progress", "multiprocessing.util"),
-    *("rr.api", "rr.cli", "rr.report.files", "rr.report.terminal", "rr.data.load", "rr.data.readers.jsonl"),
-    *("rr.inventory", "rr.verify"),
+    *(
+        "rr_bench.api",
+        "rr_bench.cli",
+        "rr_bench.report.files",
+        "rr_bench.report.terminal",
+        "rr_bench.data.load",
+        "rr_data.readers.jsonl",
+    ),
+    *("rr_bench.inventory", "rr_bench.evaluate.verify"),
 )
 
 
@@ -82,7 +89,7 @@ def serve() -> None:
 
 
 def run(job: Mapping[str, Any]) -> None:
-    from rr.cli import main
+    from rr_bench.cli import main
 
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT), descriptor)

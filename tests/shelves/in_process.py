@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rr.cli import main
+from rr_bench.cli import main
 
 PROGRESS = re.compile(r".*: \d+\.\d s")
 """What a piece of work that took long says of itself on stderr, when it is done."""

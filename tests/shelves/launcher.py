@@ -15,9 +15,10 @@ from pathlib import Path
 SERVER = """
 import json, os, signal, sys
 import bm25s, scipy.stats, rich.console, rich.progress, rich.table
-import rr.api, rr.batch, rr.cli, rr.data.load, rr.evaluate.store, rr.report.files, rr.report.terminal, rr.training
+import rr_bench.api, rr_bench.cli, rr_bench.data.load, rr_bench.evaluate.bench, rr_bench.report.files
+import rr_bench.report.terminal, rr_bench.stream.batch, rr_bench.train.training
 
-rr.evaluate.store.PART_PAIRS = int(os.environ["PART_PAIRS"])
+rr_bench.evaluate.store.PART_PAIRS = int(os.environ["PART_PAIRS"])
 for line in sys.stdin:
     job = json.loads(line)
     child = os.fork()
@@ -28,7 +29,7 @@ for line in sys.stdin:
             os.dup2(log, descriptor)
         os.environ.update(job["environment"])
         sys.argv = ["rr", *job["arguments"]]
-        rr.cli.main()
+        rr_bench.cli.main()
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """

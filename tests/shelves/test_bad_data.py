@@ -20,23 +20,22 @@ from typing import Any
 import openpyxl
 import pytest
 
-from rr.data.collection import Collection
 from rr.data.files import read_json, read_jsonl
-from rr.data.load import load_dataset, load_folds
-from rr.data.lookup import Lookup
-from rr.data.negatives import hard_negatives, random_negatives
-from rr.data.readers import load_reader
-from rr.data.weight_survey import survey
-from rr.data.weights import read_weight_config
 from rr.errors import DataError, RerankError
-from rr.evaluate.metrics import evaluate, metric
-from rr.evaluate.position import position_bias
+from rr.measures.metrics import evaluate, metric
 from rr.progress import SILENT
 from rr.protocols import ModelInfo
-from rr.requests import read_requests
-from rr.runs import read_run, run_lines
-from rr.schema import DatasetEntry, RerankerEntry
+from rr.registry.schema import DatasetEntry, RerankerEntry
+from rr.training.negatives import hard_negatives, random_negatives
 from rr.types import Dataset, Document, Query, Ranking, Request
+from rr_bench.data.load import load_dataset, load_folds
+from rr_bench.evaluate.position import position_bias
+from rr_bench.stream.lookup import Lookup
+from rr_bench.stream.requests import read_requests
+from rr_bench.stream.runs import read_run, run_lines
+from rr_data.weight_survey import survey
+from rr_data.weights import read_weight_config
+from tests.preparing import read
 
 pytestmark = pytest.mark.attack("bad input")
 
@@ -75,13 +74,6 @@ def rooms(folder: Path, **keys: Any) -> DatasetEntry:
 
 def split_of(dataset: Dataset) -> dict[str, str]:
     return {query_id: name for name, query_ids in dataset.splits.items() for query_id in query_ids}
-
-
-def read(name: str, **options: Any) -> Collection:
-    reader = load_reader(name)
-    collection = reader.read(reader.Options.model_validate(options))
-    assert isinstance(collection, Collection)
-    return collection
 
 
 def fails(match: str) -> Any:

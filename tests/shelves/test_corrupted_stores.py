@@ -22,25 +22,25 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.artefacts import home, read_json, with_checksum
-from rr.checkpoints import chosen_checkpoint
-from rr.data.load import load_dataset, load_folds
-from rr.data.lookup import Lookup
-from rr.evaluate.store import PART_PAIRS, score
-from rr.modeling import embeddings
-from rr.modeling.embeddings import EmbeddingStore
-from rr.modeling.states import newest_state, save_state
-from rr.partial import partial
-from rr.plugins import Plugins, Registered
+from rr.files import home, is_sealed, sealed_folder
+from rr.files.kept import read_json, with_checksum
 from rr.progress import SILENT
-from rr.registry import load_registry
+from rr.registry.plugins import Plugins, Registered
+from rr.registry.reading import load_registry
+from rr.registry.resolve import resolve
+from rr.registry.schema import RerankerEntry
 from rr.rerank.sort import Sort
-from rr.resolve import resolve
-from rr.schema import RerankerEntry
-from rr.sealed import is_sealed, sealed_folder
-from rr.training import train
 from rr.types import Document, Query
-from rr.workplace import workplace
+from rr_bench.data.load import load_dataset, load_folds
+from rr_bench.evaluate.store import PART_PAIRS, score
+from rr_bench.stream.lookup import Lookup
+from rr_bench.stream.partial import partial
+from rr_bench.train.checkpoints import chosen_checkpoint
+from rr_bench.train.training import train
+from rr_bench.train.workplace import workplace
+from rr_torch import embeddings
+from rr_torch.embeddings import EmbeddingStore
+from rr_torch.states import newest_state, save_state
 
 pytestmark = pytest.mark.attack("corrupted store")
 

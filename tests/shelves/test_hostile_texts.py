@@ -13,12 +13,12 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from rr.cli import main
-from rr.evaluate.results import BenchResult, DatasetResult, Row, Weights
-from rr.evaluate.significance import Interval
-from rr.report import escape
-from rr.report.files import FILES, csv_text, markdown, write_result
-from rr.report.terminal import print_result
+from rr_bench.cli import main
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
+from rr_bench.evaluate.significance import Interval
+from rr_bench.report import escape
+from rr_bench.report.files import FILES, csv_text, markdown, write_result
+from rr_bench.report.terminal import print_result
 from tests.core.test_store_and_report import csv_rows
 
 TEXTS = {

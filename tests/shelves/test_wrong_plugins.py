@@ -191,7 +191,7 @@ class Benched:
 
     def __init__(self, rr: Forks, registry: Path, out: Path, plugin: str = "") -> None:
         self.out = out
-        loaded = f"baselines,{plugin}" if plugin else "baselines"
+        loaded = f"baselines,data,{plugin}" if plugin else "baselines,data"
         arguments = ("bench", "--all", "--registry", registry, "--out", out)
         self.ended = rr.run(*arguments, RR_PLUGINS=loaded, RR_HOME=str(out / "home"), RR_PLUGIN_TIMEOUT=TIMEOUT)
         assert (out / "bench.json").is_file(), self.ended.stderr
@@ -349,7 +349,7 @@ def test_asked_for_by_name_it_is_one_line_and_under_strict_the_cause_too(
         "verify": ("info", name, "--verify", "--checkpoint", "none"),
     }
     path = with_trainer(registry, name) if command in ("train", "config", "flags", "export") else registry
-    environment = {"RR_PLUGINS": f"baselines,{name}", "RR_HOME": str(tmp_path / "home")}
+    environment = {"RR_PLUGINS": f"baselines,data,{name}", "RR_HOME": str(tmp_path / "home")}
     if command == "export":
         made = rr.run("train", name, "-d", "rooms", "--registry", path, "--out", tmp_path / "checkpoint", **environment)
         assert made.code == 0, made.stderr

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rr.errors import DataError, nearest
-from rr.expansion import as_written
+from rr.registry.expansion import as_written
 from rr.types import Document, HardNegative, Qrels, Query, Run
 
 SPLITS = ("train", "dev", "test")
@@ -18,7 +18,7 @@ class Collection:
     group that must not straddle two splits (a query without one is its own group). `run`: a first stage that the
     source brings along. `notes`: what was repaired or left out, in words a user can act on.
 
-    A judgement may name a document that is not there: it counts as missed (`rr.data.prepare` says how many do).
+    A judgement may name a document that is not there: it counts as missed (`rr_bench.data.prepare` says how many do).
 
     Raises:
         DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard

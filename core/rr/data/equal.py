@@ -5,7 +5,7 @@ Equal means equal in Unicode's composed form, with every run of blanks taken for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from rr.types import Document, Query
 
@@ -35,24 +35,3 @@ def equal_queries(queries: Iterable[Query]) -> dict[str, str]:
         asked = (folded(query.text), *(texts[met.id] for met in query.history))
         equal[query.id] = first.setdefault(asked, query.id)
     return equal
-
-
-def united_groups(groups: Mapping[str, str], equal: Mapping[str, str]) -> dict[str, str]:
-    """The groups, joined where they hold queries that ask the same. `equal`: of `equal_queries`."""
-    root: dict[str, str] = {}
-
-    def joined(label: str) -> str:
-        while (above := root.get(label, label)) != label:
-            label = above
-        return label
-
-    def label(query_id: str) -> str:
-        return joined(groups.get(query_id, f"query {query_id}"))
-
-    several = {first for query_id, first in equal.items() if query_id != first}
-    for query_id, first in equal.items():
-        if query_id != first:
-            low, high = sorted((label(query_id), label(first)))
-            if low != high:
-                root[high] = low
-    return {query_id: label(query_id) for query_id, first in equal.items() if query_id in groups or first in several}

@@ -8,8 +8,7 @@ import json
 import math
 import re
 import string
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from pydantic import BeforeValidator, PlainSerializer
 from rr.data.json_limits import TOO_DEEP, json_problem
 from rr.data.rows import Row, missing
 from rr.errors import DataError
-from rr.expansion import expanded, path_as_written
+from rr.registry.expansion import expanded, path_as_written
 from rr.types import nfc
 
 
@@ -53,9 +52,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = checked_file(path).read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not content.strip():
-        raise _empty(path)
+        raise empty(path)
     return content
 
 
@@ -74,42 +73,13 @@ def decoded_text(path: Path, content: bytes) -> str:
     Raises:
         DataError: the text is blank or not UTF-8.
     """
-    text = _decoded(path, content)
+    text = decoded(path, content)
     if not text.strip():
-        raise _empty(path)
+        raise empty(path)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    text: str
-    number: int
-    offset: int
-    """Bytes before it in the file."""
-
-
-def stream_lines(path: Path) -> Iterator[Line]:
-    """The lines that are not blank, one at a time, of a file that need not fit into memory.
-
-    Raises:
-        DataError: as `read_text`.
-    """
-    offset, empty = 0, True
-    try:
-        with checked_file(path).open("rb") as file:
-            for number, content in enumerate(file, 1):
-                if content.strip():
-                    text = _decoded(path, content, number).strip("\r\n")
-                    yield Line(text, number, offset)
-                    empty = False
-                offset += len(content)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if empty:
-        raise _empty(path)
-
-
-def _decoded(path: Path, content: bytes, first_line: int = 1) -> str:
+def decoded(path: Path, content: bytes, first_line: int = 1) -> str:
     # UTF-16 without a byte-order mark may decode as UTF-8, but every ASCII character brings a NUL byte.
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
         raise DataError(f"{path}: looks like UTF-16, not UTF-8; save it as UTF-8")
@@ -122,11 +92,11 @@ def _decoded(path: Path, content: bytes, first_line: int = 1) -> str:
         ) from error
 
 
-def _unreadable(path: Path, error: OSError) -> DataError:
+def unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: {error.strerror}; check its permissions")
 
 
-def _empty(path: Path) -> DataError:
+def empty(path: Path) -> DataError:
     return DataError(f"{path}: the file is empty; fetch or write it again")
 
 
@@ -159,24 +129,6 @@ def json_row(path: Path, line: str, number: int) -> Row:
         DataError: the line is not a JSON object.
     """
     return Row.of(path, f"line {number}", _parsed(path, line, number))
-
-
-def read_records(path: Path) -> list[Row]:
-    """The objects of a JSON list, or of JSONL, whichever the file holds. NaN and infinity are let in, for `Row.number`
-    to refuse by name.
-
-    Raises:
-        DataError: as `read_jsonl`.
-    """
-    text = read_text(path)
-    if text.lstrip().startswith("["):
-        items = parse_json(text, str(path), constants=True)
-        return [Row.of(path, f"item {number}", item) for number, item in enumerate(items, 1)]
-    return [
-        Row.of(path, f"line {number}", parse_json(line, str(path), number, constants=True))
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip()
-    ]
 
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|[{}]|-?Infinity|NaN|-?[0-9][0-9.eE+-]*')

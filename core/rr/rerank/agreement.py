@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
-
 
 def kendall_tau(left: Sequence[float], right: Sequence[float]) -> float:
     """Kendall's tau-b of two score lists over the same n candidates, in O(n²).
@@ -21,7 +18,9 @@ def kendall_tau(left: Sequence[float], right: Sequence[float]) -> float:
     """
     if len(left) != len(right):
         raise ValueError(f"{len(left)} scores against {len(right)}: tau needs the same candidates")
-    a, b = _signs(left), _signs(right)
+    import numpy as np  # here, for `rr list` needs none of this
+
+    a, b = (np.sign(np.subtract.outer(values, values)) for values in map(np.asarray, (left, right)))
     untied = float((a * a).sum() * (b * b).sum())
     return float((a * b).sum()) / untied**0.5 if untied else 0.0
 
@@ -31,8 +30,3 @@ def mean_tau(answers: Sequence[Sequence[float]]) -> float:
     only, which nothing disagrees with."""
     pairs = list(combinations(answers, 2))
     return sum(kendall_tau(left, right) for left, right in pairs) / len(pairs) if pairs else 1.0
-
-
-def _signs(scores: Sequence[float]) -> NDArray[np.float64]:
-    values = np.asarray(scores, dtype=np.float64)
-    return np.sign(values[:, None] - values[None, :])

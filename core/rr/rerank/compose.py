@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rr.errors import PluginError
-from rr.gate import checked_info
 from rr.protocols import Reranker, Scorer
+from rr.rerank.gate import checked_info
 from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
 from rr.rerank.tournament import Tournament

@@ -7,11 +7,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from rr.border import plugin_code
 from rr.errors import ScoringError
-from rr.gate import within_scale
-from rr.isolation import plugin_code
 from rr.protocols import ModelInfo, Scorer
-from rr.rerank.untouched import untouched
+from rr.rerank.gate import within_scale
 from rr.types import Ranking, Request, Scores, checked_scores, float32, lost_in_32_bits
 
 
@@ -40,7 +39,7 @@ def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
     """
     asked = [request for request in requests if request.candidates]
     # the whole of it: an answer may be computed as it is read
-    with untouched(asked), plugin_code("score failed"):
+    with plugin_code("score failed", shown=asked):
         given = scorer.score(list(asked)) if asked else ()  # a list that it may empty
         answers = one_each(given, len(asked), "scorer", "answers to")
         found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]

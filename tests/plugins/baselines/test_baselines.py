@@ -17,11 +17,11 @@ from sentence_transformers import SentenceTransformer
 
 import rr
 from rr import Dataset, Document, Query, Request, RerankError
-from rr.modeling.encoding import EncoderSettings
 from rr.types import trec_order
 from rr_baselines.bi_encoder import BiEncoderScorer
-from rr_baselines.bm25 import Bm25Scorer
 from rr_baselines.order import FirstStage, Random
+from rr_baselines.words import Bm25Scorer
+from rr_torch.settings import EncoderSettings
 
 
 def request(query: str, *texts: str, id_: str = "q", first_stage: Sequence[float] | None = None) -> Request:

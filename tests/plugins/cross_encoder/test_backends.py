@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from rr import Document, Query, Request, RerankError
-from rr.artefacts import folder_fingerprint, home
 from rr.errors import RegistryError
-from rr.validation import validated
-from rr_cross_encoder.backends import Backend, Exported, exported
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr.files import folder_fingerprint, home
+from rr.registry.validation import validated
+from rr_cross_encoder.backends import Exported, exported
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer, sigmoid
+from rr_cross_encoder.settings import Backend, CrossEncoderSettings
 from tests.plugins.cross_encoder.test_cross_encoder import LONG, Bert, mixed_requests, plain_scores, settings
 from tests.plugins.training import values
 

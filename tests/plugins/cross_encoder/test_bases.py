@@ -29,13 +29,13 @@ from transformers import (
 )
 
 from rr import Dataset, Document, Query, Request, RerankError
-from rr.modeling.device import seeded
-from rr_cross_encoder.flag import FlagRerankerSettings, FlagScorer
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr_cross_encoder.flag import FlagScorer
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
-from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining, FlagRerankerSettings
 from rr_cross_encoder.trainer import CrossEncoderTrainer
+from rr_torch.device import seeded
 from tests.plugins.conftest import CHATML, byte_level_tokenizer
 from tests.plugins.cross_encoder.test_short_ways import SHAPE
 

@@ -17,15 +17,15 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
 from rr import Dataset, Document, Query, Request, RerankError
-from rr.artefacts import file_sha256
-from rr.evaluate.quality import ranking_quality
-from rr.mining import mine
-from rr.modeling.source import local_folder
-from rr_cross_encoder.model import MIN_DOCUMENT_TOKENS, CrossEncoderSettings, PairModel
+from rr.files import file_sha256
+from rr.training.mining import mine
+from rr.training.quality import ranking_quality
+from rr_cross_encoder.model import MIN_DOCUMENT_TOKENS, PairModel
 from rr_cross_encoder.samples import LabelledPair, labelled_pairs
 from rr_cross_encoder.scorer import CrossEncoderScorer
-from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
 from rr_cross_encoder.trainer import CrossEncoderTrainer
+from rr_torch.source import local_folder
 from tests.plugins.conftest import MINILM, equal_tensors
 from tests.plugins.training import Observed, observe, values, without_test_split
 

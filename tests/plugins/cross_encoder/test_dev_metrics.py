@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from rr import Dataset, ModelInfo, Request, RerankError
-from rr.evaluate.quality import ranking_quality
+from rr.training.quality import ranking_quality
 from rr_cross_encoder.dev_metrics import RANKING, TARGETS, dev_metrics, labelled_requests
 
 

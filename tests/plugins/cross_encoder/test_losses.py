@@ -11,11 +11,11 @@ import torch
 from sentence_transformers.cross_encoder import CrossEncoder, losses
 
 from rr import Dataset
-from rr.mining import mine
+from rr.training.mining import mine
 from rr_cross_encoder.losses import LISTWISE, Tokenised, loss_of
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.samples import Sample, group_samples, labelled_pairs, list_samples
-from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
 from rr_cross_encoder.trainer import batch_loss, in_lists, tokenised
 
 Bert = Callable[..., Path]

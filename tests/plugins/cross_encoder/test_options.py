@@ -15,18 +15,18 @@ import torch
 from safetensors.torch import load_file
 
 from rr import Dataset, RegistryError, RerankError, TrainingEvent
-from rr.artefacts import file_sha256
-from rr.cli.training import tell_dev_metrics
 from rr.data.splits import with_dev_share
-from rr.evaluate.quality import ranking_quality
-from rr.training import DEV_METRICS
-from rr.validation import validated
+from rr.files import file_sha256
+from rr.protocols import DEV_METRICS
+from rr.registry.validation import validated
+from rr.training.quality import ranking_quality
+from rr_bench.cli.training import tell_dev_metrics
 from rr_cross_encoder.dev_metrics import dev_metrics
-from rr_cross_encoder.model import CrossEncoderSettings, PairModel
+from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.presets import PRESETS
 from rr_cross_encoder.samples import Sample
 from rr_cross_encoder.scorer import CrossEncoderScorer
-from rr_cross_encoder.settings import CrossEncoderTraining
+from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
 from rr_cross_encoder.trainer import CrossEncoderTrainer, batch_loss, prepare_model, tokenised
 from tests.conftest import ROOT, Rr
 from tests.plugins.training import Observed, observe

@@ -23,9 +23,10 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from rr.modeling.device import seeded
-from rr.modeling.source import local_folder
-from rr_cross_encoder.model import PACK, SHORT_FROM, CrossEncoderSettings, PairModel
+from rr_cross_encoder.model import PACK, SHORT_FROM, PairModel
+from rr_cross_encoder.settings import CrossEncoderSettings
+from rr_torch.device import seeded
+from rr_torch.source import local_folder
 from tests.plugins.conftest import MINILM
 
 SHAPE = {

@@ -21,14 +21,14 @@ from typer.testing import CliRunner
 
 import rr
 from rr import Document, Query, Request, RerankError
-from rr.cli.app import app
-from rr.modeling.device import seeded
-from rr.modeling.encoding import EncoderSettings, FrozenEncoder
-from rr.modeling.settings import TextModelSettings
+from rr_bench.cli.app import app
 from rr_head.bge_m3 import BgeM3Scorer, ColbertScorer, SparseScorer
-from rr_head.model import HeadSettings
 from rr_head.scorer import HeadScorer
-from rr_head.trainer import HeadTrainer, HeadTraining
+from rr_head.settings import HeadSettings, HeadTraining
+from rr_head.trainer import HeadTrainer
+from rr_torch.device import seeded
+from rr_torch.encoding import FrozenEncoder
+from rr_torch.settings import EncoderSettings, TextModelSettings
 from tests.conftest import ROOT
 
 WIDTH, LENGTH = 32, 24

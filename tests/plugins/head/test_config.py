@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rr import RerankError
-from rr_head.model import HeadSettings
-from rr_head.trainer import HeadTrainer, HeadTraining
+from rr_head.settings import HeadSettings, HeadTraining
+from rr_head.trainer import HeadTrainer
 
 EXAMPLE = """{
   "// Comment": "Example configuration for training BGE-M3 projection head",

@@ -15,10 +15,11 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from typer.testing import CliRunner
 
 from rr import RerankError
-from rr.artefacts import with_checksum
-from rr.cli.app import app
-from rr_head.model import HeadSettings, make_head, save_head
+from rr.files.kept import with_checksum
+from rr_bench.cli.app import app
+from rr_head.model import make_head, save_head
 from rr_head.scorer import HeadScorer
+from rr_head.settings import HeadSettings
 
 TEXTS = ["where is the lamp", "Phòng trọ quận 1, giá 3.5 triệu", "the falcon " * 300, ""]
 

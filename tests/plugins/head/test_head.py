@@ -18,12 +18,13 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from rr import Dataset, Document, HardNegative, Query, Request, RerankError, TrainingEvent
-from rr.modeling.encoding import FrozenEncoder
 from rr_head.batches import batch_of, training_rows
 from rr_head.listings import ListingTask
-from rr_head.model import HeadSettings, initialise, make_head
+from rr_head.model import initialise, make_head
 from rr_head.scorer import HeadScorer
-from rr_head.trainer import HeadTrainer, HeadTraining, info_nce
+from rr_head.settings import HeadSettings, HeadTraining
+from rr_head.trainer import HeadTrainer, info_nce
+from rr_torch.encoding import FrozenEncoder
 from tests.plugins.conftest import equal_tensors
 from tests.plugins.head.test_loss import loop_loss
 from tests.plugins.training import Observed, values, without_test_split

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, Document, HardNegative
-from rr.evaluate.metrics import evaluate, metric
-from rr.modeling.roles import Role
+from rr.measures.metrics import evaluate, metric
 from rr_head import listings
 from rr_head.listings import ListingTask
+from rr_torch.roles import Role
 
 
 def embed(texts: Iterable[str], role: Role) -> Tensor:

@@ -1,4 +1,4 @@
-"""`python -m rr_head.weighting`: the whole experiment on a small file of listings, and its parts."""
+"""`python -m experiments.weighting`: the whole experiment on a small file of listings, and its parts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from statistics import fmean
 
 import pytest
 import torch
+from experiments.weighting import VARIANTS, check_splits, main, mean_over_seeds, multiplied_similarity
 from typer import Typer
 from typer.testing import CliRunner
 
 from rr import Dataset, RerankError
 from rr_head.batches import Batch
 from rr_head.trainer import info_nce
-from rr_head.weighting import VARIANTS, check_splits, main, mean_over_seeds, multiplied_similarity
 from tests.plugins.conftest import PHRASES, TOPICS
 from tests.plugins.head.test_loss import inputs
 
@@ -67,7 +67,7 @@ def test_the_experiment_writes_its_table(registry: Path, tmp_path: Path) -> None
     run("-d", "rooms", "--registry", registry, "--seeds", "3", "--lr", "0.01", "--lr", "0.001", "--out", out)
     told = json.loads((out / "weighting.json").read_text(encoding="utf-8"))
     assert list(told["test"]) == ["base encoder", *VARIANTS]
-    assert told["command"].startswith("python -m rr_head.weighting")
+    assert told["command"].startswith("python -m experiments.weighting")
     assert set(told["dev by lr"]) == {"0.01", "0.001"}
     assert told["training"]["lr"] == float(max(told["dev by lr"], key=told["dev by lr"].get))
     assert "0 of them are positives of train" in told["leakage"]

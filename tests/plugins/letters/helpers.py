@@ -15,8 +15,7 @@ from rr import Dataset, Document, Query, Request
 from rr_letters.labels import LETTERS
 from rr_letters.prompt import Budget, Prompt, Prompter
 from rr_letters.samples import Epoch, Sample
-from rr_letters.settings import LetterSettings
-from rr_letters.trainer import LetterTraining
+from rr_letters.settings import LetterSettings, LetterTraining
 
 Qwen = Callable[[str], Path]
 

@@ -6,19 +6,19 @@ import random
 from pathlib import Path
 
 import pytest
+from experiments.pretrain_letters.__main__ import HELD_OUT_WORLDS, MODULE, STAGES, TRAIN_WORLDS, main
+from experiments.pretrain_letters.learner import sample
+from experiments.pretrain_letters.worlds import BENCH_SEED, THEME_OF, Composer, draw, world
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rr import Document, Query, Request
-from rr.artefacts import file_sha256
-from rr.data.generators.films import ADJECTIVES, THEMES
-from rr.modeling.loading import quiet
+from rr.files import file_sha256
+from rr_data.generators.films import ADJECTIVES, THEMES
 from rr_letters.base import tiny_base
 from rr_letters.labels import encode, label_tokens
-from rr_letters.pretrain.__main__ import HELD_OUT_WORLDS, MODULE, STAGES, TRAIN_WORLDS, main
-from rr_letters.pretrain.learner import sample
-from rr_letters.pretrain.worlds import BENCH_SEED, THEME_OF, Composer, draw, world
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.templates import read_templates
+from rr_torch.loading import quiet
 
 MIB = 2**20
 

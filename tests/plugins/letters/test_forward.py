@@ -25,10 +25,10 @@ from transformers import (
 
 import rr_letters.model
 from rr import Request, RerankError
-from rr.modeling.device import seeded
 from rr_letters.forward import SHARED, packed_states, padded_states, shared_states, sharing
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
+from rr_torch.device import seeded
 from tests.plugins.conftest import QWEN, QWEN3_CHATML, byte_level_tokenizer
 from tests.plugins.letters.helpers import Qwen, next_item, passages, plain_answer, plain_model, prompt_of, settings
 

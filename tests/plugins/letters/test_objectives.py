@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from rr import Dataset
-from rr.modeling.device import seeded
 from rr_letters.model import LetterModel
 from rr_letters.samples import Sample
-from rr_letters.trainer import LetterTraining, add_lora, letter_loss, next_token_loss
+from rr_letters.settings import LetterTraining
+from rr_letters.trainer import add_lora, letter_loss, next_token_loss
+from rr_torch.device import seeded
 from tests.plugins.conftest import CHATML
 from tests.plugins.letters.helpers import (
     QWEN3_TEMPLATE,

@@ -12,10 +12,10 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
 from rr import Request
-from rr.modeling.device import seeded
 from rr_letters.labels import LETTERS, encode
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings
+from rr_torch.device import seeded
 from tests.conftest import Rr
 from tests.plugins.letters.helpers import QWEN3_TEMPLATE, TURN_END, passages, prompt_of
 

@@ -9,11 +9,11 @@ import pytest
 
 from rr import Dataset, Document, Query, RerankError
 from rr.data.collection import Collection
-from rr.data.prepare import prepare
-from rr.schema import CandidatePlan, SplitPlan
+from rr.registry.schema import CandidatePlan, SplitPlan
 from rr_letters.samples import Epoch, Sample, cuts
-from rr_letters.trainer import LetterTraining
+from rr_letters.settings import LetterTraining
 from tests.plugins.letters.helpers import choices
+from tests.preparing import prepare
 
 
 def test_every_letter_is_the_answer_equally_often(learnable: Dataset) -> None:

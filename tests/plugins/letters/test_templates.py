@@ -11,8 +11,9 @@ import rr
 from rr import RerankError
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
+from rr_letters.settings import LetterTraining
 from rr_letters.templates import read_templates
-from rr_letters.trainer import LetterTraining, add_lora
+from rr_letters.trainer import add_lora
 from tests.plugins.letters.helpers import SMALL, Qwen, next_item, passages, plain_answer, prompt_of, settings
 
 OWN = "Which one, {question}\nthen? {{x}}\n{candidates}\nSay {letters}:"

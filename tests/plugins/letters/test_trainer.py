@@ -16,7 +16,8 @@ from transformers import AutoModelForCausalLM
 from rr import Dataset, Document, RerankError
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
-from rr_letters.trainer import LetterTrainer, LetterTraining, add_lora, letter_loss
+from rr_letters.settings import LetterTraining
+from rr_letters.trainer import LetterTrainer, add_lora, letter_loss
 from tests.plugins.conftest import equal_tensors
 from tests.plugins.letters.helpers import SMALL, Qwen, choices, plain_answer, settings
 from tests.plugins.training import Observed, observe, values, without_test_split

@@ -1,5 +1,0 @@
-"""`python -m rr`, for launchers that start a module."""
-
-from rr.cli import main
-
-main()

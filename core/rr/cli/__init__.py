@@ -1,5 +1,0 @@
-"""The command line. Each command is a module that imports what it needs when it runs, so that `rr --help` is quick."""
-
-from rr.cli.app import main
-
-__all__ = ["main"]

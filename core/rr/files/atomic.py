@@ -1,0 +1,140 @@
+"""Files and folders that are whole or absent, in the home of all that is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rr.errors import RerankError
+
+SETTLED = 2.0
+"""Seconds after which a temporary folder has its lock, if its writer lives."""
+
+
+def home() -> Path:
+    """Where prepared data, checkpoints and scores are kept: `$RR_HOME`, else `~/.cache/rerank-registry`.
+
+    Raises:
+        RerankError: no folder can be there.
+    """
+    try:
+        folder = Path(os.environ.get("RR_HOME") or "~/.cache/rerank-registry").expanduser()
+    except RuntimeError as error:
+        raise RerankError("no home folder is known; export RR_HOME=FOLDER, to keep what is computed in") from error
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise RerankError(f"$RR_HOME is {folder}, but {there} is no folder; export RR_HOME=FOLDER")
+    return folder
+
+
+def write_atomic(path: Path, content: str) -> None:
+    """Writes UTF-8 text that is there whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(content, encoding="utf-8", newline="")
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary name to write a file under, which is flushed to disk and becomes `path` when the block ends well, in
+    place of what was there, and vanishes when it does not."""
+    with _workspace(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        _sync(temporary)
+        move(temporary, path)
+
+
+def move(file: Path, path: Path) -> None:
+    """Renames a flushed file to `path`, for good."""
+    file.replace(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to fill, which becomes `path` when the block ends well and vanishes when it does not.
+
+    Where another process has put `path` there in the meantime, that one stands (both were made from the same key).
+    """
+    with _workspace(path) as folder:
+        yield folder
+        publish(folder, path)
+
+
+def publish(folder: Path, path: Path) -> None:
+    """Flushes a folder's files to disk and renames it to `path`, unless something is there already."""
+    flush(folder)
+    try:
+        folder.rename(path)
+    except OSError:
+        if not path.is_dir():
+            raise
+    _sync(path.parent)
+
+
+def flush(folder: Path) -> None:
+    """Makes sure that a folder's files are on the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _sync(file)
+
+
+@contextmanager
+def _workspace(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path` that is gone, or renamed, after the block. It is locked while its writer lives, by
+    which others tell it from what a killed one left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent, None if path.is_relative_to(home()) else path.name)
+    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # on a file system without locks nobody else gets one, and nothing is swept
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+@functools.cache
+def _sweep(folder: Path, name: str | None) -> None:
+    """Removes what killed writers left in a folder, once a process; of one `name` only where the folder is the user's.
+    Younger than `SETTLED` it may be one that is not locked yet."""
+    left = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{32}}")
+    for path in folder.iterdir():
+        if left.fullmatch(path.name):
+            with suppress(OSError):  # it is written, it is another user's, or it is gone
+                if time.time() - path.lstat().st_mtime > SETTLED:
+                    _remove_unlocked(path)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    """Of a file, or of a folder, whose names are its content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def not_followed(path: str, flags: int) -> int:
+    """For `open`: a symbolic link is an error, and a named pipe holds nothing up."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)

@@ -1,0 +1,70 @@
+"""Fingerprints: of values, files, folders and code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Collection
+from fnmatch import fnmatch
+from importlib import import_module
+from pathlib import Path, PurePath
+
+LEFT_BESIDE = ("__pycache__", "*.py[co]", "*~", ".*.sw?", ".#*", ".DS_Store", ".git", ".ipynb_checkpoints")
+
+
+def fingerprint(value: object) -> str:
+    """SHA-256 of a JSON-able value; equal values have equal fingerprints whatever their key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_fingerprint(folder: Path, pattern: str = "*", exclude: Collection[str] = ()) -> str:
+    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows. `exclude`: names
+    of files that do not count."""
+    return fingerprint(
+        {
+            str(file.relative_to(folder)).encode(errors="backslashreplace").decode(): file_sha256(file)
+            for file in files_below(folder)
+            if fnmatch(file.name, pattern) and file.name not in exclude
+        }
+    )
+
+
+def files_below(folder: Path) -> list[Path]:
+    """A folder's files that count, those behind links to folders too, in the order of their names."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:  # a link to a folder around it
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names if counts(Path(name)) and Path(place, name).is_file()]
+        folders[:] = [name for name in folders if counts(Path(name))]
+    return sorted(found)
+
+
+def counts(path: PurePath) -> bool:
+    """Whether a file says anything: not what Python, an editor or a file manager leaves beside it."""
+    return not any(fnmatch(part, pattern) for part in path.parts for pattern in LEFT_BESIDE)
+
+
+def device_name() -> str:
+    """What torch computes on here, by its make: the same weights score otherwise on another one. It loads torch, so it
+    is for those who have it anyway."""
+    cuda = import_module("torch").cuda
+    if cuda.is_available():
+        return str(cuda.get_device_name(int(os.environ.get("LOCAL_RANK", "0"))))
+    return f"cpu {platform.machine()}"

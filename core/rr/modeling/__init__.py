@@ -1,1 +1,0 @@
-"""What several model plugins need, on torch. Imported by plugins only, and only when a model is loaded."""

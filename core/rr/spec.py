@@ -1,0 +1,74 @@
+"""The hook specs. A plugin implements any of them with `@rr.hookimpl` and is found by the entry point group
+`rr.plugins`. Registration is cheap: a row names its class as text, and nothing heavy is imported until it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pluggy
+
+PROJECT = "rr"
+API = 1
+"""The version of all that authors of plugins use. It grows when something is added; what is renamed stays under its old
+name until the next one."""
+Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command"]
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One implementation that a plugin offers."""
+
+    name: str
+    """Unique among the components of its kind: small letters, digits, `_`, `.` and `-`. Of a command, the words that
+    follow `rr` (`data weights`)."""
+    target: str
+    """`"package.module:Class"`; of a command, a function."""
+    summary: str
+    """One line for `rr list`."""
+    requires: tuple[str, ...] = ()
+    """PEP 508 requirements without which loading fails, named in the error that says so. Their releases are part of the
+    key of what the component computes."""
+    settings: str = ""
+    """`"package.module:Class"` of its settings, in a module that imports nothing heavy: they are then checked before
+    anything is loaded. Empty: the target's own `Settings`, which are checked when it is imported."""
+    uses: tuple[str, ...] = ()
+    """Packages outside the component's distribution whose code decides what it computes (`rr_torch`)."""
+    trains: str = ""
+    """Of a trainer: the name of the scorer that loads what it writes."""
+    api: int = API
+    """The `rr.API` that it was written for; a newer one than this program's is refused."""
+
+
+@hookspec
+def rr_register_scorers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the scorers of this plugin (see `rr.Scorer`)."""
+
+
+@hookspec
+def rr_register_rerankers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the rerankers of this plugin (see `rr.Reranker`)."""
+
+
+@hookspec
+def rr_register_trainers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the trainers of this plugin (see `rr.Trainer`)."""
+
+
+@hookspec
+def rr_register_readers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the readers of this plugin (see `rr.Reader`); what generates data is one, too."""
+
+
+@hookspec
+def rr_register_retrievers() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the retrievers of this plugin (see `rr.Retriever`)."""
+
+
+@hookspec
+def rr_register_commands() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the sub-commands of `rr` that belong to this plugin: functions as typer takes them."""

@@ -1,0 +1,76 @@
+"""`rr bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rr_bench.cli.options import RESUMES, ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.printing import tell
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Rerankers to compare.", show_default=False)] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of the profile, and every other installed one.")
+    ] = False,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Take the differences from this one.", show_default=False)
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Cross-validate by query, in so many folds.", show_default=False)
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv and bench.json.")
+    ] = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed."""
+    from rr.errors import RerankError
+    from rr_bench.cli.options import RichProgress, console
+    from rr_bench.evaluate.bench import bench as run_bench
+    from rr_bench.outputs import folder_for
+    from rr_bench.report.files import FILES, write_result
+    from rr_bench.report.terminal import print_result
+
+    if bool(names) == everything:
+        raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
+    if out is not None:
+        folder_for(out, FILES, "--out")
+    with on_interrupt(RESUMES):
+        result = run_bench(
+            names or (),
+            profile=profile,
+            datasets=dataset or (),
+            baseline=baseline,
+            folds=folds,
+            fresh=fresh,
+            registry=registry,
+            progress=RichProgress(),
+        )
+    unwritten = None
+    if out is not None:
+        try:
+            for path in write_result(result, out):
+                tell(f"wrote {path}", err=True)
+        except OSError as error:
+            unwritten = error
+    print_result(result, console())
+    if unwritten is not None:
+        raise RerankError(
+            f"{out}: not all results could be written ({unwritten.strerror or unwritten}); make room, or name another "
+            "folder: the same command computes nothing again"
+        ) from unwritten
+    if result.failed:
+        hint = "" if out else "; --out DIR keeps the tracebacks"
+        tell(f"some rows FAILED; their reasons stand in the notes{hint}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,71 @@
+"""`rr data`: the data sets of a registry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rr_bench.cli.options import RegistryOption
+from rr_bench.cli.plugged import Plugged
+from rr_bench.cli.printing import tell
+
+app = typer.Typer(cls=Plugged, help="Look at the data sets.", no_args_is_help=True, rich_markup_mode=None)
+
+SAMPLE_CHARACTERS = 200
+
+
+@app.command("list")
+def list_datasets(registry: RegistryOption = None) -> None:
+    """List the data sets of every suite."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from rr.registry.reading import load_registry
+    from rr_bench.cli.options import console
+    from rr_bench.report.escape import terminal
+
+    table = Table("data set", "suite", "reader", "candidates")
+    for suite_name, suite in load_registry(registry).suites.items():
+        for name, entry in suite.datasets.items():
+            plan = entry.candidates
+            cells = (name, suite_name, entry.reader, f"{plan.depth} by {plan.retriever}, {plan.protocol}")
+            table.add_row(*(Text(terminal(cell)) for cell in cells))
+    console().print(table)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.")],
+    registry: RegistryOption = None,
+) -> None:
+    """Show sizes, splits, candidates, recall ceiling, notes and a sample of a data set."""
+    from rr.registry.reading import load_registry
+    from rr_bench.cli.options import RichProgress
+    from rr_bench.data.load import load_dataset
+
+    dataset = load_dataset(name, load_registry(registry).dataset(name), RichProgress())
+    tell(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")
+    tell(f"candidates: {dataset.retriever}, {dataset.protocol}")
+    for split, query_ids in dataset.splits.items():
+        if not query_ids:
+            tell(f"  {split}: no queries")
+            continue
+        depth = sum(len(dataset.candidates[q]) for q in query_ids) / len(query_ids)
+        relevant = sum(len(dataset.relevant(q)) for q in query_ids) / len(query_ids)
+        tell(
+            f"  {split}: {len(query_ids)} queries, {relevant:.2f} relevant and {depth:.1f} candidates a query, "
+            f"recall ceiling {dataset.recall_ceiling(split):.3f}"
+        )
+    for note in dataset.notes:
+        tell(f"note: {note}")
+    query = dataset.queries[dataset.splits["test"][0]]
+    tell(f"sample query {query.id}: {_short(query.text)}")
+    for id_ in sorted(dataset.relevant(query.id)):
+        document = dataset.documents[id_]
+        tell(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SAMPLE_CHARACTERS else line[:SAMPLE_CHARACTERS] + "…"

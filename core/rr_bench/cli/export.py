@@ -1,0 +1,40 @@
+"""`rr export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rr_bench.cli.options import ProfileOption, RegistryOption, given_path
+from rr_bench.cli.printing import tell
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    checkpoint: Annotated[Path, typer.Argument(parser=given_path, help="Folder that 'rr train' wrote.")],
+    out: Annotated[Path, typer.Argument(parser=given_path, help="New folder for the model.")],
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Write a trained reranker in the form that others serve it in, such as a sentence-transformers folder."""
+    from rr.errors import RerankError
+    from rr.files import atomic_folder
+    from rr.protocols import Exports
+    from rr.registry.plugins import installed_plugins
+    from rr.registry.reading import load_registry
+    from rr.registry.resolve import load_component, resolve
+    from rr_bench.api import find_entry
+    from rr_bench.outputs import new_path
+    from rr_bench.train.checkpoints import open_checkpoint
+
+    new_path(out, "folder", (checkpoint,))
+    plugins = installed_plugins()
+    resolved = resolve(plugins, name, find_entry(load_registry(registry), plugins, name, profile))
+    if not issubclass(resolved.target, Exports):
+        raise RerankError(f"{name!r} cannot be exported: {resolved.target.__name__} has no method 'export(out)'")
+    component = load_component(resolved, open_checkpoint(checkpoint).folder)
+    with atomic_folder(out) as folder:
+        component.export(folder)
+    tell(str(out))

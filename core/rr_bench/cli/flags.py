@@ -1,0 +1,121 @@
+"""The settings of a registry entry as flags of the command line, by the names that they have in YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from rr.border import plugin_code
+from rr.errors import RerankError, nearest
+from rr.protocols import Settings
+from rr.registry.plugins import Plugins
+from rr.registry.reading import read_yaml
+from rr.registry.resolve import settings_model
+from rr.registry.schema import RerankerEntry
+
+ALONE = object()
+"""The value of a flag that stands without one."""
+
+Models = dict[str, type[Settings]]
+"""Key of the entry (`training`, `settings`) → the settings that may stand under it; the first to know a name has it."""
+
+
+def with_flags(
+    plugins: Plugins, name: str, entry: RerankerEntry, arguments: Sequence[str], options: Sequence[str] = ()
+) -> RerankerEntry:
+    """The entry as if what the flags say stood in the registry.
+
+    `--batch-size 4`, `--batch_size=4`; `--fp16` is true and `--no-fp16` false; any other value is read as YAML, so
+    that `null` is none and `[q_proj, v_proj]` a list. Of a name that `training` and `settings` share, `training` is
+    meant; `--settings.seed` names the other. `options`: the command's own, which a mistyped flag may have meant.
+
+    Raises:
+        RerankError: no such setting, a value is missing, malformed or given twice.
+    """
+    if not arguments:
+        return entry
+    models: Models = {}
+    if entry.trainer is not None:
+        models["training"] = settings_model(plugins, "trainer", entry.trainer)
+    if entry.scorer is not None:
+        models["settings"] = settings_model(plugins, "scorer", entry.scorer)
+    given: dict[str, dict[str, Any]] = {}
+    for flag, text in _pairs(arguments):
+        section, key, value = _meant(flag, text, models, name, options)
+        if key in given.setdefault(section, {}):
+            raise RerankError(f"{flag} is given twice; keep one")
+        given[section][key] = value
+    with plugin_code(f"flags of {name!r}"):
+        given = {section: models[section].expanded(values) for section, values in given.items()}
+    return entry.overridden(given, f"flags of {name!r}")
+
+
+def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:
+    """Flag → the text of its value, or `ALONE`."""
+    rest = list(arguments)
+    while rest:
+        flag, equals, text = rest.pop(0).partition("=")
+        if not flag.startswith("--") or flag == "--":
+            raise RerankError(
+                f"{flag!r} belongs to no flag; settings are given as --name value, lists as --name '[a, b]'"
+            )
+        if equals:
+            yield flag, text
+        elif rest and _is_value(rest[0]):
+            yield flag, rest.pop(0)
+        else:
+            yield flag, ALONE
+
+
+def _is_value(argument: str) -> bool:
+    """Whether it is no flag: negative numbers are none."""
+    try:
+        float(argument)
+    except ValueError:
+        return not argument.startswith("-")
+    return True
+
+
+def _meant(flag: str, text: object, models: Models, name: str, options: Sequence[str]) -> tuple[str, str, Any]:
+    """The key of the entry, the name of the setting under it, and its value."""
+    word = flag.removeprefix("--").replace("-", "_")
+    section, dot, bare = word.rpartition(".")
+    searched = {key: model for key, model in models.items() if not dot or key == section}
+    for key, model in searched.items():
+        if bare in model.model_fields:
+            if text is not ALONE:
+                return key, bare, _read(flag, str(text))
+            if not _takes_true(model, bare):
+                raise RerankError(f"{flag} needs a value: {flag} VALUE")
+            return key, bare, True
+    positive = bare.removeprefix("no_")
+    for key, model in searched.items():
+        if positive != bare and positive in model.model_fields and _takes_true(model, positive):
+            if text is not ALONE:
+                raise RerankError(f"{flag} takes no value; it is false by itself")
+            return key, positive, False
+    known = [field.replace("_", "-") for model in models.values() for field in model.model_fields]
+    known += [option.removeprefix("--") for option in options if option.startswith("--")]
+    raise RerankError(
+        f"{name!r} has no setting {flag} (those that 'rr info {name}' lists){nearest(bare.replace('_', '-'), known)}"
+    )
+
+
+def _read(flag: str, text: str) -> Any:
+    try:
+        return read_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise RerankError(f"{flag}: {text!r} cannot be read as YAML; put it into quotes: {flag} \"'…'\"") from error
+
+
+def _takes_true(model: type[Settings], field: str) -> bool:
+    """Whether true is a value of its own there: strict, or it would pass for the number 1."""
+    values: Any = model.model_fields[field].annotation
+    try:
+        TypeAdapter(values).validate_python(True, strict=True)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""`rr list` and `rr info`: what there is, and what one name means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rr_bench.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr_bench.cli.printing import tell, tell_json
+
+if TYPE_CHECKING:
+    from rr.protocols import Settings
+    from rr_bench.evaluate.verify import Agreement
+
+
+def list_rerankers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the tracebacks of the plugins that failed.")
+    ] = False,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """List every reranker by name, and every plugin that failed. Exit code 1 if one did."""
+    from rr.registry.plugins import installed_plugins
+    from rr.registry.reading import load_registry
+    from rr_bench.cli.options import console
+    from rr_bench.inventory import inventory
+    from rr_bench.report.escape import json_text, terminal
+
+    plugins = installed_plugins()
+    items = inventory(load_registry(registry), plugins, profile)
+    if as_json:
+        tell_json(json_text([item.as_dict(verbose) for item in items], indent=2) + "\n")
+    else:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table()
+        for column in ("name", "component", "trainer", "distribution", "summary"):
+            table.add_column(column, overflow="fold")
+        for item in items:
+            style = "red" if item.failure else None
+            summary = f"FAILED: {item.failure}" if item.failure else item.summary
+            cells = (item.name, item.component, item.trainer, item.distribution, summary)
+            table.add_row(*(Text(terminal(cell)) for cell in cells), style=style)
+        console().print(table)
+        for item in items if verbose else ():
+            if item.traceback:
+                tell(f"\n{item.name}: {item.failure}\n{item.traceback.rstrip()}")
+    if any(item.failure for item in items):
+        raise typer.Exit(1)
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    load: Annotated[
+        bool, typer.Option("--load", help="Load its pretrained weights too, and show their number.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also score a dev split with it and with what its settings approximate.")
+    ] = False,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Data set to verify on (else the first of the suite).")
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Show what a name stands for: component, distribution, settings with their defaults, checkpoint.
+
+    With --verify: how far its scores are from those of the same weights in full precision, and whether the order
+    changes. Without --checkpoint the weights are those trained on the data set, where the entry has a trainer.
+    """
+    import yaml
+
+    from rr.errors import RerankError
+    from rr.registry.plugins import installed_plugins
+    from rr.registry.reading import load_registry
+    from rr.registry.resolve import load_component, resolve
+    from rr_bench.api import find_entry
+    from rr_bench.evaluate.verify import reference_of
+    from rr_bench.train.trainers import training_settings
+
+    if not verify and (dataset is not None or checkpoint is not None):
+        raise RerankError("--dataset and --checkpoint go with --verify")
+    found, plugins = load_registry(registry), installed_plugins()
+    entry = find_entry(found, plugins, name, profile)
+    resolved = resolve(plugins, name, entry)
+    registered = plugins.get("scorer" if entry.scorer else "reranker", str(entry.scorer or entry.reranker))
+    shown = {
+        "name": name,
+        "summary": entry.summary or registered.component.summary,
+        registered.kind: registered.component.name,
+        "target": registered.component.target,
+        "distribution": f"{registered.distribution} {registered.version}",
+        "settings": resolved.settings.model_dump(mode="json"),
+    }
+    if entry.trainer:
+        training = training_settings(plugins, resolved)
+        shown |= {
+            "trainer": entry.trainer,
+            "training": training.model_dump(mode="json"),
+            "checkpoint": entry.checkpoint,
+        }
+    if load:
+        loaded = load_component(resolved, None).info
+        shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
+    for line in yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip().split("\n"):
+        tell(line)
+    if verify:
+        from rr_bench.api import load as load_named
+        from rr_bench.cli.options import RichProgress
+        from rr_bench.data.load import load_dataset
+        from rr_bench.evaluate.verify import verify as compare
+
+        source = dataset or next(iter(found.suite(found.profile(profile).suite).datasets))
+        data, progress = load_dataset(source, found.dataset(source)), RichProgress()
+        wanted = checkpoint or entry.checkpoint
+        trained = wanted == "best" or (wanted == "train" and entry.trainer is not None)
+        with progress.task(f"{source}: {name} and its reference", None):
+            named = load_named(
+                name,
+                checkpoint=checkpoint,
+                dataset=source if trained else None,
+                profile=profile,
+                registry=found,
+                plugins=plugins,
+            )
+            agreement = compare(named, data.requests("dev"))
+        _print(agreement, source, resolved.settings, reference_of(resolved.settings))
+
+
+def _print(agreement: Agreement, source: str, settings: Settings, reference: Settings) -> None:
+    exact = reference.model_dump(mode="json")
+    other = {key for key, value in settings.model_dump(mode="json").items() if value != exact[key]}
+    differing = ", ".join(f"{key} {value}" for key, value in exact.items() if key in other) or "itself"
+    tell(f"verified on {source}, dev split: {agreement.queries} queries, {agreement.pairs} pairs")
+    tell(f"reference: {differing}")
+    tell(f"largest score difference: {agreement.largest:.3g} ({agreement.scale})")
+    for where, correlation in (("all pairs", agreement.overall), ("mean within a query", agreement.within)):
+        if correlation is not None:
+            tell(f"rank correlation, {where}: Spearman {correlation.spearman:.4f}, Kendall {correlation.kendall:.4f}")
+    tell(f"changed top-1: {agreement.changed_top} of {agreement.queries}")
+    tell(f"time: {agreement.seconds:.2f} s, reference {agreement.reference_seconds:.2f} s")

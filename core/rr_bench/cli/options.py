@@ -1,0 +1,97 @@
+"""Options that several commands share, and what they need to show progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def given_path(text: str) -> Path:
+    """What every option and argument that is a path is read by: the path of no text is this very folder, which nobody
+    means who writes `--out "$UNSET"`."""
+    if not text:
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return Path(text)
+
+
+RegistryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry",
+        parser=given_path,
+        help="registry.yaml to read (else $RR_REGISTRY, ./registry.yaml, the packaged one).",
+    ),
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", help="Profile of the registry (its default if not given).")
+]
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option("--checkpoint", help="Folder that 'rr train' wrote; or latest, best or none, as in the registry."),
+]
+
+PLAIN_WIDTH = 240
+"""Of output that goes into a file or a pipe, where nothing needs to fold."""
+
+RESUMES = "what was finished is kept, and the same command resumes there"
+"""What Ctrl-C is told of work that is kept part by part."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """Ctrl-C; what is true of the work that it ended."""
+
+
+@contextmanager
+def on_interrupt(told: str) -> Iterator[None]:
+    """What to say of this piece of work when Ctrl-C ends it."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(told) from stopped
+
+
+def console() -> Console:
+    """stdout; the terminal's own width, or a wide one where there is no terminal."""
+    from rich.console import Console
+
+    found = Console()
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+
+
+class RichProgress:
+    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task. Of several
+    processes that train together the first one shows them."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        from rr.training.processes import rank
+
+        self._console = Console(stderr=True, quiet=rank() > 0)
+
+    @contextmanager
+    def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        import time
+
+        from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from rr_bench.report.escape import terminal
+
+        description, started = terminal(description), time.perf_counter()
+        if self._console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
+            with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:
+                bar = bars.add_task(description, total=total)
+                yield lambda units: bars.advance(bar, units)
+        else:
+            yield lambda units: None
+        seconds = time.perf_counter() - started
+        if seconds >= 1:
+            self._console.print(f"{description}: {seconds:.1f} s", markup=False, highlight=False)

@@ -1,0 +1,80 @@
+"""Sub-commands that plugins bring along: listed by their summaries, and imported when they are called."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rr_bench.cli.printing import tell
+
+
+class Plugged(TyperGroup):
+    """A group whose own commands are joined by those whose names begin with its words."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        own = super().list_commands(ctx)
+        return [*own, *sorted({words[0] for words in self._below(ctx)} - set(own))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        own = super().get_command(ctx, cmd_name)
+        below = [words for words in self._below(ctx) if words[0] == cmd_name]
+        if own is not None or not below:
+            return own
+        if any(len(words) > 1 for words in below):
+            return Plugged(name=cmd_name, help="Commands of plugins.")
+        return Lazy(" ".join([*_words(ctx), cmd_name]), cmd_name)
+
+    def _below(self, ctx: Any) -> list[list[str]]:
+        """What follows this group's words in the names of commands."""
+        from rr.registry.plugins import installed_plugins
+
+        own = _words(ctx)
+        names = [one.component.name.split(" ") for one in installed_plugins().of_kind("command")]
+        return [words[len(own) :] for words in names if words[: len(own)] == own and len(words) > len(own)]
+
+
+class Lazy(TyperCommand):
+    """Stands for a plugin's command until it is called."""
+
+    def __init__(self, full: str, name: str) -> None:
+        from rr.registry.plugins import installed_plugins
+
+        self._full = full
+        super().__init__(name, help=installed_plugins().get("command", full).component.summary)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        from rr.registry.plugins import installed_plugins
+
+        function = installed_plugins().load("command", self._full)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(self.name)(_told(function, self._full))
+        return typer.main.get_command(single).make_context(info_name, args, parent=parent, **extra)
+
+
+def _told(function: Callable[..., Iterable[str] | None], full: str) -> Callable[..., None]:
+    """The function with what it gives, if it gives lines, on stdout. What it prints itself goes to stderr."""
+    from rr.border import plugin_code
+    from rr.errors import RerankError
+
+    @functools.wraps(function)
+    def told(*arguments: Any, **options: Any) -> None:
+        lines: list[str] = []
+        try:
+            with plugin_code(f"rr {full} broke", passing=(RerankError, typer.Exit, typer.Abort)):
+                lines.extend([] if (given := function(*arguments, **options)) is None else given)
+        finally:
+            for line in lines:
+                tell(line)
+
+    told.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
+    return told
+
+
+def _words(ctx: Any) -> list[str]:
+    """Those of the command line behind `rr`."""
+    return str(ctx.command_path).split(" ")[1:]

@@ -1,0 +1,104 @@
+"""`rr train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.printing import tell
+
+SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Of the command: `rr_bench.cli.flags` reads what it does not know itself."""
+
+
+def train(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", parser=given_path, help="New folder for the checkpoint (else in $RR_HOME).")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
+        ),
+    ] = None,
+    profile: ProfileOption = None,
+    registry: RegistryOption = None,
+) -> None:
+    """Train a reranker on the train split of a data set, selecting on its dev split. Prints the checkpoint's folder.
+
+    Every setting of the reranker is a flag too: --batch-size 4 --lr 1e-5 --fp16 --no-gradient-checkpointing --patience
+    null --lora-targets '[q_proj, v_proj]'. 'rr info NAME' lists their names and values. A name that stands under both
+    'training' and 'settings' means the former; --settings.batch-size 4 means the latter.
+    """
+    import json
+
+    from rr.errors import RerankError
+    from rr.protocols import DEV_METRICS
+    from rr.registry.plugins import installed_plugins
+    from rr.registry.reading import load_registry
+    from rr.registry.resolve import load_component, resolve
+    from rr.training.processes import rank
+    from rr_bench.cli.config import with_config
+    from rr_bench.cli.flags import with_flags
+    from rr_bench.cli.options import RichProgress
+    from rr_bench.data.load import load_dataset
+    from rr_bench.outputs import new_path
+    from rr_bench.train.checkpoints import RECORD
+    from rr_bench.train.training import train as train_checkpoint
+
+    if out is not None:
+        new_path(out, "--out", (config, registry))
+    found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
+    if name.startswith("-"):
+        raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
+    options = [option for parameter in context.command.params for option in parameter.opts]
+    entry = found.reranker(name, profile)
+    if config is not None:
+        entry, notes = with_config(plugins, name, entry, config)
+        for note in notes:
+            tell(note, err=True)
+    entry = with_flags(plugins, name, entry, context.args, options)
+    resolved = resolve(plugins, name, entry)
+    data = load_dataset(dataset, found.dataset(dataset), progress)
+    with on_interrupt("the same command goes on from what its trainer has kept"):
+        checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    if rank() > 0:  # one of several processes; the first one reports
+        return
+    record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
+    tell(str(checkpoint.folder))
+    told = [f"{record['steps']} steps in {record['seconds']:.1f} s"]
+    if record["steps"]:
+        told.append(f"loss {record['first_loss']:.4f} → {record['last_loss']:.4f}")
+    if record.get("best_dev") is not None:
+        metric = record["dev_metric"] or "(of a metric that the trainer does not name)"
+        told.append(f"best dev {metric} {record['best_dev']:.4f}")
+    tell(", ".join(told), err=True)
+    loaded = load_component(resolved, checkpoint.folder).info
+    if loaded.parameters:
+        tell(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
+    tell_dev_metrics(checkpoint.folder / DEV_METRICS)
+    for note in checkpoint.notes:
+        tell(f"warning: {note}", err=True)
+
+
+def tell_dev_metrics(file: Path) -> None:
+    """The targets, met or missed, and the notes of a trainer that left such a file."""
+    import json
+
+    if not file.is_file():
+        return
+    left = json.loads(file.read_text(encoding="utf-8"))
+    targets = [
+        f"{name} {left['metrics'][name]:.3f} > {target['goal']:.2f} {'met' if target['met'] else 'missed'}"
+        for name, target in left.get("targets", {}).items()
+    ]
+    if targets:
+        tell(f"targets on dev: {', '.join(targets)}", err=True)
+    for note in left.get("notes", ()):
+        tell(note, err=True)

@@ -1,0 +1,127 @@
+"""A data set by its name in the registry: read, prepared, and kept for the next time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from rr.border import plugin_code
+from rr.data.collection import Collection
+from rr.errors import DataError, PluginError
+from rr.files import file_sha256, fingerprint, home, is_sealed
+from rr.progress import SILENT, Progress
+from rr.protocols import Retriever
+from rr.registry.plugins import Plugins, installed_plugins
+from rr.registry.resolve import checked_settings
+from rr.registry.schema import DatasetEntry
+from rr.spec import Kind
+from rr.types import Dataset
+from rr_bench.code import room_fingerprint
+from rr_bench.data.prepare import prepare, prepare_folds
+from rr_bench.data.store import read_dataset, write_dataset
+from rr_bench.data.unfilled import without_unfilled
+from rr_bench.keys import component_key, engines_of, settings_key
+from rr_bench.outputs import as_file_name
+
+
+def load_dataset(
+    name: str, entry: DatasetEntry, progress: Progress = SILENT, plugins: Plugins | None = None
+) -> Dataset:
+    """The prepared data set; prepared anew whenever its sources, its entry or the code that reads it changed.
+
+    Raises:
+        DataError: a source is missing or malformed.
+        RegistryError: the entry's options are not those of its reader.
+    """
+
+    def prepared(collection: Collection, retriever: Retriever) -> list[Dataset]:
+        return [prepare(name, collection, entry.split, entry.candidates, retriever, progress)]
+
+    (dataset,) = _stored(name, entry, None, prepared, progress, plugins or installed_plugins())
+    return dataset
+
+
+def load_folds(
+    name: str, entry: DatasetEntry, folds: int, progress: Progress = SILENT, plugins: Plugins | None = None
+) -> list[Dataset]:
+    """The data set as the folds of a cross-validation by query, each a data set of its own; kept likewise.
+
+    Raises:
+        DataError: a source is missing or malformed, or the data set cannot be dealt out into so many folds.
+        RegistryError: the entry's options are not those of its reader.
+    """
+
+    def prepared(collection: Collection, retriever: Retriever) -> list[Dataset]:
+        return prepare_folds(name, collection, entry.split, entry.candidates, retriever, folds, progress)
+
+    return _stored(name, entry, folds, prepared, progress, plugins or installed_plugins())
+
+
+def _stored(
+    name: str,
+    entry: DatasetEntry,
+    folds: int | None,
+    prepared: Callable[[Collection, Retriever], list[Dataset]],
+    progress: Progress,
+    plugins: Plugins,
+) -> list[Dataset]:
+    """The data set, or that of each fold, from `$RR_HOME/data` if all are there as they were written."""
+    reader, reader_key = _component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
+    asked = entry.candidates
+    retriever, retriever_key = _component(
+        plugins, "retriever", asked.retriever, asked.options, f"data set {name!r}: candidates.options"
+    )
+    with plugin_code(f"reader {entry.reader!r}: files"):
+        files = [Path(path) for path in reader.files()]
+    key = fingerprint(
+        {
+            "name": name,
+            "entry": entry.model_dump(mode="json"),
+            "sources": {str(path): _source_fingerprint(path) for path in files},
+            "reader": reader_key,
+            "retriever": retriever_key,
+            "code": [room_fingerprint("rr.data"), room_fingerprint("rr_bench.data")],
+        }
+    )
+
+    def folders() -> Iterator[Path]:
+        """One after the other: of folds there may be more asked for than can be."""
+        for part in [""] if folds is None else (f"-fold{number}of{folds}" for number in range(1, folds + 1)):
+            yield home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}"
+
+    # all that are there, so that each damaged one is set aside
+    whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
+    if len(whole) == (folds or 1) and all(whole):
+        return [read_dataset(folder) for folder in folders()]
+    with progress.task(f"{name}: reading", None):
+        try:
+            with plugin_code(f"reader {entry.reader!r}"):
+                collection = reader.read()
+            if not isinstance(collection, Collection):
+                raise PluginError(f"reader {entry.reader!r} gave {type(collection).__name__}, not rr.data.Collection")
+            datasets = prepared(without_unfilled(collection, entry.unfilled), retriever)
+        except DataError as error:
+            raise DataError(f"data set {name!r}: {error}") from error
+    for dataset, folder in zip(datasets, folders(), strict=True):
+        write_dataset(dataset, folder)
+    return datasets
+
+
+def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
+    """A reader or retriever with its checked settings, and the key of what it computes."""
+    target = plugins.load(kind, name)
+    settings = checked_settings(plugins, kind, name, options, where)
+    key = [settings_key(settings), component_key(target, plugins.get(kind, name), engines_of(settings))]
+    with plugin_code(f"{kind} {name!r} cannot be made"):
+        return target(settings), key
+
+
+def _source_fingerprint(path: Path) -> str:
+    """Of one file that a reader reads; what it is not, the reader says in its own words."""
+    try:
+        return file_sha256(path) if path.is_file() else "missing"
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; check its permissions") from error

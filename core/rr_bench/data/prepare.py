@@ -1,0 +1,162 @@
+"""From a collection to a data set: splits are drawn, candidates retrieved, shuffled and frozen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+from rr.border import plugin_code
+from rr.data.collection import Collection
+from rr.data.equal import equal_queries
+from rr.errors import DataError
+from rr.files import fingerprint
+from rr.progress import SILENT, Progress
+from rr.protocols import Corpus, Retriever
+from rr.registry.schema import CandidatePlan, SplitPlan
+from rr.types import Dataset, lost_in_32_bits, trec_order
+from rr_bench.data.damage import copy_notes, judgement_notes
+from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, united_groups
+
+
+def prepare(
+    name: str,
+    collection: Collection,
+    split: SplitPlan,
+    candidates: CandidatePlan,
+    retriever: Retriever,
+    progress: Progress = SILENT,
+) -> Dataset:
+    """The data set that every reranker is compared on."""
+    whole, left_out = draw_splits(collection, split)
+    splits, drawn = limit_splits(whole, split)
+    return _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
+
+
+def prepare_folds(
+    name: str,
+    collection: Collection,
+    split: SplitPlan,
+    candidates: CandidatePlan,
+    retriever: Retriever,
+    folds: int,
+    progress: Progress = SILENT,
+) -> list[Dataset]:
+    """One data set a fold of a cross-validation by query: the same documents, queries and candidates, other splits.
+
+    Raises:
+        DataError: the data are sequential, or the first stage would have to be fitted anew for each fold.
+    """
+    if retriever.learns:
+        raise DataError(
+            f"folds need a first stage that does not learn from the train split, and {candidates.retriever} does; "
+            "set candidates.retriever: bm25"
+        )
+    if any(query.history for query in collection.queries.values()):
+        raise DataError("folds by query are not for sequential data, whose splits are in the order of time")
+    splits, notes = draw_folds(collection, split, folds)
+    tested = {query_id for of_fold in splits for query_id in of_fold["test"]}
+    # in one order for all folds, which is that of their splits too
+    every = tuple(query_id for query_id in collection.queries if query_id in tested)
+    whole = _frozen(name, collection, {"test": every}, (), candidates, retriever, notes, progress)
+    datasets = [replace(whole, splits=of_fold) for of_fold in splits]
+    return [replace(dataset, fingerprint=dataset_fingerprint(dataset)) for dataset in datasets]
+
+
+def _frozen(
+    name: str,
+    collection: Collection,
+    splits: Mapping[str, tuple[str, ...]],
+    train: Sequence[str],
+    candidates: CandidatePlan,
+    retriever: Retriever,
+    notes: Sequence[str],
+    progress: Progress,
+) -> Dataset:
+    """`train`: the queries that a first stage may learn from."""
+    used = [query_id for query_ids in splits.values() for query_id in query_ids]
+    equal = equal_queries(collection.queries[query_id] for query_id in used)
+    _fit(retriever, collection, train)
+    lists: dict[str, tuple[str, ...]] = {}
+    first_stage: dict[str, tuple[float, ...]] = {}
+    with progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance:
+        for query_id in used:
+            scores = _candidates(collection, query_id, retriever, candidates)
+            # a seeded order that does not tell the first stage's: position must carry no information
+            order = sorted(scores)
+            random.Random(f"{candidates.seed} {query_id}").shuffle(order)
+            lists[query_id] = tuple(order)
+            first_stage[query_id] = tuple(scores[id_] for id_ in order)
+            advance(1)
+    lost = sum(map(lost_in_32_bits, first_stage.values()))
+    told = (f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}",)
+    dataset = Dataset(
+        name=name,
+        documents=collection.documents,
+        queries={query_id: collection.queries[query_id] for query_id in used},
+        qrels={query_id: dict(collection.qrels[query_id]) for query_id in used},
+        splits=splits,
+        candidates=lists,
+        first_stage=first_stage,
+        hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
+        retriever=candidates.retriever,
+        protocol=candidates.protocol,
+        notes=(*collection.notes, *judgement_notes(collection), *notes, *(told if lost else ())),
+        fingerprint="",
+        groups=united_groups(collection.groups, equal),
+    )
+    return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)), fingerprint=dataset_fingerprint(dataset))
+
+
+def dataset_fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over all that a reranker or a metric can see."""
+    return fingerprint(
+        {
+            "documents": [[d.id, d.title, d.text, dict(d.metadata)] for d in dataset.documents.values()],
+            "queries": [[q.id, q.text, [d.id for d in q.history]] for q in dataset.queries.values()],
+            "qrels": dataset.qrels,
+            "splits": dataset.splits,
+            "candidates": dataset.candidates,
+            "first_stage": dataset.first_stage,
+            "hard_negatives": {q: [asdict(n) for n in rows] for q, rows in dataset.hard_negatives.items()},
+            "protocol": dataset.protocol,
+        }
+    )
+
+
+def _fit(retriever: Retriever, collection: Collection, train: Sequence[str]) -> None:
+    """On the documents, and on what may be learnt from: nothing of dev and test."""
+    documents = collection.documents
+    pairs = tuple(
+        (collection.queries[q], tuple(id_ for id_, g in collection.qrels[q].items() if g > 0 and id_ in documents))
+        for q in train
+    )
+    with plugin_code(f"{type(retriever).__name__}.fit"):
+        retriever.fit(Corpus(tuple(documents.values()), pairs, collection.run))
+
+
+def _candidates(
+    collection: Collection, query_id: str, retriever: Retriever, plan: CandidatePlan
+) -> Mapping[str, float]:
+    """Document id → first-stage score, for the documents that the query's rerankers will get."""
+    query = collection.queries[query_id]
+    met = {document.id for document in query.history}
+    with plugin_code(f"{type(retriever).__name__}.scores"):
+        answer = dict(retriever.scores(query))
+    scores = {id_: float(value) for id_, value in answer.items() if id_ not in met}
+    chosen = trec_order(scores)[: plan.depth]
+    if plan.protocol == "oracle":
+        documents = collection.documents
+        relevant = [
+            id_
+            for id_, grade in collection.qrels[query_id].items()
+            # what cannot be read is missed here too
+            if grade > 0 and id_ not in met and id_ in documents and not documents[id_].blank
+        ]
+        missing = [id_ for id_ in relevant if id_ not in set(chosen)]
+        others = [id_ for id_ in chosen if id_ not in set(relevant)]
+        found = [id_ for id_ in relevant if id_ in set(chosen)]
+        chosen = found + missing + others[: max(plan.depth - len(relevant), 0)]
+    # a truth that the first stage did not find at all keeps the lowest score there is
+    floor = min(scores.values(), default=0.0) - 1.0
+    return {id_: scores.get(id_, floor) for id_ in chosen}

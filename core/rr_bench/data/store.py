@@ -1,0 +1,110 @@
+"""Prepared data sets on disk: three readable files in a folder, written whole, checked when read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rr.errors import DataError
+from rr.files import sealed_folder
+from rr.types import Dataset, Document, HardNegative, Query
+from rr_bench.data.prepare import dataset_fingerprint
+
+
+def write_dataset(dataset: Dataset, folder: Path) -> None:
+    """`dataset.json` (name, protocol, notes, fingerprint), `documents.jsonl`, and `queries.jsonl` with each query's
+    split, judgements and candidates; sealed under the folder's name."""
+    split_of = {query_id: split for split, query_ids in dataset.splits.items() for query_id in query_ids}
+    with sealed_folder(folder, folder.name) as temporary:
+        _write_lines(
+            temporary / "documents.jsonl",
+            [
+                {"id": d.id, "title": d.title, "text": d.text, "metadata": dict(d.metadata)}
+                for d in dataset.documents.values()
+            ],
+        )
+        _write_lines(
+            temporary / "queries.jsonl",
+            [
+                {
+                    "id": query.id,
+                    "split": split_of[query.id],
+                    "group": dataset.groups.get(query.id),
+                    "text": query.text,
+                    "history": [document.id for document in query.history],
+                    "qrels": dataset.qrels[query.id],
+                    "candidates": dataset.candidates[query.id],
+                    "first_stage": dataset.first_stage[query.id],
+                    "hard_negatives": [asdict(n) for n in dataset.hard_negatives.get(query.id, ())],
+                }
+                for query in dataset.queries.values()
+            ],
+        )
+        meta = {
+            "name": dataset.name,
+            "retriever": dataset.retriever,
+            "protocol": dataset.protocol,
+            "splits": list(dataset.splits),
+            "notes": dataset.notes,
+            "fingerprint": dataset.fingerprint,
+        }
+        text = json.dumps(meta, ensure_ascii=False, indent=2)
+        (temporary / "dataset.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Reads what `write_dataset` wrote.
+
+    Raises:
+        DataError: a file is missing or malformed, or the content is not that of the fingerprint written with it.
+    """
+    try:
+        dataset = _read(folder)
+        found = dataset_fingerprint(dataset)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError) as error:
+        raise _damaged(folder) from error
+    if found != dataset.fingerprint:
+        raise _damaged(folder)
+    return dataset
+
+
+def _damaged(folder: Path) -> DataError:
+    return DataError(f"{folder}: the prepared data set was changed or damaged; delete the folder and run again")
+
+
+def _read(folder: Path) -> Dataset:
+    meta = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    documents = {row["id"]: Document(**row) for row in _read_lines(folder / "documents.jsonl")}
+    rows = {row["id"]: row for row in _read_lines(folder / "queries.jsonl")}
+    return Dataset(
+        name=meta["name"],
+        documents=documents,
+        queries={
+            id_: Query(id_, row["text"], tuple(documents[item] for item in row["history"])) for id_, row in rows.items()
+        },
+        qrels={id_: row["qrels"] for id_, row in rows.items()},
+        splits={split: tuple(id_ for id_, row in rows.items() if row["split"] == split) for split in meta["splits"]},
+        candidates={id_: tuple(row["candidates"]) for id_, row in rows.items()},
+        first_stage={id_: tuple(row["first_stage"]) for id_, row in rows.items()},
+        hard_negatives={
+            id_: tuple(HardNegative(n["document_id"], tuple(n["types"]), n["weight"]) for n in row["hard_negatives"])
+            for id_, row in rows.items()
+            if row["hard_negatives"]
+        },
+        retriever=meta["retriever"],
+        protocol=meta["protocol"],
+        notes=tuple(meta["notes"]),
+        fingerprint=meta["fingerprint"],
+        groups={id_: row["group"] for id_, row in rows.items() if row["group"] is not None},
+    )
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    # not splitlines(): a text may hold U+2028, which is a line break to that method
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

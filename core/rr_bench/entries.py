@@ -1,0 +1,76 @@
+"""Which rerankers a bench compares: those of the profile, and whatever else is installed."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rr.errors import RerankError, nearest
+from rr.registry.plugins import OURS, Plugins
+from rr.registry.resolve import check_entry
+from rr.registry.schema import Registry, RerankerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """In the place of an entry that cannot be used: why, on one line, and the traceback."""
+
+    reason: str
+    traceback: str
+
+
+def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> dict[str, RerankerEntry | Failure]:
+    """All that a bench of the profile compares: its entries; a default entry for every scorer and reranker of another
+    distribution that no entry of the registry names (ours are in the packaged registry, and whoever writes a registry
+    of their own leaves them out on purpose); and the reason of each plugin that failed."""
+    names = registry.profile(profile).rerankers or tuple(registry.rerankers)
+    entries: dict[str, RerankerEntry | Failure] = {name: registry.reranker(name, profile) for name in names}
+    used = {name for entry in registry.rerankers.values() for name in (entry.scorer, entry.reranker)}
+    for registered in plugins.components:
+        bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
+        if registered.kind not in ("scorer", "reranker") or registered.distribution == OURS:
+            continue
+        if not any(registered.called(name) for name in used if name):
+            trainer = plugins.trainer_of(registered) if registered.kind == "scorer" else None
+            entry = {registered.kind: full, "trainer": trainer}
+            entries[full if bare in entries else bare] = RerankerEntry.model_validate(entry)
+    for failure in plugins.failures:
+        label = failure.plugin if failure.plugin not in entries else f"{failure.distribution}/{failure.plugin}"
+        reason = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"
+        entries[label] = Failure(reason, failure.traceback)
+    return entries
+
+
+def chosen_entries(
+    registry: Registry, plugins: Plugins, profile: str | None, names: Sequence[str]
+) -> dict[str, RerankerEntry | Failure]:
+    """The entries called `names`, those of other profiles included; all of the profile if none is named.
+
+    Raises:
+        RerankError: a name does not exist.
+    """
+    entries = all_entries(registry, plugins, profile)
+    if not names:
+        return checked(entries, plugins)
+    entries.update({name: registry.reranker(name, profile) for name in registry.rerankers})
+    for name in names:
+        if name not in entries:
+            raise RerankError(f"no reranker is called {name!r}{nearest(name, list(entries))}")
+    return checked({name: entries[name] for name in names}, plugins)
+
+
+def checked(entries: Mapping[str, RerankerEntry | Failure], plugins: Plugins) -> dict[str, RerankerEntry | Failure]:
+    """The entries, with the reason in the place of each that is seen to fail before anything is loaded."""
+    found: dict[str, RerankerEntry | Failure] = {}
+    for name, entry in entries.items():
+        found[name] = entry
+        if isinstance(entry, RerankerEntry):
+            try:
+                check_entry(plugins, name, entry)
+            except RerankError as error:
+                if os.environ.get("RR_STRICT") == "1":
+                    raise
+                found[name] = Failure(str(error), traceback.format_exc())
+    return found

@@ -1,0 +1,43 @@
+"""What `rr list` shows: every name of a profile with its component, read without loading any of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from rr.errors import PluginError
+from rr.registry.plugins import Plugins
+from rr.registry.schema import Registry
+from rr_bench.entries import Failure, all_entries, checked
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    name: str
+    component: str = ""
+    trainer: str = ""
+    distribution: str = ""
+    summary: str = ""
+    failure: str = ""
+    traceback: str = ""
+
+    def as_dict(self, verbose: bool = False) -> dict[str, str]:
+        """`verbose`: with the traceback of what failed."""
+        return {key: value for key, value in asdict(self).items() if verbose or key != "traceback"}
+
+
+def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list[Item]:
+    """One item for everything that a bench of all would compare."""
+    items = []
+    for name, entry in checked(all_entries(registry, plugins, profile), plugins).items():
+        if isinstance(entry, Failure):
+            items.append(Item(name, failure=entry.reason, traceback=entry.traceback))
+            continue
+        component = str(entry.scorer or entry.reranker)
+        try:
+            found = plugins.get("scorer" if entry.scorer else "reranker", component)
+        except PluginError as error:
+            items.append(Item(name, component, entry.trainer or "", failure=str(error)))
+            continue
+        summary = entry.summary or found.component.summary
+        items.append(Item(name, component, entry.trainer or "", found.distribution, summary))
+    return items

@@ -1,0 +1,1 @@
+"""Reranking of files of any size: read and written piece by piece, resumable."""

@@ -1,0 +1,151 @@
+"""Reranking a file into a file, resumable, with any reranker of the registry: a run of any size from disk to disk, or
+requests as JSON lines."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from rr.data.files import checked_file
+from rr.data.rows import Row
+from rr.errors import RerankError
+from rr.files import file_sha256, fingerprint
+from rr.progress import SILENT, Progress
+from rr.types import Request, lost_in_32_bits, trec_order
+from rr_bench.api import NamedReranker
+from rr_bench.evaluate.store import parts
+from rr_bench.stream.lookup import Lookup, collection
+from rr_bench.stream.partial import partial
+from rr_bench.stream.places import Place, stored_places
+from rr_bench.stream.requests import Placed, to_json
+from rr_bench.stream.runs import read_run, run_lines, scores
+
+SAVE_SECONDS = 1.0
+"""How long answers to requests wait to be flushed to disk, which takes milliseconds, together."""
+
+
+def rerank_run(
+    reranker: NamedReranker,
+    run: Path,
+    data: Path,
+    out: Path,
+    depth: int | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Reranks the run's best `depth` documents of each query (all if None) and writes them, and no others, to `out`,
+    as a run tagged with the reranker's name. Texts are those of `data` (`rr_bench.stream.lookup.collection`). The
+    candidates are shown in the run's order, best first, with its scores as those of the first stage.
+
+    The run is checked before anything is scored. It is worked through in the parts of the score store, which a kill
+    leaves behind, so that the same call goes on and ends with the same bytes as one that nothing interrupted.
+
+    Raises:
+        DataError: a file is malformed, or the run names a query or a document that does not exist.
+        RerankError: `out` exists, or holds other work that was interrupted.
+        ScoringError: the model's answer cannot be ranked. What was finished is kept.
+    """
+    checked_file(run)
+    with collection(data, progress) as (documents, queries):
+        sources = [file_sha256(run), documents.fingerprint, queries.fingerprint]
+        with progress.task(f"checking {run.name}", None):
+            total = _checked(run, sources, documents, queries)
+        tag = "-".join(reranker.name.split())  # a column may hold no blank
+        with partial(out, fingerprint([reranker.fingerprint(), tag, sources, depth])) as work:
+            with progress.task(f"reranking with {reranker.name}", total) as advance:
+                advance(work.done)
+                blocks = islice(read_run(run), work.done, None)
+                for part in parts(_requests(blocks, documents, queries, depth)):
+                    lines = [run_lines(ranking, tag) for ranking in reranker.rerank_all(part)]
+                    work.append("".join(lines), len(part))
+                    advance(len(part))
+            work.publish()
+
+
+def rerank_requests(reranker: NamedReranker, asked: Sequence[Placed], out: Path, progress: Progress = SILENT) -> None:
+    """Writes the rankings of requests to `out` as JSON lines. What is finished survives a kill (but for its last
+    second) and an error, and the same call goes on from there.
+
+    Raises:
+        RerankError: `out` exists, or holds other work that was interrupted.
+        ScoringError: the model's answer to a request cannot be ranked; its place is named.
+    """
+    key = fingerprint([reranker.fingerprint(), [asdict(one.request) for one in asked]])
+    with partial(out, key) as work:
+        with progress.task(f"reranking with {reranker.name}", len(asked)) as advance:
+            advance(work.done)
+            fresh: list[str] = []
+            try:
+                saved = time.monotonic()
+                for line in answers(reranker, asked[work.done :]):
+                    fresh.append(line)
+                    advance(1)
+                    if time.monotonic() - saved >= SAVE_SECONDS:
+                        work.append("".join(fresh), len(fresh))
+                        fresh, saved = [], time.monotonic()
+            except RerankError as error:
+                done = work.done + len(fresh)
+                raise type(error)(f"{error}; {done} answers before it are kept in {work.folder}") from error
+            finally:
+                if fresh:
+                    work.append("".join(fresh), len(fresh))
+        work.publish()
+
+
+def answers(reranker: NamedReranker, asked: Iterable[Placed]) -> Iterator[str]:
+    """The rankings of requests as JSON lines, each as soon as it is made.
+
+    Raises:
+        ScoringError: the model's answer to a request cannot be ranked; its place is named.
+        PluginError: the model broke; likewise.
+    """
+    for one in asked:
+        try:
+            (ranking,) = reranker.rerank_all([one.request])
+        except RerankError as error:
+            query = f"query {one.request.query.id!r}: "
+            raise type(error)(f"{one.place}, {query}{str(error).removeprefix(query)}") from error
+        yield to_json(ranking) + "\n"
+
+
+def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, depth: int | None) -> Iterator[Request]:
+    for block in blocks:
+        first_stage = scores(block)
+        best = trec_order(first_stage)[:depth]
+        query = queries.query(block[0].id("query"))
+        if lost_in_32_bits(first_stage.values()):
+            logging.getLogger("rr").warning(
+                "%s, %s: query %r has scores that 32 bits cannot tell apart; they count as tied, as in trec_eval",
+                *(block[0].file, block[0].at, query.id),
+            )
+        yield Request(query, tuple(map(documents.document, best)), tuple(first_stage[id_] for id_ in best))
+
+
+def _checked(run: Path, sources: list[str], documents: Lookup, queries: Lookup) -> int:
+    """How many queries the run holds. That it was found good is kept, so that it is checked once.
+
+    Raises:
+        DataError: a line is malformed, a query or document does not exist, a query is blank, a document comes twice,
+            or the lines of a query do not stand together.
+    """
+
+    def places() -> Iterator[Place]:
+        for block in read_run(run):
+            query_id = block[0].reference("query", queries, "query")
+            queries.query(query_id)
+            for row in block:
+                row.reference("document", documents, "document")
+            scores(block)
+            yield query_id, int(block[0].at.removeprefix("line ")), 0  # the offset: a run is read from its beginning
+
+    def scattered(query_id: str, first: int) -> str:
+        mend = f"bring its lines together: LC_ALL=C sort -k1,1 -s {shlex.quote(str(run))}"
+        return f"query {query_id!r} came already in line {first}, with others between; {mend}"
+
+    with closing(stored_places(run, sources, places, scattered)) as found:
+        return len(found)

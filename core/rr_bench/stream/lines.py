@@ -1,0 +1,38 @@
+"""The lines of a file that need not fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rr.data.files import checked_file, decoded, empty, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    text: str
+    number: int
+    offset: int
+    """Bytes before it in the file."""
+
+
+def stream_lines(path: Path) -> Iterator[Line]:
+    """The lines that are not blank, one at a time, of a file that need not fit into memory.
+
+    Raises:
+        DataError: as `read_text`.
+    """
+    offset, blank = 0, True
+    try:
+        with checked_file(path).open("rb") as file:
+            for number, content in enumerate(file, 1):
+                if content.strip():
+                    text = decoded(path, content, number).strip("\r\n")
+                    yield Line(text, number, offset)
+                    blank = False
+                offset += len(content)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if blank:
+        raise empty(path)

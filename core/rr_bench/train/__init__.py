@@ -1,0 +1,1 @@
+"""Trainings, and the checkpoints that they leave."""

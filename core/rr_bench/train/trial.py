@@ -1,0 +1,67 @@
+"""The trial of a checkpoint before it is published: it is there, loads, and scores otherwise than without it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rr.errors import PluginError, RerankError
+from rr.protocols import ModelInfo
+from rr.registry.resolve import Checked, Resolved, load_component
+from rr.rerank.compose import compose
+from rr.rerank.gate import checked_info
+from rr.types import Dataset, Ranking, Request
+
+QUERIES, ORDERS = 4, 32
+"""How many dev queries are compared: so many by their scores, so many where only the order of a score counts, which an
+honest training may leave alone for some."""
+
+
+def tried(resolved: Resolved, dataset: Dataset, folder: Path, files: Collection[str]) -> ModelInfo:
+    """Loads what a trainer has written into `folder` (the names of its `files`) as its users will, and tells what is
+    known of the loaded model.
+
+    Raises:
+        PluginError: nothing was written, or on the dev split it scores as the component does without a checkpoint.
+    """
+    if not files:
+        raise PluginError(
+            f"the trainer of {resolved.name!r} wrote nothing; it must write what its scorer loads into out"
+        )
+    requests = [request for request in dataset.requests("dev") if len(request.candidates) > 1][:ORDERS]
+    info, trained = _answers(resolved, requests, folder)
+    try:
+        _, untrained = _answers(resolved, requests, None)
+    except RerankError:  # there is no model without a checkpoint, and nothing to be mistaken for
+        return info
+    if trained and all(_same(*pair) for pair in zip(trained, untrained, strict=True)):
+        raise PluginError(
+            f"the checkpoint of {resolved.name!r} scores {len(trained)} dev queries exactly as the untrained model "
+            "does: see that its trainer saves the weights that it changes, that its scorer loads them, and that the "
+            "learning rate is not 0"
+        )
+    return info
+
+
+def _answers(
+    resolved: Resolved, requests: Sequence[Request], checkpoint: Path | None
+) -> tuple[ModelInfo, Sequence[Ranking]]:
+    """In one window, so that scores stay scores."""
+    component = load_component(resolved, checkpoint)
+    info = checked_info(component.info)
+    asked = requests if info.scale == "rank" else requests[:QUERIES]
+    if resolved.entry.reranker is not None:
+        return info, Checked(component).rerank(asked)
+    return info, compose(component).rerank([_cut(request, info.max_candidates) for request in asked])
+
+
+def _cut(request: Request, limit: int | None) -> Request:
+    first_stage = None if request.first_stage is None else request.first_stage[:limit]
+    return replace(request, candidates=request.candidates[:limit], first_stage=first_stage)
+
+
+def _same(trained: Ranking, untrained: Ranking) -> bool:
+    before = untrained.scores
+    return all(math.isclose(score, before[id_], rel_tol=1e-6, abs_tol=1e-9) for id_, score in trained.scores.items())

@@ -1,0 +1,205 @@
+"""The one optimisation loop of the trainable plugins: steps, schedule, clipping, selection on the dev split, batches
+that are halved where memory ends, and a state on disk from which a killed training goes on bit by bit as it would have.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from transformers import get_scheduler
+
+from rr.errors import RerankError
+from rr.protocols import STATE, OnEvent, TrainingEvent
+from rr.training.processes import processes, rank
+from rr_torch import parallel
+from rr_torch.course import Course, Weights, resumed
+from rr_torch.feeding import crashes_in_one_line, feed
+from rr_torch.memory import out_of_memory
+from rr_torch.precision import Precision
+from rr_torch.settings import FitSettings
+
+Item = TypeVar("Item")
+
+
+def fit(
+    module: torch.nn.Module,
+    epochs: Sequence[Sequence[Item]],
+    settings: FitSettings,
+    loss: Callable[[Sequence[Any]], Tensor],
+    quality: Callable[[], float],
+    snapshot: Callable[[], Weights],
+    on_event: OnEvent,
+    out: Path,
+    *,
+    prepare: Callable[[Sequence[Item]], Sequence[Any]] = list,
+    workers: int = 0,
+    precision: Precision = Precision(),  # noqa: B008 - it is frozen
+    divisible: bool = True,
+    lr_of: Callable[[str], float] | None = None,
+) -> Weights:
+    """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
+
+    Args:
+        loss: the mean loss of a batch of prepared items, a scalar with a gradient.
+        quality: the dev metric of the module as it is, the one that `settings.selects_by()` names, higher is better;
+            asked in eval mode.
+        snapshot: a copy of what is to be kept.
+        out: states are kept in `out / "state"`; where there is one, the training goes on from it.
+        prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
+        divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
+            then halved, from there on, and its step made of twice as many.
+        lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
+
+    Returns:
+        The snapshot of the evaluation with the best quality, the earliest of equals.
+
+    Raises:
+        RerankError: there are no items, the warm-up never ends, all states found are damaged, a worker died, or there
+            is too little memory for a batch that cannot be halved.
+    """
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    trained = [parameter for _, parameter in named]
+    rates: dict[float, list[Tensor]] = {}
+    for name, parameter in named:
+        rates.setdefault(lr_of(name) if lr_of else settings.lr, []).append(parameter)
+    size = settings.batch_size * settings.gradient_accumulation_steps
+    steps = [(items, start) for items in epochs for start in range(0, len(items), size)][: settings.max_steps]
+    ends = set(accumulate(-(-len(items) // size) for items in epochs))
+    total = len(steps)
+    if not total:
+        raise RerankError("there is nothing to train on: every epoch is empty")
+    every = evaluation_steps(settings, total)
+    groups = [{"params": parameters, "peak": rate} for rate, parameters in rates.items()]
+    optimizer = torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    scaler = precision.scaler()
+    # taken as a function of the step, a schedule has no state that could be lost
+    factor = get_scheduler(settings.SCHEDULE, optimizer, _warmup_steps(settings, total), total).lr_lambdas[0]
+    course = resumed(out / STATE, trained, optimizer, scaler) or Course(settings.batch_size)
+    for event in course.events:
+        on_event(event)
+
+    def tell(event: TrainingEvent) -> None:
+        course.events.append(event)
+        on_event(event)
+
+    def share(step: int) -> Sequence[Any]:
+        """The items of a step that this one of several processes computes."""
+        items, start = steps[step]
+        return prepare(items[start : start + size][rank() :: processes()])
+
+    def backward(items: Sequence[Any], weight: float) -> Tensor:
+        """Adds to the gradient that of these items' mean loss times `weight`, and gives the latter."""
+        with precision.autocast():
+            value = loss(items) * weight
+        scaler.scale(value).backward()  # type: ignore[no-untyped-call]
+        return value.detach()
+
+    changed: set[int] = set()  # numbers of weights that a gradient has reached; the optimiser skips the others
+    module.train()
+    with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
+        while course.step < total and (settings.patience is None or course.misses < settings.patience):
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor(course.step)
+            items, start = steps[course.step]
+            value = _gradient(next(batches), min(size, len(items) - start), course, backward, trained, divisible)
+            changed.update(number for number, weight in enumerate(trained) if weight.grad is not None)
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            course.step += 1
+            tell(TrainingEvent(course.step, total, loss=value, trained=sum(trained[n].numel() for n in changed)))
+            due = course.step % every == 0 if every else course.step in ends
+            if due or course.step == total:
+                module.eval()
+                with precision.autocast():
+                    reached = quality()
+                module.train()
+                tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by()))
+                course.misses += 1
+                if course.best is None or reached > course.best:
+                    course.best, course.kept, course.misses = reached, snapshot(), 0
+            if course.step % settings.save_steps == 0 and course.step < total:
+                course.save(out / STATE, trained, optimizer, scaler)
+    module.eval()
+    return course.kept
+
+
+def evaluation_steps(settings: FitSettings, total: int) -> int | None:
+    """Steps between two evaluations of a training of `total` steps; None: one after each epoch."""
+    if settings.evaluations is None:
+        return settings.eval_steps
+    return max(min(settings.eval_steps or total, total // settings.evaluations), 1)
+
+
+def _warmup_steps(settings: FitSettings, total: int) -> int:
+    if settings.warmup_steps is None:
+        return int(settings.warmup * total)
+    if settings.warmup_steps >= total:
+        raise RerankError(f"warmup_steps {settings.warmup_steps}: the training has {total} steps; lower it")
+    return settings.warmup_steps
+
+
+def _gradient(
+    items: Sequence[Any],
+    size: int,
+    course: Course,
+    backward: Callable[[Sequence[Any], float], Tensor],
+    trained: Sequence[Tensor],
+    divisible: bool,
+) -> float:
+    """Leaves the gradient of the mean loss over a step's items in the weights, and gives that loss. `items`: those of
+    this process; `size`: how many all of them have.
+
+    Raises:
+        RerankError: there is too little memory.
+    """
+    while True:
+        try:
+            value = torch.zeros((), device=trained[0].device)
+            for start in range(0, len(items), course.batch):
+                part = items[start : start + course.batch]
+                value += backward(part, len(part) / size)
+            break
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            batch = min(course.batch, len(items))
+            if not divisible:
+                raise RerankError(
+                    f"out of memory with a batch of {batch}, which this loss needs whole; set a smaller batch_size"
+                ) from error
+            if batch == 1:
+                raise RerankError(
+                    "out of memory with a batch of 1; lower max_seq_length, or set gradient_checkpointing: true"
+                ) from error
+        # outside of the handler, which keeps alive what the failed attempt had allocated
+        for weight in trained:
+            weight.grad = None
+        torch.cuda.empty_cache()
+        course.batch = batch // 2
+        warnings.warn(
+            f"out of memory at step {course.step + 1} with a batch of {batch}: from here on {course.batch} at a time, "
+            "and more of them for the same step",
+            stacklevel=2,
+        )
+    if processes() > 1:
+        for weight in trained:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        parallel.add_up([value, *(weight.grad for weight in trained if weight.grad is not None)])
+    return value.item()
+
+
+def copied(state: dict[str, Any]) -> Weights:
+    """A copy of a state dict that further training does not change, in main memory: a GPU that just holds weights,
+    gradients and moments has no room for two more sets of weights."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}

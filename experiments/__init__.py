@@ -1,0 +1,1 @@
+"""What this project ran once, and can run again; no part of the distribution."""

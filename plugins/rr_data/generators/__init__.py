@@ -1,0 +1,1 @@
+"""The embedded data sets: readers that write their own data, seeded."""

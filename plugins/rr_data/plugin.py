@@ -1,0 +1,36 @@
+"""Registers the readers, and the command about their hard negatives' weights."""
+
+from __future__ import annotations
+
+from rr import Component, hookimpl
+
+# name → module, class, summary
+READERS = {
+    "beir": ("readers.beir", "Beir", "A BEIR folder: corpus, queries, qrels by split"),
+    "cranfield": ("readers.cranfield", "Cranfield", "The Cranfield collection, in its own three files"),
+    "jsonl": ("readers.jsonl", "Jsonl", "Documents, queries and judgements as JSON lines"),
+    "movielens": ("readers.movielens", "MovieLens", "MovieLens ratings as histories: which film comes next?"),
+    "proptit": ("readers.proptit", "ProPtit", "A CSV of documents and an XLSX of labelled questions"),
+    "rental": ("readers.rental", "Rental", "Searches, positives and typed, weighted hard negatives"),
+    "trec": ("readers.trec", "Trec", "Documents, topics, qrels and a run as TREC has them"),
+    "xquad": ("readers.xquad", "XQuad", "SQuAD 1.1 or 2.0: which paragraph answers the question?"),
+    "films": ("generators.films", "Films", "Generated: invented films and who watches them"),
+    "helpdesk": ("generators.helpdesk", "Helpdesk", "Generated: questions to a help desk"),
+    "rentals": ("generators.rentals", "Rentals", "Generated: searches for rooms, typed without tone marks"),
+}
+REQUIRES = {"proptit": ("openpyxl",)}
+
+
+@hookimpl
+def rr_register_readers() -> list[Component]:
+    return [
+        Component(
+            name, f"rr_data.{module}:{target}", summary, REQUIRES.get(name, ()), settings=f"rr_data.{module}:Options"
+        )
+        for name, (module, target, summary) in READERS.items()
+    ]
+
+
+@hookimpl
+def rr_register_commands() -> list[Component]:
+    return [Component("data weights", "rr_data.weights_command:weights", "Show how hard negatives are weighed")]

@@ -1,0 +1,77 @@
+"""The project's own plain format: three JSONL files.
+
+documents: `{id, text, title?}` a line. queries: `{id, text, split?, history?, group?}` a line, where `split`
+is train, dev or test (for all queries or for none), `history` is a list of document ids, oldest first, and
+queries of the same `group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number
+(above 0 is relevant; 1 where there is none).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rr import Document, Query, Settings, nearest
+from rr.data import SPLITS, ById, Collection, DataPath, Row, read_jsonl
+from rr_data.judgements import Judgements
+
+
+class Options(Settings):
+    documents: DataPath  # JSONL of {id, text, title?}
+    queries: DataPath  # JSONL of {id, text, split?, history?, group?}
+    qrels: DataPath  # JSONL of {query, document, grade?}
+
+
+class Jsonl:
+    Settings = Options
+
+    def __init__(self, settings: Options) -> None:
+        self._options = settings
+
+    def files(self) -> list[Path]:
+        """All that `read` reads."""
+        return [self._options.documents, self._options.queries, self._options.qrels]
+
+    def read(self) -> Collection:
+        """
+        Raises:
+            DataError: a file or a key is missing, an id or a judgement comes twice, a history names an id that does not
+                exist, a query is blank, or a split is unknown or given for some queries only.
+        """
+        documents: ById[Document] = ById("document")
+        for row in read_jsonl(self._options.documents):
+            id_ = row.id("id")
+            documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)
+
+        queries: ById[Query] = ById("query")
+        groups: dict[str, str] = {}
+        splits: dict[str, list[str]] = {}
+        rows = read_jsonl(self._options.queries)
+        has_splits = any("split" in row.fields for row in rows)
+        for row in rows:
+            id_ = row.id("id")
+            queries.add(id_, Query(id_, row.text("text"), _history(row, documents)), row)
+            if "group" in row.fields:
+                groups[id_] = row.id("group")
+            if has_splits:
+                splits.setdefault(_split(row), []).append(id_)
+
+        judgements = Judgements(queries, documents)
+        for row in read_jsonl(self._options.qrels):
+            judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
+        return Collection(documents, queries, judgements.qrels, splits, groups, notes=judgements.notes)
+
+
+def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
+    ids = row.fields.get("history", [])
+    if not isinstance(ids, list):
+        raise row.error(f"'history' must be a list of document ids, not {type(ids).__name__}")
+    # Each id as a row of its own, so that it is checked, and complained about, like any other.
+    entries = [Row(row.file, row.at, {"history": id_}) for id_ in ids]
+    return tuple(documents[entry.reference("history", documents, "document")] for entry in entries)
+
+
+def _split(row: Row) -> str:
+    split = row.text("split")
+    if split not in SPLITS:
+        raise row.error(f"unknown split {split!r}{nearest(split, list(SPLITS))}")
+    return split
