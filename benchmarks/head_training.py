@@ -36,9 +36,9 @@ import rr
 import rr_head.trainer
 from rr import Dataset, TrainingEvent
 from rr.files import home
-from rr.registry.reading import load_registry
 from rr_bench.data.load import load_dataset
 from rr_bench.keeping import home_at, nothing_kept
+from rr_bench.registry import load_registry
 from rr_head.batches import Row, Vectors, training_rows
 from rr_head.model import WEIGHTS
 from rr_head.settings import HeadSettings, HeadTraining

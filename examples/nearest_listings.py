@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 
 from rr import RerankError
-from rr.registry.reading import load_registry
 from rr_bench.data.load import load_dataset
+from rr_bench.registry import load_registry
 
 
 def main(

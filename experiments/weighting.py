@@ -21,17 +21,17 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from rr.data.equal import folded
 from scipy import stats
 from torch import Tensor
 
 from rr import Dataset, RerankError
-from rr.data.equal import folded
 from rr.files import write_atomic
 from rr.registry.plugins import installed_plugins
-from rr.registry.reading import load_registry
 from rr.registry.resolve import resolve
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.significance import Difference, difference, t_interval
+from rr_bench.registry import load_registry
 from rr_bench.report.table import p_value
 from rr_bench.train.trainers import training_settings
 from rr_head.batches import Batch, Row, training_rows

@@ -8,9 +8,9 @@ from typing import Any
 from rr import Corpus, Dataset, Document, Query
 from rr.data.collection import Collection
 from rr.registry.plugins import installed_plugins
-from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.spec import Kind
 from rr_bench.data import prepare as preparing
+from rr_bench.registry import CandidatePlan, SplitPlan
 
 READERS = ("beir", "cranfield", "jsonl", "movielens", "proptit", "rental", "trec", "xquad")
 GENERATORS = ("films", "helpdesk", "rentals")

@@ -1,99 +1,35 @@
 """Rerank Registry: rerankers as plugins, trained and compared on the same data. The public names are these.
 
-Each is imported when it is first used, so that `rr --help` and a plugin's `plugin.py` do not pay for the rest. `load`
-and `bench` are the evaluator's, `rr_bench`: the one thing that this package reaches up for.
+`load` and `bench` are the evaluator's, `rr_bench`: the one thing that this package reaches up for, when they are used.
 """
-
-from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rr import errors, protocols, spec, types
+from rr.errors import *  # noqa: F403 - each of the four says in `__all__` what is public of it
+from rr.protocols import *  # noqa: F403
+from rr.spec import *  # noqa: F403
+from rr.types import *  # noqa: F403
+
 if TYPE_CHECKING:
-    from rr.errors import DataError, NotApplicableError, PluginError, RegistryError, RerankError, ScoringError, nearest
-    from rr.protocols import (
-        Corpus,
-        Exports,
-        ModelInfo,
-        Named,
-        OnEvent,
-        Precision,
-        Reader,
-        ReadsConfig,
-        Reranker,
-        Retriever,
-        Scorer,
-        Settings,
-        Trainer,
-        TrainingEvent,
-    )
-    from rr.spec import API, Component, hookimpl
-    from rr.types import (
-        Dataset,
-        Document,
-        HardNegative,
-        Query,
-        RankedDocument,
-        Ranking,
-        Request,
-        Scale,
-        Scores,
-        State,
-    )
     from rr_bench.api import load
     from rr_bench.evaluate.bench import bench
 
-__all__ = [
-    "API",
-    "Component",
-    "Corpus",
-    "DataError",
-    "Dataset",
-    "Document",
-    "Exports",
-    "HardNegative",
-    "ModelInfo",
-    "Named",
-    "NotApplicableError",
-    "OnEvent",
-    "PluginError",
-    "Precision",
-    "Query",
-    "RankedDocument",
-    "Ranking",
-    "Reader",
-    "ReadsConfig",
-    "RegistryError",
-    "Request",
-    "RerankError",
-    "Reranker",
-    "Retriever",
-    "Scale",
-    "Scorer",
-    "Scores",
-    "ScoringError",
-    "Settings",
-    "State",
-    "Trainer",
-    "TrainingEvent",
-    "bench",
-    "hookimpl",
-    "load",
-    "nearest",
-]
+__all__ = ["bench", "load"]
+__all__ += errors.__all__
+__all__ += protocols.__all__
+__all__ += spec.__all__
+__all__ += types.__all__
 
-_MODULES = ("rr.errors", "rr.spec", "rr.types", "rr.protocols", "rr_bench.api", "rr_bench.evaluate.bench")
-"""Where the public names live, the lightest first."""
+_LAZY = {"load": "rr_bench.api", "bench": "rr_bench.evaluate.bench"}
 
 
 def __getattr__(name: str) -> Any:
-    for module in _MODULES if name in __all__ else ():
-        found = vars(import_module(module)).get(name)
-        if found is not None:
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module 'rr' has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'rr' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

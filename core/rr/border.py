@@ -1,10 +1,8 @@
 """The border between this program and the code of plugins: whatever happens beyond it comes back as a `PluginError`.
 
-This one suits a program that runs what it trusts. Where several plugins run in one process, and must not disturb each
-other, a stronger one stands in its place: `rr_bench.border`.
+This one suits a program that runs what it trusts. Where several plugins run in one process and must not disturb each
+other, a stronger one takes its place: `guard_with(rr_bench.border.Guarded())`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,19 +12,14 @@ from rr.errors import PluginError, RerankError, summary
 from rr.types import Request
 
 Result = TypeVar("Result")
+Passing = type[BaseException] | tuple[type[BaseException], ...]
 
 
 class Border:
     """What is done around code of a plugin."""
 
     @contextmanager
-    def code(
-        self,
-        what: str,
-        passing: type[BaseException] | tuple[type[BaseException], ...] = RerankError,
-        shown: Iterable[Request] = (),
-    ) -> Iterator[None]:
-        """See `plugin_code`."""
+    def code(self, what: str, passing: Passing, shown: Iterable[Request]) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
@@ -37,48 +30,29 @@ class Border:
             raise PluginError(f"{what}: {summary(error)}") from error
 
     def in_time(self, who: str, call: Callable[[], Result], factor: float) -> Result:
-        """See `in_time`."""
+        """What `call` returns; `who` would be said to hang, `factor` times later than usual."""
         return call()
 
     def check(self) -> None:
-        """
-        Raises:
-            RerankError: the user has set something that this border cannot understand.
-        """
+        """Raises RerankError where the user has set something that this border cannot understand."""
 
 
 _border = Border()
 
 
-def guard_with(border: Border) -> None:
+def border() -> Border:
+    return _border
+
+
+def guard_with(other: Border) -> None:
     """Puts another border in the place of this one, for the whole process."""
     global _border
-    _border = border
+    _border = other
 
 
 def plugin_code(
-    what: str,
-    passing: type[BaseException] | tuple[type[BaseException], ...] = RerankError,
-    shown: Iterable[Request] = (),
+    what: str, passing: Passing = RerankError, shown: Iterable[Request] = ()
 ) -> AbstractContextManager[None]:
-    """The block runs code of a plugin; `what` begins the line that says what broke. `shown`: what it must not change.
-
-    Raises:
-        PluginError: it raised anything (`SystemExit` and the like too, which is its cause) but `passing`, which passes
-            as it is, and Ctrl-C.
-    """
+    """The block runs code of a plugin, which must not change `shown`. Anything that it raises but Ctrl-C and `passing`
+    becomes a PluginError whose line begins with `what`, and is its cause; `SystemExit` and the like too."""
     return _border.code(what, passing, shown)
-
-
-def in_time(who: str, call: Callable[[], Result], factor: float = 1.0) -> Result:
-    """What `call` returns, which runs code of a plugin that may never come to an end; see
-    `rr_bench.border.patience`."""
-    return _border.in_time(who, call, factor)
-
-
-def check() -> None:
-    """
-    Raises:
-        RerankError: see `Border.check`.
-    """
-    _border.check()

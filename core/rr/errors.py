@@ -1,13 +1,12 @@
 """The errors that a user can mend: each message says what is wrong, where, and how to mend it, on one line."""
 
-from __future__ import annotations
-
 from difflib import get_close_matches
 
 from rr.registry.expansion import as_written
 
-LONGEST = 1_000
-"""Characters of someone else's message that are shown; all of it stands in the traceback."""
+__all__ = ["DataError", "NotApplicableError", "PluginError", "RegistryError", "RerankError", "ScoringError", "nearest"]
+
+LONGEST = 1_000  # characters of someone else's message that are shown; all of it stands in the traceback
 
 
 class RerankError(Exception):
@@ -22,8 +21,8 @@ class DataError(RerankError):
     """A data file or a data set is not what its reader expects."""
 
 
-class RegistryError(RerankError):
-    """registry.yaml is malformed, or names something that does not exist."""
+class RegistryError(RerankError, ValueError):
+    """registry.yaml is malformed, or names something that does not exist; a ValueError, as checks of settings raise."""
 
 
 class PluginError(RerankError):
@@ -47,13 +46,11 @@ def summary(error: BaseException) -> str:
         text = ""
     text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def nearest(word: str, known: list[str]) -> str:
     """What to append to an error about an unknown name: the nearest known one, or all of them if none is near."""
     folded = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {folded[near[0]]!r}?"
-    return f"; known: {', '.join(sorted(known)) or 'none'}"
+    return f"; did you mean {folded[near[0]]!r}?" if near else f"; known: {', '.join(sorted(known)) or 'none'}"

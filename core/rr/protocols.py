@@ -1,8 +1,6 @@
-"""What the components of each kind are. A plugin's class needs no base class: it only has to fit.
-
-A component's class may carry `Settings`, a subclass of `rr.Settings`; `settings:` of its registry entry is checked
-against it before the class is called. Construction loads: whatever cannot be loaded raises there.
-"""
+"""What the components of each kind are. A plugin's class needs no base class: it only has to fit. It may carry
+`Settings`, a subclass of `rr.Settings`, that its registry entry is checked against before it is called. Construction
+loads: whatever cannot be loaded raises there."""
 
 from __future__ import annotations
 
@@ -18,6 +16,9 @@ from rr.errors import RerankError
 from rr.spec import Kind
 from rr.types import Dataset, Document, Query, Ranking, Request, Run, Scale, Scores, State
 
+__all__ = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig"]
+__all__ += ["Reranker", "Retriever", "Scorer", "Settings", "Trainer", "TrainingEvent"]
+
 
 class Settings(BaseModel):
     """Base of a component's settings: frozen, and an unknown key is an error. Texts under its fields describe them."""
@@ -27,18 +28,16 @@ class Settings(BaseModel):
     )
 
     def weights(self) -> str:
-        """A hash of the pretrained weights that these settings name. Scores and checkpoints are cached under it, so
-        a component that loads weights overrides this (`rr_torch.weights_fingerprint` computes one)."""
+        """A hash of the pretrained weights that these settings name: part of every key (of scores, of checkpoints), so
+        that a component that loads weights overrides this (`rr_torch.weights_fingerprint` computes one)."""
         return ""
 
     def version(self) -> str:
-        """What answers behind these settings, where it is no file: the release of a remote model, say. It is part of
-        every key, as `weights` is."""
+        """What answers behind these settings where it is no file (the release of a remote model): part of every key."""
         return ""
 
     def engines(self) -> tuple[str, ...]:
-        """The distributions that compute with these settings, besides those that the component always requires: another
-        release of theirs is another score."""
+        """The distributions that compute with these settings, besides what the component requires; part of the key."""
         return ()
 
     def components(self) -> tuple[Named, ...]:
@@ -46,27 +45,22 @@ class Settings(BaseModel):
         return ()
 
     def selects_by(self) -> str | None:
-        """Of a trainer's settings: the name of the dev metric that it selects by, as its events have it, so that
-        `checkpoint: best` knows before any training which checkpoints compare. None: it cannot be told."""
+        """Of a trainer's: the name of the dev metric that it selects by, as its events have it, so that `checkpoint:
+        best` knows before any training which checkpoints compare. None: it cannot be told."""
         return None
 
     def dev_split(self) -> tuple[float, int] | None:
-        """Of a trainer's settings: share and seed of a dev split of its own, in place of the data set's."""
+        """Of a trainer's: share and seed of a dev split of its own, in place of the data set's."""
         return None
 
     @classmethod
     def expanded(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """What is given by name, with what a name in it stands for (a preset); as flags, all of it is laid over the
-        registry's entry."""
+        """What is given as flags, with what a name in it stands for (a preset), to be laid over an entry."""
         return given
 
     def reference(self) -> Settings:
-        """The settings that these approximate by fewer bits or another engine, with the same weights and scale; itself
-        where they are exact. `rr info NAME --verify` compares the two.
-
-        Raises:
-            RerankError: the component has nothing to be compared with.
-        """
+        """The settings that these approximate by fewer bits or another engine, for `rr info NAME --verify`; itself if
+        they are exact. Raises RerankError: there are none."""
         raise RerankError("its settings name no reference to verify it against; leave out --verify")
 
 
@@ -85,12 +79,10 @@ Precision = Literal["float32", "float16", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a loaded scorer or reranker.
-
-    `listwise`: a document's score depends on the other candidates. `max_candidates`: how many fit into one request
-    (None: any number). `parameters` / `trainable`: counts of weights in all, and of those that its trainer changes at
-    most; of a checkpoint the table shows how many its training did change. `notes`: what a reader of the table must
-    know (`untrained base`). `precision`: how far company may change a score by rounding.
+    """What is known of a loaded scorer or reranker. `listwise`: a document's score depends on the other candidates.
+    `max_candidates`: how many fit into one request (None: any number). `parameters` / `trainable`: counts of weights in
+    all, and of those that its trainer changes at most; of a checkpoint the table shows how many its training did
+    change. `notes`: what a reader of the table must know. `precision`: how far company may change a score by rounding.
     """
 
     scale: Scale
@@ -103,7 +95,6 @@ class ModelInfo:
     precision: Precision = "float32"
 
 
-@runtime_checkable
 class Scorer(Protocol):
     """Gives every candidate of a request a score; higher is better. Built as `Class(settings, checkpoint)`, where
     `checkpoint` is a folder that its trainer wrote, or None."""
@@ -115,10 +106,8 @@ class Scorer(Protocol):
         """One answer a request, in their order; one finite number a candidate, in their order. Never called with an
         empty candidate list, nor with more than `info.max_candidates`. The answer must not depend on which requests
         come together. Raise where a score cannot be computed: never fill in."""
-        ...
 
 
-@runtime_checkable
 class Reranker(Protocol):
     """Turns requests into rankings. Built as `Class(settings, checkpoint)`."""
 
@@ -127,15 +116,14 @@ class Reranker(Protocol):
 
     def rerank(self, requests: Sequence[Request]) -> Sequence[Ranking]:
         """One ranking a request, in their order, holding each of its candidates once."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
     """One optimiser step of `total`: its training loss, or a dev metric measured after it, higher is better
-    (`rr.training.quality.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure
-    without a name is compared with none. `trained`: how many weights have received a gradient up to here; where no
-    event says it, `info.trainable` of the checkpoint does."""
+    (`rr.training.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure without a
+    name is compared with none. `trained`: how many weights have received a gradient up to here; where no event says it,
+    `info.trainable` of the checkpoint does."""
 
     step: int
     total: int
@@ -146,29 +134,24 @@ class TrainingEvent:
 
 
 OnEvent = Callable[[TrainingEvent], None]
-
-
 STATE = "state"
 """Where in its folder a trainer may keep what it needs to go on after a kill."""
+DEV_METRICS = "dev_metrics.json"
+"""What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
+"notes": [line]}."""
 
 
-@runtime_checkable
 class Trainer(Protocol):
-    """Trains what a Scorer loads. Built as `Class(settings, scorer_settings)`: its own checked `training:` settings
-    and the scorer's checked `settings:`, so that both read the same base model and the same limits."""
+    """Trains what a Scorer loads. Built as `Class(settings, scorer_settings)`: its own checked `training:` settings and
+    the scorer's checked `settings:`, so that both read the same base model and the same limits."""
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
-        """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the
-        folder `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it.
-        `out` becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a
-        home of the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a
-        trainer that was killed may have left, for this same training, what it goes on from; all are removed when this
-        returns.
-
-        Raises:
-            RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say).
-        """
-        ...
+        """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the folder
+        `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it. `out`
+        becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a home of
+        the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a trainer that
+        was killed may have left, for this same training, what it goes on from; all are removed when this returns.
+        Raises RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say)."""
 
 
 @runtime_checkable
@@ -177,7 +160,6 @@ class Exports(Protocol):
 
     def export(self, out: Path) -> None:
         """Writes into the empty folder `out`."""
-        ...
 
 
 @runtime_checkable
@@ -187,33 +169,17 @@ class ReadsConfig(Protocol):
     @classmethod
     def read_config(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Sequence[str]]:
         """What the file says as `settings` and as `training` of a registry entry, and a line about each key that is
-        passed over.
-
-        Raises:
-            RerankError: it says what cannot be done.
-        """
-        ...
+        passed over. Raises RerankError: it says what cannot be done."""
 
 
-DEV_METRICS = "dev_metrics.json"
-"""What a trainer may leave beside its weights: {"metrics": {name: value}, "targets": {name: {"goal": x, "met": bool}},
-"notes": [line]}."""
-
-
-@runtime_checkable
 class Reader(Protocol):
     """Reads a data set, or generates one. Built as `Class(settings)`, with the checked `options:` of its data set."""
 
     def files(self) -> Sequence[Path]:
         """All files that `read` reads; a change of one has the data set prepared anew."""
-        ...
 
     def read(self) -> Collection:
-        """
-        Raises:
-            DataError: a file is missing or malformed; in one line, with the file and the line.
-        """
-        ...
+        """Raises DataError: a file is missing or malformed; in one line, with the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +192,6 @@ class Corpus:
     run: Run = field(default_factory=dict)
 
 
-@runtime_checkable
 class Retriever(Protocol):
     """A first stage: scores a whole corpus for one query. Built as `Class(settings)`, with the checked `options:` of
     the candidates."""
@@ -235,12 +200,7 @@ class Retriever(Protocol):
     """Whether `fit` looks at `corpus.train`: such a one cannot serve all folds of a cross-validation."""
 
     def fit(self, corpus: Corpus) -> None:
-        """
-        Raises:
-            DataError: the corpus lacks what it needs.
-        """
-        ...
+        """Raises DataError: the corpus lacks what it needs."""
 
     def scores(self, query: Query) -> Mapping[str, float]:
         """Document id → score, for the documents that were found at all."""
-        ...

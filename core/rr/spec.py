@@ -1,20 +1,19 @@
 """The hook specs. A plugin implements any of them with `@rr.hookimpl` and is found by the entry point group
 `rr.plugins`. Registration is cheap: a row names its class as text, and nothing heavy is imported until it is used."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import pluggy
 
+__all__ = ["API", "Component", "hookimpl"]
+
 PROJECT = "rr"
 API = 1
 """The version of all that authors of plugins use. It grows when something is added; what is renamed stays under its old
 name until the next one."""
 Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command"]
-
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -44,31 +43,29 @@ class Component:
     """The `rr.API` that it was written for; a newer one than this program's is refused."""
 
 
-@hookspec
-def rr_register_scorers() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the scorers of this plugin (see `rr.Scorer`)."""
+class Hooks:
+    """What a plugin may implement, each as a function of its module: its components of one kind."""
 
+    @hookspec
+    def rr_register_scorers(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """See `rr.Scorer`."""
 
-@hookspec
-def rr_register_rerankers() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the rerankers of this plugin (see `rr.Reranker`)."""
+    @hookspec
+    def rr_register_rerankers(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """See `rr.Reranker`."""
 
+    @hookspec
+    def rr_register_trainers(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """See `rr.Trainer`."""
 
-@hookspec
-def rr_register_trainers() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the trainers of this plugin (see `rr.Trainer`)."""
+    @hookspec
+    def rr_register_readers(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """See `rr.Reader`; what generates data is one, too."""
 
+    @hookspec
+    def rr_register_retrievers(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """See `rr.Retriever`."""
 
-@hookspec
-def rr_register_readers() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the readers of this plugin (see `rr.Reader`); what generates data is one, too."""
-
-
-@hookspec
-def rr_register_retrievers() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the retrievers of this plugin (see `rr.Retriever`)."""
-
-
-@hookspec
-def rr_register_commands() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Return the sub-commands of `rr` that belong to this plugin: functions as typer takes them."""
+    @hookspec
+    def rr_register_commands(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """Sub-commands of `rr` that belong to this plugin: functions as typer takes them."""

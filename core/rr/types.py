@@ -1,54 +1,48 @@
-"""The nouns of reranking: frozen and light, importable without any heavy package.
-
-Text is NFC-normalised on the way in (Vietnamese arrives in both composed and decomposed form), so that equal
-texts compare equal everywhere after. Everything is read-only all the way down: plugins are given the very objects that
-others are judged by.
-"""
-
-from __future__ import annotations
+"""What flows through the registry: queries, documents, candidates, scores, rankings, data sets. Text is NFC-normalised
+on the way in (Vietnamese arrives in both forms), so that equal texts compare equal everywhere after. All is read-only
+all the way down: plugins are given the very objects that others are judged by."""
 
 import math
 import struct
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Literal, NoReturn, Self
 
 from rr.errors import DataError, ScoringError
 
+__all__ = ["Dataset", "Document", "HardNegative", "Query", "RankedDocument", "Ranking", "Request", "Scale", "Scores"]
+__all__ += ["State"]
+
 Scale = Literal["logit", "probability", "cosine", "rank"]
 """What a score means. `rank`: only the order is meaningful."""
-
 State = Literal["no weights", "pretrained", "untrained", "trained"]
 """Where a scorer's weights come from. `untrained`: some of them are still random."""
-
 Protocol = Literal["end-to-end", "oracle"]
 """`end-to-end`: what the first stage missed counts as missed. `oracle`: the truth is put among the candidates."""
-
 Beyond = Literal["window", "tournament"]
-"""How more candidates than fit are reranked: `rr.rerank.window`, `rr.rerank.tournament`."""
-
+"""How more candidates than fit are reranked: `rr.rerank.sort`."""
 Permutation = Literal["cyclic", "random"]
 """Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr.rerank.permute`)."""
-
-Unfilled = Literal["skip", "keep", "error"]
-"""What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
-
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
-
 Run = Mapping[str, Mapping[str, float]]
 """Query id → document id → score."""
+LARGEST = (2 - 2**-24) * 2.0**127
+"""From here on, 32 bits round to infinity."""
 
 
 def nfc(text: str) -> str:
-    """
-    Raises:
-        DataError: the text holds half of a surrogate pair, which no file can be written with.
-    """
+    """Raises DataError where the text holds half of a surrogate pair, which no file can be written with."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError(f"the text {text[:40]!a} holds half of a surrogate pair; repair its encoding")
     return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """What equal texts have in common: a run of blanks is one. `text` is NFC-normalised, as those of queries are."""
+    return " ".join(text.split())
 
 
 class ReadOnly(dict[Any, Any]):
@@ -104,8 +98,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked. In sequential recommendation `history` holds what the user met, oldest first, and `text`
-    spells out its newest titles for rerankers that read text only."""
+    """What is asked. In sequential recommendation `history` holds what the user met, oldest first, and `text` spells
+    out its newest titles for rerankers that read text only."""
 
     id: str
     text: str
@@ -117,11 +111,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One query with the candidates to be ranked, and the first stage's score of each where there was one.
-
-    Raises:
-        DataError: two candidates share an id, or `first_stage` has another length than `candidates`.
-    """
+    """One query with the candidates to be ranked, and the first stage's score of each where there was one. Raises
+    DataError: two candidates share an id, or `first_stage` has another length than `candidates`."""
 
     query: Query
     candidates: tuple[Document, ...]
@@ -131,22 +122,16 @@ class Request:
         if len({document.id for document in self.candidates}) != len(self.candidates):
             raise DataError(f"query {self.query.id!r}: two candidates share an id; give each document its own")
         if self.first_stage is not None and len(self.first_stage) != len(self.candidates):
-            raise DataError(
-                f"query {self.query.id!r}: {len(self.first_stage)} first-stage scores "
-                f"for {len(self.candidates)} candidates; give one a candidate, or none"
-            )
+            count = f"{len(self.first_stage)} first-stage scores for {len(self.candidates)} candidates"
+            raise DataError(f"query {self.query.id!r}: {count}; give one a candidate, or none")
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A scorer's answer to one request: `values[i]` belongs to `request.candidates[i]`.
-
-    `diagnostics` are figures of this request alone (a truncated document counts 1.0, the probability mass on the
-    labels is 0.93 …); the evaluator shows their means over the queries.
-
-    `ranked_by`: where `values` saturate (the sigmoid of a logit of 20 is 1 in 32 bits), the numbers that they were made
-    from; candidates are ordered, and runs written, by these. They must never contradict `values`.
-    """
+    """A scorer's answer to one request: `values[i]` belongs to `request.candidates[i]`. `diagnostics` are figures of
+    this request alone (a truncated document counts 1.0 …); the evaluator shows their means. `ranked_by`:
+    where `values` saturate (the sigmoid of a logit of 20 is 1 in 32 bits), the numbers that they were made from;
+    candidates are ordered, and runs written, by these. They must never contradict `values`."""
 
     values: tuple[float, ...]
     diagnostics: Mapping[str, float] = field(default_factory=dict)
@@ -160,12 +145,12 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class RankedDocument:
+    """`rank`: 1 for the best. `ranked_by`: what it is ordered by where its score saturates (`Scores.ranked_by`)."""
+
     document: Document
     score: float
     rank: int
-    """1 for the best."""
     ranked_by: float | None = None
-    """What it is ordered by, where its score saturates (`Scores.ranked_by`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +162,15 @@ class Ranking:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def from_scores(cls, request: Request, answer: Scores | Sequence[float]) -> Ranking:
-        """Sorts the candidates by score; ties go the way of trec_eval (see `trec_order`).
-
-        Raises:
-            ScoringError: not one finite number a candidate. Nothing is filled in, cut or skipped.
-        """
+    def from_scores(cls, request: Request, answer: Scores | Sequence[float]) -> "Ranking":
+        """Sorts the candidates by score; ties go the way of trec_eval (see `trec_order`). Raises ScoringError: not one
+        finite number a candidate. Nothing is filled in, cut or skipped."""
         answer = checked_scores(request, answer)
         place = {document.id: index for index, document in enumerate(request.candidates)}
-        order = trec_order(dict(zip(place, answer.keys, strict=True)))
-        items = tuple(
-            RankedDocument(
-                request.candidates[place[id_]],
-                answer.values[place[id_]],
-                rank,
-                None if answer.ranked_by is None else answer.ranked_by[place[id_]],
-            )
-            for rank, id_ in enumerate(order, 1)
-        )
-        return cls(request.query, items, answer.diagnostics)
+        order = [place[id_] for id_ in trec_order(dict(zip(place, answer.keys, strict=True)))]
+        keys = answer.ranked_by or (None,) * len(order)
+        items = (RankedDocument(request.candidates[i], answer.values[i], n, keys[i]) for n, i in enumerate(order, 1))
+        return cls(request.query, tuple(items), answer.diagnostics)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -209,39 +184,34 @@ class Ranking:
 
 
 def checked_scores(request: Request, answer: Scores | Sequence[float]) -> Scores:
-    """The one gate between a scorer and everything that reads its scores.
-
-    Raises:
-        ScoringError: a wrong number of scores, a score that is no number, or one that is NaN or infinite.
-    """
-    values, diagnostics = (answer.values, answer.diagnostics) if isinstance(answer, Scores) else (answer, {})
-    if not isinstance(diagnostics, Mapping):
-        raise ScoringError(f"query {request.query.id!r}: diagnostics are {type(diagnostics).__name__}, not a mapping")
-    names, numbers = list(diagnostics), _flat(request, list(diagnostics.values()))
-    keys = answer.ranked_by if isinstance(answer, Scores) else None
-    ranked_by = None if keys is None else _flat(request, keys)
-    scores = Scores(_flat(request, values), dict(zip(names, numbers, strict=True)), ranked_by)
+    """The one gate between a scorer and everything that reads its scores. Raises ScoringError: a wrong number of
+    scores, a score that is no number, or one that is NaN or infinite."""
+    where = f"query {request.query.id!r}:"
+    given = answer if isinstance(answer, Scores) else Scores(answer)  # type: ignore[arg-type]
+    if not isinstance(given.diagnostics, Mapping):
+        raise ScoringError(f"{where} diagnostics are {type(given.diagnostics).__name__}, not a mapping")
+    numbers = zip(list(given.diagnostics), _flat(where, list(given.diagnostics.values())), strict=True)
+    ranked_by = None if given.ranked_by is None else _flat(where, given.ranked_by)
+    scores = Scores(_flat(where, given.values), dict(numbers), ranked_by)
     if len(scores.values) != len(request.candidates):
-        raise ScoringError(
-            f"query {request.query.id!r}: {len(scores.values)} scores for {len(request.candidates)} candidates"
-        )
+        raise ScoringError(f"{where} {len(scores.values)} scores for {len(request.candidates)} candidates")
     bad = sum(not math.isfinite(value) for value in scores.values)
     if bad:
-        raise ScoringError(f"query {request.query.id!r}: {bad} of {len(scores.values)} scores are NaN or infinite")
-    wrong = [name for name, value in scores.diagnostics.items() if not math.isfinite(value)]
-    if wrong:
-        raise ScoringError(f"query {request.query.id!r}: diagnostic {wrong[0]!r} is NaN or infinite")
+        raise ScoringError(f"{where} {bad} of {len(scores.values)} scores are NaN or infinite")
+    for name, value in scores.diagnostics.items():
+        if not math.isfinite(value):
+            raise ScoringError(f"{where} diagnostic {name!r} is NaN or infinite")
     if ranked_by is not None:
         if len(ranked_by) != len(scores.values) or not all(map(math.isfinite, ranked_by)):
-            raise ScoringError(f"query {request.query.id!r}: ranked_by must hold one finite number a candidate")
+            raise ScoringError(f"{where} ranked_by must hold one finite number a candidate")
         ordered = [value for _, value in sorted(zip(ranked_by, scores.values, strict=True))]
         if ordered != sorted(ordered):
-            raise ScoringError(f"query {request.query.id!r}: ranked_by and the scores put candidates in another order")
+            raise ScoringError(f"{where} ranked_by and the scores put candidates in another order")
     return scores
 
 
-def _flat(request: Request, answer: object) -> tuple[float, ...]:
-    what = f"query {request.query.id!r}: the scorer's answer is not a flat sequence of numbers"
+def _flat(where: str, answer: object) -> tuple[float, ...]:
+    what = f"{where} the scorer's answer is not a flat sequence of numbers"
     if isinstance(answer, str | bytes | bytearray | memoryview | Mapping | Set) or not isinstance(answer, Iterable):
         raise ScoringError(f"{what} but {type(answer).__name__}")
     values = []
@@ -257,25 +227,15 @@ def _flat(request: Request, answer: object) -> tuple[float, ...]:
 
 def float32(values: Iterable[float]) -> tuple[float, ...]:
     """The values as trec_eval holds them; beyond the range of 32 bits, infinite."""
-    values = tuple(values)
-    layout = f"{len(values)}f"
-    try:
-        return struct.unpack(layout, struct.pack(layout, *values))
-    except OverflowError:
-        whole = [math.copysign(math.inf, value) if abs(value) > LARGEST else value for value in values]
-        return struct.unpack(layout, struct.pack(layout, *whole))
-
-
-LARGEST = (2 - 2**-24) * 2.0**127
-"""From here on, 32 bits round to infinity."""
+    held = [math.copysign(math.inf, value) if abs(value) > LARGEST else value for value in values]
+    layout = f"{len(held)}f"
+    return struct.unpack(layout, struct.pack(layout, *held))
 
 
 def trec_order(scores: Mapping[str, float]) -> list[str]:
     """Document ids by descending score, equal scores by descending id: the order in which trec_eval reads a run, whose
-    scores it holds in 32 bits. It is the one order of everything here: rankings, runs, cutoffs and metrics.
-
-    A rule that does not look at the input order, so that a constant scorer cannot profit from it.
-    """
+    scores it holds in 32 bits. It is the one order of everything here: rankings, runs, cutoffs and metrics; it does not
+    look at the input order, so that a constant scorer cannot profit from it."""
     held = dict(zip(scores, float32(scores.values()), strict=True))
     return sorted(sorted(scores, reverse=True), key=lambda id_: -held[id_])
 
@@ -288,10 +248,8 @@ def lost_in_32_bits(scores: Iterable[float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HardNegative:
-    """A document that looks relevant to a query and is not; `types` say in what it differs (price, location …).
-
-    `weight` multiplies its exponential in a contrastive loss; 1.0 is an ordinary negative.
-    """
+    """A document that looks relevant to a query and is not; `types` say in what it differs (price, location …), and
+    `weight` multiplies its exponential in a contrastive loss; 1.0 is an ordinary negative."""
 
     document_id: str
     types: tuple[str, ...] = ()
@@ -300,12 +258,10 @@ class HardNegative:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Documents, queries, judgements, splits and the frozen candidate list of every query.
-
-    `candidates[q]` is in a seeded random order, the same for every reranker; `first_stage[q]` is parallel to it.
-    `groups`: query id → group that must not straddle two splits (a query without one is its own group).
-    `fingerprint` is a SHA-256 over all that is ranked and judged: equal fingerprints mean the very same evaluation.
-    """
+    """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in a seeded
+    random order, the same for every reranker; `first_stage[q]` is parallel to it. `groups`: query id → group that must
+    not straddle two splits (a query without one is its own). `fingerprint` is a SHA-256 over all that is ranked and
+    judged: equal fingerprints mean the very same evaluation."""
 
     name: str
     documents: Mapping[str, Document]
@@ -328,29 +284,42 @@ class Dataset:
     def requests(self, split: str) -> list[Request]:
         """One request for every query of the split, in the split's order. Under protocol oracle without the first
         stage's scores: a truth that was put in would be known by its own."""
-        return [
-            Request(
-                self.queries[query_id],
-                tuple(self.documents[id_] for id_ in self.candidates[query_id]),
-                None if self.protocol == "oracle" else self.first_stage[query_id],
-            )
-            for query_id in self.splits[split]
-        ]
+        candidates = {q: tuple(self.documents[id_] for id_ in self.candidates[q]) for q in self.splits[split]}
+        shown = dict.fromkeys(candidates) if self.protocol == "oracle" else self.first_stage
+        return [Request(self.queries[q], documents, shown[q]) for q, documents in candidates.items()]
 
     def relevant(self, query_id: str) -> set[str]:
         """The ids of the relevant documents that can be read. One that is blank or not in `documents` is judged
         relevant all the same: it stands in `qrels`, and counts as missed."""
-        return {
-            id_
-            for id_, grade in self.qrels[query_id].items()
-            if grade > 0 and id_ in self.documents and not self.documents[id_].blank
-        }
+        relevant = (id_ for id_, grade in self.qrels[query_id].items() if grade > 0)
+        return {id_ for id_ in relevant if id_ in self.documents and not self.documents[id_].blank}
 
     def recall_ceiling(self, split: str) -> float:
-        """The mean share of relevant documents that are among the candidates: the best recall any reranker of
-        this data set can reach."""
-        shares = []
-        for query_id in self.splits[split]:
-            relevant = {id_ for id_, grade in self.qrels[query_id].items() if grade > 0}
-            shares.append(len(relevant & set(self.candidates[query_id])) / len(relevant))
-        return sum(shares) / len(shares)
+        """The mean share of relevant documents that are among the candidates: the best recall any reranker of this data
+        set can reach."""
+        relevant = {q: {id_ for id_, grade in self.qrels[q].items() if grade > 0} for q in self.splits[split]}
+        return sum(len(r & set(self.candidates[q])) / len(r) for q, r in relevant.items()) / len(relevant)
+
+    @cached_property
+    def asking_the_same(self) -> Mapping[str, Sequence[str]]:
+        """Query id → the judged queries that ask the same, which a model cannot tell from it; itself among them."""
+        equal = equal_queries(self.queries.values())
+        judged: dict[str, list[str]] = {first: [] for first in equal.values()}
+        for query_id, first in equal.items():
+            if query_id in self.qrels:
+                judged[first].append(query_id)
+        return {query_id: tuple(judged[first]) for query_id, first in equal.items()}
+
+
+def equal_queries(queries: Iterable[Query]) -> dict[str, str]:
+    """Query id → the id of the first query that asks the same, by its text and its history's."""
+    texts: dict[str, str] = {}  # of documents, which stand in many histories
+    first: dict[tuple[str, ...], str] = {}
+    equal = {}
+    for query in queries:
+        for met in query.history:
+            if met.id not in texts:
+                texts[met.id] = folded(met.content) or met.id
+        asked = (folded(query.text), *(texts[met.id] for met in query.history))
+        equal[query.id] = first.setdefault(asked, query.id)
+    return equal

@@ -10,8 +10,8 @@ from rr.errors import RerankError
 from rr.files import fingerprint
 from rr.protocols import ModelInfo, Reranker
 from rr.registry.plugins import Plugins, installed_plugins
-from rr.registry.resolve import Resolved, load_reranker, resolve
-from rr.registry.schema import Registry, RerankerEntry
+from rr.registry.resolve import Resolved, resolve
+from rr.registry.schema import RerankerEntry
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench import arguments
 from rr_bench.arguments import opened
@@ -19,6 +19,8 @@ from rr_bench.data.load import load_dataset
 from rr_bench.entries import Failure, all_entries
 from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
+from rr_bench.loading import load_reranker
+from rr_bench.registry import Registry
 from rr_bench.train.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import checkpoint_folder
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
-from rr.registry.reading import load_registry
-from rr.registry.schema import Registry
 from rr.types import Document, Query, Request
+from rr_bench.registry import Registry, load_registry
 
 
 def of_type(name: str, value: object, *types: type) -> None:

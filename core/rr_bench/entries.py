@@ -6,11 +6,14 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rr.errors import RerankError, nearest
-from rr.registry.plugins import OURS, Plugins
-from rr.registry.resolve import check_entry
-from rr.registry.schema import Registry, RerankerEntry
+from rr.errors import PluginError, RerankError, nearest
+from rr.registry.plugins import OURS, Plugins, Registered
+from rr.registry.resolve import checked_settings
+from rr.registry.schema import RerankerEntry
+from rr.spec import Kind
+from rr_bench.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> di
         if registered.kind not in ("scorer", "reranker") or registered.distribution == OURS:
             continue
         if not any(registered.called(name) for name in used if name):
-            trainer = plugins.trainer_of(registered) if registered.kind == "scorer" else None
+            trainer = trainer_of(plugins, registered) if registered.kind == "scorer" else None
             entry = {registered.kind: full, "trainer": trainer}
             entries[full if bare in entries else bare] = RerankerEntry.model_validate(entry)
     for failure in plugins.failures:
@@ -74,3 +77,30 @@ def checked(entries: Mapping[str, RerankerEntry | Failure], plugins: Plugins) ->
                     raise
                 found[name] = Failure(str(error), traceback.format_exc())
     return found
+
+
+def check_entry(plugins: Plugins, name: str, entry: RerankerEntry) -> None:
+    """Checks all of an entry that can be checked without loading anything heavy.
+
+    Raises:
+        PluginError: a component does not exist, or its trainer is for another scorer.
+        RegistryError: settings that its components' registrations name a class of are wrong.
+    """
+    kind, component = entry.component
+    asked: list[tuple[Kind, str, dict[str, Any], str]] = [(kind, component, entry.settings, "settings")]
+    if entry.trainer is not None:
+        asked.append(("trainer", entry.trainer, entry.training, "training"))
+        trains = plugins.get("trainer", entry.trainer).component.trains
+        if trains and not plugins.get(kind, component).called(trains):
+            raise PluginError(f"reranker {name!r}: trainer {entry.trainer!r} trains {trains!r}, not {component!r}")
+    for of_kind, called, values, section in asked:
+        if plugins.settings(of_kind, called) is not None:
+            checked_settings(plugins, of_kind, called, values, f"reranker {name!r}: {section}")
+
+
+def trainer_of(plugins: Plugins, scorer: Registered) -> str | None:
+    """The trainer that says it trains this scorer, as `distribution/name`; one of its own distribution first."""
+    trainers = plugins.of_kind("trainer")
+    found = [one for one in trainers if one.component.trains and scorer.called(one.component.trains)]
+    found.sort(key=lambda one: one.distribution != scorer.distribution)
+    return f"{found[0].distribution}/{found[0].component.name}" if found else None

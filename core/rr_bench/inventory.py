@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 from rr.errors import PluginError
 from rr.registry.plugins import Plugins
-from rr.registry.schema import Registry
 from rr_bench.entries import Failure, all_entries, checked
+from rr_bench.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,42 @@
-"""Homes in which nothing is found that others have computed."""
+"""JSON values that are kept, and homes in which nothing is found that others have computed."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from rr.files.keeping import KEEPING
+from rr.files import DamagedError, made, outdated, set_aside, write_atomic
+from rr.files.kept import KEEPING, read_json, with_checksum
+
+
+def write_checked(path: Path, key: str, content: object) -> None:
+    """Keeps a JSON-able value. `key`: what it is and depends on, so that nothing else is taken for it."""
+    write_atomic(path, json.dumps(with_checksum({"key": key, "content": content}), ensure_ascii=False))
+    made(path)
+
+
+def read_checked(path: Path, key: str) -> Any | None:
+    """The value that `write_checked` kept there under this key, as JSON gives it back; None where there is none, or
+    none that can be relied on."""
+    if outdated(path):
+        return None
+    try:
+        found = read_json(path)
+        if found.get("key") != key:
+            raise DamagedError("it holds something else, under this name")
+        return found["content"]
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        set_aside(path.parent, error)
+    except (DamagedError, OSError) as error:
+        set_aside(path, error)
+    return None
 
 
 @contextmanager

@@ -23,9 +23,10 @@ from rr.files import device_name, file_sha256, files_below, fingerprint, folder_
 from rr.files.fingerprints import counts
 from rr.protocols import Settings
 from rr.registry.plugins import GROUP, OURS, Registered, installed_plugins
-from rr.registry.resolve import Resolved, checked_settings, target_name, weights_of
+from rr.registry.resolve import Resolved, checked_settings, target_name
 from rr.spec import Kind
 from rr_bench.code import code_fingerprint, places, room_fingerprint
+from rr_bench.loading import told
 
 COMPUTING = ("torch", "transformers", "tokenizers", "sentence-transformers", "peft", "numpy", "scipy")
 """Distributions whose release can change a score wherever they stand behind what a component requires."""
@@ -75,17 +76,18 @@ def component_key(target: Any, registered: Registered | None, engines: Iterable[
     }
 
 
-def settings_key(settings: Settings) -> dict[str, Any]:
-    """The settings, with what lies behind the names in them: weights, files, other components.
+def settings_key(settings: Settings, files: bool = True) -> dict[str, Any]:
+    """The settings, with what lies behind the names in them: weights, files, other components. Without `files` where
+    the component itself says which files it reads.
 
     Raises:
         PluginError: a method of theirs broke, or gave something else than it must.
     """
     return {
         "settings": settings.model_dump(mode="json"),
-        "weights": weights_of(settings),
-        "version": _version_of(settings),
-        "files": settings_files(settings),
+        "weights": told(settings, "weights"),
+        "version": told(settings, "version"),
+        "files": settings_files(settings) if files else {},
         "components": _components_of(settings),
     }
 
@@ -117,15 +119,6 @@ def path_fingerprint(path: Path) -> str:
     if path.is_dir():
         return folder_fingerprint(path)
     return file_sha256(path) if path.is_file() else "missing"
-
-
-def _version_of(settings: Settings) -> str:
-    where = f"{target_name(type(settings))}.version()"
-    with plugin_code(where):
-        found: object = settings.version()
-    if not isinstance(found, str):
-        raise PluginError(f"{where} gave {type(found).__name__}, not text")
-    return found
 
 
 def _components_of(settings: Settings) -> list[Any]:

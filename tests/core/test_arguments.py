@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import rr
-from rr.registry.reading import load_registry
+from rr_bench.registry import load_registry
 
 TEXTS = ("phòng rẻ", "phòng có gác lửng", "phòng rộng")
 

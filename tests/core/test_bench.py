@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 
 import rr
 from rr.errors import RerankError
-from rr.registry.reading import load_registry
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.results import BenchResult, Row
+from rr_bench.registry import load_registry
 from rr_bench.report.files import csv_text, markdown
 from tests.conftest import INTERRUPTIBLE, Rr
 

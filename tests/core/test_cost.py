@@ -16,7 +16,7 @@ import pytest
 
 import rr
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, Settings, TrainingEvent
-from rr.files import home, keeping, write_checked
+from rr.files import home, keeping
 from rr.registry.plugins import Plugins, Registered, installed_plugins
 from rr_bench.environment import REPORTED_VERSIONS, conditions, machine
 from rr_bench.evaluate import cost
@@ -25,7 +25,7 @@ from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Interval
 from rr_bench.evaluate.store import Answer
-from rr_bench.keeping import home_at, nothing_kept
+from rr_bench.keeping import home_at, nothing_kept, write_checked
 from rr_bench.report.files import csv_text
 from rr_bench.report.table import explanation
 from tests.core.scorers import request_of

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from rr import spec
-from rr.measures.metrics import METRICS, Population
+from rr.measures import METRICS, Population
 from rr.registry.plugins import installed_plugins
 from tests.conftest import ROOT
 from tests.preparing import READERS

@@ -253,6 +253,6 @@ def test_what_keeps_nothing_promises_nothing(
     def stopped(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rr.registry.reading.load_registry", stopped)
+    monkeypatch.setattr("rr_bench.registry.load_registry", stopped)
     ended = runner(monkeypatch, capsys)(*words, "--registry", small_registry)
     assert (ended.code, ended.out, ended.said) == (128 + signal.SIGINT, "", ["interrupted"])

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rr.data.files import DataPath, read_columns, read_json, read_jsonl, read_table, read_text
+from rr.data.files import DataPath, read_columns, read_json, read_jsonl, read_text
 from rr.data.rows import ById, Row, as_id
 from rr.errors import DataError
 from rr.protocols import Settings
 from rr_data.records import read_records
+from rr_data.tables import read_table
 
 
 class Options(Settings):

@@ -16,15 +16,15 @@ from scipy import stats
 import rr
 from rr import Component, DataError, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
 from rr.files import home
-from rr.measures.metrics import evaluate, metric
+from rr.measures import evaluate, metric
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.reading import load_registry
 from rr.types import Document, Query
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import draw_folds
 from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Interval, difference, t_interval
+from rr_bench.registry import load_registry
 from rr_bench.report.table import cells, explanation, title
 from tests.conftest import Rr
 from tests.core.test_cli import failed

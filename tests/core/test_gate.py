@@ -27,7 +27,7 @@ from rr import (
 from rr.files import home
 from rr.registry.plugins import Plugins, Registered, installed_plugins
 from rr.registry.schema import RerankerEntry
-from rr.rerank.compose import compose
+from rr.rerank import compose
 from rr.rerank.gate import checked_info, within_scale
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.results import Row
@@ -413,7 +413,7 @@ PLUGINS = Plugins(
 
 def benched(registry: Path, name: str, **entry: Any) -> dict[str, Row]:
     """The rows of this component and of an honest one."""
-    from rr.registry.reading import load_registry
+    from rr_bench.registry import load_registry
 
     found = load_registry(registry)
     told = RerankerEntry.model_validate({kind_of(CLASSES[name]): name, **entry})

@@ -17,10 +17,10 @@ import pytest
 from pydantic import ValidationError
 
 from rr.data.collection import Collection
-from rr.measures.metrics import evaluate, metric
-from rr.registry.schema import CandidatePlan, SplitPlan
+from rr.measures import evaluate, metric
 from rr.types import Dataset
 from rr_baselines.text import words
+from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_data.generators.rentals import WEIGHTS, combined_weight
 from tests.preparing import GENERATORS, component, prepare, read
 

@@ -22,7 +22,7 @@ import pytest
 import rr
 from rr.errors import PluginError, RerankError, summary
 from rr.registry.plugins import discover
-from rr.rerank.sort import score_all
+from rr.rerank.gate import score_all
 from rr_bench.border.isolation import plugin_code
 from rr_bench.border.patience import in_time
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rr.errors import RegistryError, ScoringError
-from rr.measures.metrics import evaluate, metric
+from rr.measures import evaluate, metric
 
 TREC = {
     "nDCG@10": "ndcg_cut_10",

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from rr import Dataset, Document, HardNegative, PluginError, Query, RegistryError
-from rr.data.collection import Collection
-from rr.data.splits import with_dev_share
+from rr.data.collection import Collection, with_dev_share
 from rr.errors import DataError
-from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.training.mining import MiningSettings, mine
 from rr.training.negatives import hard_negatives, random_negatives
 from rr.types import trec_order
 from rr_baselines.text import words
 from rr_bench.keys import settings_key
+from rr_bench.registry import CandidatePlan, SplitPlan
 from tests.preparing import fitted, prepare
 
 WORDS = ["phòng", "gác", "chợ", "ban", "công", "rẻ", "rộng", "yên", "tĩnh", "gần", "xa", "mới", "cũ"]

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from rr.errors import RegistryError, RerankError
-from rr.registry.names import checked_name, told_apart
-from rr.registry.reading import load_registry
-from rr.registry.schema import Registry
+from rr.registry.validation import checked_name, told_apart
 from rr_bench.data.load import load_dataset
 from rr_bench.outputs import as_file_name, new_path
+from rr_bench.registry import Registry, load_registry
 
 GOOD = ("bm25", "_x", "3", "bge-m3.v2+x@q8", "phòng trọ", "letters (oracle), τ=1", "हिन्दी", "検索", "x" * 100)
 BAD = {

@@ -13,11 +13,8 @@ from scipy.stats import kendalltau
 
 from rr.errors import PluginError, ScoringError
 from rr.protocols import ModelInfo
-from rr.rerank.agreement import kendall_tau, mean_tau
-from rr.rerank.permute import Permute, orders
-from rr.rerank.sort import Sort
-from rr.rerank.tournament import Tournament
-from rr.rerank.window import Window
+from rr.rerank.permute import Permute, kendall_tau, mean_tau, orders
+from rr.rerank.sort import Sort, Tournament, Window
 from rr.types import Permutation, Request, Scores
 from tests.core.scorers import ByGold, PrefersTheFirst, best_first, gold_of, request_of
 

@@ -19,15 +19,13 @@ from hypothesis import strategies as st
 import rr
 from rr.data.collection import Collection
 from rr.errors import DataError, RegistryError
-from rr.measures.metrics import evaluate, metric
-from rr.measures.population import population
-from rr.registry.reading import load_registry
-from rr.registry.schema import CandidatePlan, SplitPlan
+from rr.measures import evaluate, metric, population
 from rr.training.quality import ranking_quality
 from rr.types import Dataset, Document, Query, Request, Scores
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.results import BenchResult, Row
 from rr_bench.evaluate.significance import difference, interval
+from rr_bench.registry import CandidatePlan, SplitPlan, load_registry
 from rr_bench.report.files import csv_text, markdown
 from rr_bench.report.table import title
 from tests.conftest import ROOT

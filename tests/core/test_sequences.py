@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rr.data.collection import Collection
 from rr.errors import DataError
-from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.types import Dataset, Document, Query
+from rr_bench.registry import CandidatePlan, SplitPlan
 from tests.preparing import fitted, prepare, read
 
 OF_SEQUENCES = ("item-knn", "markov", "popularity")

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from rr.data.collection import Collection
 from rr.errors import DataError
-from rr.registry.schema import CandidatePlan, DatasetEntry, SplitPlan
 from rr.training.negatives import hard_negatives, random_negatives
 from rr.training.quality import ranking_quality
 from rr.types import Dataset, Document, HardNegative, Query, trec_order
@@ -29,6 +28,7 @@ from rr_bench.data.load import load_dataset
 from rr_bench.data.prepare import dataset_fingerprint
 from rr_bench.data.splits import draw_splits, limit_splits
 from rr_bench.data.store import read_dataset, write_dataset
+from rr_bench.registry import CandidatePlan, DatasetEntry, SplitPlan
 from tests.core.scorers import ByGold
 from tests.preparing import fitted, prepare
 

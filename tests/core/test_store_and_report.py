@@ -20,12 +20,12 @@ from rich.console import Console
 
 from rr.errors import ScoringError
 from rr.protocols import ModelInfo
-from rr.registry.schema import Suite
 from rr.rerank.sort import Sort
 from rr.types import Document, Query, Ranking, Request, Scores
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Difference, Interval
 from rr_bench.evaluate.store import PART_PAIRS, Scored, parts, score
+from rr_bench.registry import Suite
 from rr_bench.report.files import csv_text, markdown, write_result
 from rr_bench.report.table import cells, count, header
 from rr_bench.report.terminal import print_result

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rr.protocols import ModelInfo, Reranker
-from rr.rerank.tournament import Tournament
-from rr.rerank.window import Window
+from rr.rerank.sort import Tournament, Window
 from rr.types import Request, Scores, trec_order
 from tests.core.scorers import ByGold, best_first, gold_of, request_of
 

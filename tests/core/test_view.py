@@ -16,15 +16,15 @@ import rr
 from rr import Component, Dataset, Document, ModelInfo, Query, Request, Settings, TrainingEvent
 from rr.data.collection import Collection
 from rr.files import home
-from rr.measures.metrics import evaluate, metric
+from rr.measures import evaluate, metric
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.rerank.sort import Sort
 from rr.training.quality import ranking_quality
 from rr.types import ReadOnly, read_only
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.view import shown, without_test
 from rr_bench.evaluate.bench import BenchResult
+from rr_bench.registry import CandidatePlan, SplitPlan
 from tests.preparing import prepare
 
 QUERIES = 400

@@ -26,7 +26,7 @@ from transformers import (
 
 from rr import Dataset, Document, HardNegative, Query
 from rr.data.collection import Collection
-from rr.registry.schema import CandidatePlan, SplitPlan
+from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_torch.device import seeded
 from rr_torch.source import local_folder
 from tests.preparing import prepare

@@ -17,10 +17,11 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from typer.testing import CliRunner
 
 from rr import RerankError
-from rr.registry.resolve import Resolved, load_component
+from rr.registry.resolve import Resolved
 from rr.registry.schema import RerankerEntry
 from rr_baselines.bi_encoder import BiEncoderScorer
 from rr_bench.cli.app import app
+from rr_bench.loading import load_component
 from rr_cross_encoder.flag import FlagScorer
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import CrossEncoderSettings, FlagRerankerSettings

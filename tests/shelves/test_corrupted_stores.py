@@ -26,13 +26,13 @@ from rr.files import home, is_sealed, sealed_folder
 from rr.files.kept import read_json, with_checksum
 from rr.progress import SILENT
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.reading import load_registry
 from rr.registry.resolve import resolve
 from rr.registry.schema import RerankerEntry
 from rr.rerank.sort import Sort
 from rr.types import Document, Query
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.evaluate.store import PART_PAIRS, score
+from rr_bench.registry import load_registry
 from rr_bench.stream.lookup import Lookup
 from rr_bench.stream.partial import partial
 from rr_bench.train.checkpoints import chosen_checkpoint

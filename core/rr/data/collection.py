@@ -1,30 +1,26 @@
-"""What every reader returns: documents, queries and judgements, before splits and candidates are drawn."""
+"""What every reader returns: documents, queries and judgements; and how queries are dealt out to splits."""
 
-from __future__ import annotations
-
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rr.errors import DataError, nearest
 from rr.registry.expansion import as_written
-from rr.types import Document, HardNegative, Qrels, Query, Run
+from rr.types import Dataset, Document, HardNegative, Qrels, Query, Run
 
 SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
 class Collection:
-    """One source, read. `splits`: given by the source, or empty where they are to be drawn. `groups`: query id →
-    group that must not straddle two splits (a query without one is its own group). `run`: a first stage that the
-    source brings along. `notes`: what was repaired or left out, in words a user can act on.
+    """One source, read. `splits`: given by the source, or empty where they are to be drawn. `groups`: query id → group
+    that must not straddle two splits (a query without one is its own). `run`: a first stage that the source brings
+    along. `notes`: what was repaired or left out, in words a user can act on.
 
     A judgement may name a document that is not there: it counts as missed (`rr_bench.data.prepare` says how many do).
-
-    Raises:
-        DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard
-            negative a document, that does not exist; of the documents judged relevant none exists; a query stands in
-            two splits or twice in one; or a split is not train, dev or test.
-    """
+    Raises DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard
+    negative a document, that does not exist; of the documents judged relevant none exists; a query stands in two splits
+    or twice in one; or a split is not train, dev or test."""
 
     documents: Mapping[str, Document]
     queries: Mapping[str, Query]
@@ -37,10 +33,8 @@ class Collection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(map(as_written, self.notes)))
-        if not self.documents:
-            raise DataError("the source holds no documents")
-        if not self.queries:
-            raise DataError("the source holds no queries")
+        if not self.documents or not self.queries:
+            raise DataError(f"the source holds no {'queries' if self.documents else 'documents'}")
         for query_id in self.qrels:
             self._known(query_id, (), "judgement")
         relevant = [id_ for judged in self.qrels.values() for id_, grade in judged.items() if grade > 0]
@@ -72,3 +66,36 @@ class Collection:
         for id_ in document_ids:
             if id_ not in self.documents:
                 raise DataError(f"a {what} of query {query_id!r} names document {id_!r}, which does not exist")
+
+
+def with_dev_share(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """The data set with another dev split: that share of its train and dev queries, whole groups of them. Its test
+    split stays what it is. Raises DataError: one of the two would be empty."""
+    queries = (*dataset.splits["train"], *dataset.splits["dev"])
+    dealt = deal(queries, dataset.groups, {"dev": share}, seed)
+    for name, query_ids in dealt.items():
+        if not query_ids:
+            raise DataError(f"a dev split of {share:g} of {len(queries)} queries leaves no {name} queries")
+    return replace(dataset, splits={**dataset.splits, **{name: tuple(ids) for name, ids in dealt.items()}})
+
+
+def deal(
+    query_ids: Sequence[str], groups: Mapping[str, str], shares: Mapping[str, float], seed: int
+) -> dict[str, list[str]]:
+    """Deals whole groups out, in a seeded order, until each share is filled; the rest is train."""
+    grouped = members(query_ids, groups)
+    order = sorted(grouped)
+    random.Random(seed).shuffle(order)
+    dealt: dict[str, list[str]] = {name: [] for name in ("train", *shares)}
+    for group in order:
+        open_shares = [name for name, share in shares.items() if len(dealt[name]) < share * len(query_ids)]
+        dealt[open_shares[0] if open_shares else "train"] += grouped[group]
+    return dealt
+
+
+def members(query_ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, list[str]]:
+    """Group → its queries; a query without a group is one of its own."""
+    members: dict[str, list[str]] = {}
+    for query_id in query_ids:
+        members.setdefault(groups.get(query_id, f"query {query_id}"), []).append(query_id)
+    return members

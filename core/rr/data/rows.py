@@ -1,10 +1,6 @@
-"""Records that have been read and not yet been understood: typed access, with errors that name file and place.
-
-Every error is a DataError of one line: where, what is wrong, how to mend it. Text is NFC-normalised and stripped of the
-blanks around it. Ids stay as they came, but for ASCII blanks around them: what is written names them as the source did.
-"""
-
-from __future__ import annotations
+"""Records that have been read and not yet been understood: typed access. Every error is a DataError of one line: where,
+what is wrong, how to mend it. Text is NFC-normalised and stripped of the blanks around it. Ids stay as they came, but
+for ASCII blanks around them: what is written names them as the source did."""
 
 import math
 import re
@@ -37,12 +33,8 @@ class Row:
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, file: Path, at: str, value: object) -> Row:
-        """A row from parsed JSON, which must be an object.
-
-        Raises:
-            DataError: it is something else.
-        """
+    def of(cls, file: Path, at: str, value: object) -> "Row":
+        """A row from parsed JSON, which must be an object, or else it is a DataError."""
         if not isinstance(value, dict):
             raise DataError(f"{file}, {at}: expected a JSON object {{…}}, found {type(value).__name__}")
         try:
@@ -58,9 +50,8 @@ class Row:
 
     def either(self, *keys: str) -> str:
         """The one of several spellings of a key that this row uses."""
-        for key in keys:
-            if key in self.fields:
-                return key
+        if used := [key for key in keys if key in self.fields]:
+            return used[0]
         raise self.error(missing("key", keys, list(self.fields)))
 
     def value(self, key: str) -> Any:
@@ -74,10 +65,8 @@ class Row:
 
     def reference(self, key: str, known: Known, kind: str) -> str:
         """The id of something that has been read before."""
-        id_ = self.id(key)
-        found = known.find(id_)
-        if found is None:
-            raise self.error(f"{kind} {id_!r} does not exist; correct the id")
+        if (found := known.find(self.id(key))) is None:
+            raise self.error(f"{kind} {self.id(key)!r} does not exist; correct the id")
         return found
 
     def string(self, key: str, default: str | None = None) -> str:
@@ -94,10 +83,9 @@ class Row:
 
     def text(self, key: str) -> str:
         """Text that must not be blank."""
-        text = self.string(key)
-        if not text:
-            raise self.error(f"{key!r} is blank; fill it in or remove this row")
-        return text
+        if text := self.string(key):
+            return text
+        raise self.error(f"{key!r} is blank; fill it in or remove this row")
 
     def number(self, key: str) -> float:
         """A finite number, or its decimal spelling."""
@@ -120,7 +108,7 @@ class Row:
         except ValueError:
             return int(number)  # 5.0, 1e3
 
-    def children(self, key: str) -> list[Row]:
+    def children(self, key: str) -> list["Row"]:
         """The objects of a nested list."""
         items = self.value(key)
         if not isinstance(items, list):
@@ -138,10 +126,7 @@ class ById(dict[str, T]):
         self._spelled: dict[str, list[str]] = {}  # id_form → the ids that are not spelled so
 
     def add(self, id_: str, value: T, row: Row) -> None:
-        """
-        Raises:
-            DataError: the id was added before; both places are named.
-        """
+        """Raises DataError where the id was added before; both places are named."""
         if id_ in self:
             raise row.error(f"{self._kind} {id_!r} came already in {self._places[id_]}; keep one of them")
         self[id_] = value
@@ -152,18 +137,14 @@ class ById(dict[str, T]):
     def find(self, id_: str) -> str | None:
         if id_ in self:
             return id_
-        form = id_form(id_)
-        same = [*([form] if form in self else []), *self._spelled.get(form, ())]
+        same = [*(form for form in [id_form(id_)] if form in self), *self._spelled.get(id_form(id_), ())]
         return same[0] if len(same) == 1 else None
 
 
 def as_id(value: object) -> str:
     """An id as a string, spelled as it came. Spreadsheets and JSON turn ids into numbers: 5 and 5.0 are both "5".
-
-    Raises:
-        ValueError: it is blank, or neither text nor a whole number.
-        DataError: it holds half of a surrogate pair.
-    """
+    Raises ValueError where it is blank, or neither text nor a whole number, DataError where it holds half of a
+    surrogate pair."""
     if isinstance(value, str) and value.strip():
         nfc(value)  # only for what it refuses
         return value.strip(string.whitespace)
@@ -184,12 +165,9 @@ def id_form(id_: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = (
-        repr(value)
-        if not isinstance(value, int) or value.bit_length() < 200
-        else f"a number of {value.bit_length()} bits"
-    )
-    return text if len(text) <= 80 else text[:80] + "…"
+    if isinstance(value, int) and value.bit_length() >= 200:
+        return f"a number of {value.bit_length()} bits"
+    return text if len(text := repr(value)) <= 80 else text[:80] + "…"
 
 
 def missing(kind: str, spellings: Sequence[str], present: list[str]) -> str:

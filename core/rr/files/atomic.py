@@ -1,6 +1,4 @@
-"""Files and folders that are whole or absent, in the home of all that is kept."""
-
-from __future__ import annotations
+"""Files and folders that are whole or absent, in the home of all that is kept, written by one process at a time."""
 
 import fcntl
 import functools
@@ -13,18 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rr.errors import RerankError
+from filelock import FileLock
 
-SETTLED = 2.0
-"""Seconds after which a temporary folder has its lock, if its writer lives."""
+from rr.errors import RerankError
+from rr.files.fingerprints import fingerprint
+
+SETTLED = 2.0  # seconds after which a temporary folder has its lock, if its writer lives
 
 
 def home() -> Path:
-    """Where prepared data, checkpoints and scores are kept: `$RR_HOME`, else `~/.cache/rerank-registry`.
-
-    Raises:
-        RerankError: no folder can be there.
-    """
+    """Where all that is computed is kept: `$RR_HOME`, else `~/.cache/rerank-registry`. RerankError: it cannot be."""
     try:
         folder = Path(os.environ.get("RR_HOME") or "~/.cache/rerank-registry").expanduser()
     except RuntimeError as error:
@@ -33,6 +29,18 @@ def home() -> Path:
     if not there.is_dir():
         raise RerankError(f"$RR_HOME is {folder}, but {there} is no folder; export RR_HOME=FOLDER")
     return folder
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time works towards `path`; the others wait."""
+    # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
+    lock = home() / "locks" / f"{fingerprint(str(path.resolve()))[:16]}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    if lock.is_symlink():
+        raise RerankError(f"{lock} is a symbolic link; remove it")
+    with FileLock(lock):
+        yield
 
 
 def write_atomic(path: Path, content: str) -> None:
@@ -60,10 +68,8 @@ def move(file: Path, path: Path) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder to fill, which becomes `path` when the block ends well and vanishes when it does not.
-
-    Where another process has put `path` there in the meantime, that one stands (both were made from the same key).
-    """
+    """A temporary folder to fill, which becomes `path` when the block ends well and vanishes when it does not. Where
+    another process has put `path` there in the meantime, that one stands (both were made from the same key)."""
     with _workspace(path) as folder:
         yield folder
         publish(folder, path)
@@ -95,14 +101,13 @@ def _workspace(path: Path) -> Iterator[Path]:
     _sweep(path.parent, None if path.is_relative_to(home()) else path.name)
     folder = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     folder.mkdir()
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with _handle(folder) as handle:
         with suppress(OSError):  # on a file system without locks nobody else gets one, and nothing is swept
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @functools.cache
@@ -110,31 +115,24 @@ def _sweep(folder: Path, name: str | None) -> None:
     """Removes what killed writers left in a folder, once a process; of one `name` only where the folder is the user's.
     Younger than `SETTLED` it may be one that is not locked yet."""
     left = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{32}}")
-    for path in folder.iterdir():
-        if left.fullmatch(path.name):
-            with suppress(OSError):  # it is written, it is another user's, or it is gone
-                if time.time() - path.lstat().st_mtime > SETTLED:
-                    _remove_unlocked(path)
-
-
-def _remove_unlocked(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder)
-    finally:
-        os.close(handle)
+    for path in filter(lambda path: left.fullmatch(path.name), folder.iterdir()):
+        with suppress(OSError):  # it is written, it is another user's, or it is gone
+            if time.time() - path.lstat().st_mtime > SETTLED:
+                with _handle(path, os.O_NOFOLLOW | os.O_DIRECTORY) as handle:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path)
 
 
 def _sync(path: Path) -> None:
     """Of a file, or of a folder, whose names are its content."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with _handle(path) as handle:
         os.fsync(handle)
+
+
+@contextmanager
+def _handle(path: Path, flags: int = 0) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY | flags)
+    try:
+        yield handle
     finally:
         os.close(handle)
-
-
-def not_followed(path: str, flags: int) -> int:
-    """For `open`: a symbolic link is an error, and a named pipe holds nothing up."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)

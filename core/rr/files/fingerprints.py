@@ -1,7 +1,5 @@
 """Fingerprints: of values, files, folders and code."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -26,21 +24,16 @@ def file_sha256(path: Path) -> str:
 
 
 def folder_fingerprint(folder: Path, pattern: str = "*", exclude: Collection[str] = ()) -> str:
-    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows. `exclude`: names
-    of files that do not count."""
-    return fingerprint(
-        {
-            str(file.relative_to(folder)).encode(errors="backslashreplace").decode(): file_sha256(file)
-            for file in files_below(folder)
-            if fnmatch(file.name, pattern) and file.name not in exclude
-        }
-    )
+    """SHA-256 over the names and contents of a folder's files, so that a change of any byte shows. `exclude`: names of
+    files that do not count."""
+    files = [f for f in files_below(folder) if fnmatch(f.name, pattern) and f.name not in exclude]
+    names = [str(file.relative_to(folder)).encode(errors="backslashreplace").decode() for file in files]
+    return fingerprint(dict(zip(names, map(file_sha256, files), strict=True)))
 
 
 def files_below(folder: Path) -> list[Path]:
     """A folder's files that count, those behind links to folders too, in the order of their names."""
-    found: list[Path] = []
-    seen: set[Path] = set()
+    found, seen = list[Path](), set[Path]()
 
     def failed(error: OSError) -> None:
         raise error

@@ -1,28 +1,36 @@
 """What is kept carries a SHA-256 that is compared when it is read. What is not as it was written is named in a warning,
 set aside under a hidden name, and made anew by whoever asked for it."""
 
-from __future__ import annotations
-
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from rr.files.atomic import not_followed, write_atomic
-from rr.files.fingerprints import fingerprint
+from rr.files.atomic import atomic_folder, write_atomic
+from rr.files.fingerprints import file_sha256, fingerprint
 
 CHECKSUM = "sha256"
 """The key of a JSON object under which the checksum of all the rest stands."""
-
+SEAL = "sha256.json"
+"""In a sealed folder: the SHA-256 of each other file."""
+KEEPING: ContextVar[bool] = ContextVar("keeping", default=True)
+"""Whether what one row of a bench has computed may help another: not while anything is timed."""
 _made: set[Path] | None = None
 """What was made since `anew()` began; None outside it."""
 
 
 class DamagedError(Exception):
     """Something kept is not what was written. The message says what is wrong with it."""
+
+
+def keeping() -> bool:
+    """Whether a store may answer from what it keeps, and keep what it computes; on disk, under `rr.files.home()`."""
+    return KEEPING.get()
 
 
 @contextmanager
@@ -47,31 +55,6 @@ def made(path: Path) -> None:
         _made.add(path)
 
 
-def write_checked(path: Path, key: str, content: object) -> None:
-    """Keeps a JSON-able value. `key`: what it is and depends on, so that nothing else is taken for it."""
-    write_atomic(path, json.dumps(with_checksum({"key": key, "content": content}), ensure_ascii=False))
-    made(path)
-
-
-def read_checked(path: Path, key: str) -> Any | None:
-    """The value that `write_checked` kept there under this key, as JSON gives it back; None where there is none, or
-    none that can be relied on."""
-    if outdated(path):
-        return None
-    try:
-        found = read_json(path)
-        if found.get("key") != key:
-            raise DamagedError("it holds something else, under this name")
-        return found["content"]
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError as error:
-        set_aside(path.parent, error)
-    except (DamagedError, OSError) as error:
-        set_aside(path, error)
-    return None
-
-
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object with the checksum of all the rest in it."""
     plain = json.loads(json.dumps(content))  # as it will be read: tuples are lists, and keys are texts
@@ -79,23 +62,18 @@ def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `with_checksum` gave, from a file, without the checksum.
-
-    Raises:
-        DamagedError: it is not as it was written.
-        OSError: there is no such file, or it cannot be read.
-    """
+    """What `with_checksum` gave, from a file, without the checksum. Raises DamagedError: it is something else."""
     with open(path, "rb", opener=not_followed) as file:
         data = file.read()
     try:
-        found = json.loads(data)
+        found: dict[str, Any] = json.loads(data)
         told = found.pop(CHECKSUM)
-        whole = fingerprint(found) == told
+        content = fingerprint(found)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise DamagedError("it is no JSON with a checksum") from error
-    if not whole:
+    if content != told:
         raise DamagedError("its checksum is of another content")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def set_aside(path: Path, error: Exception, then: str = "it is made anew") -> None:
@@ -114,3 +92,46 @@ def take_away(path: Path) -> None:
         elif path.is_dir():
             hidden.unlink(missing_ok=True)
         path.rename(hidden)
+
+
+def not_followed(path: str, flags: int) -> int:
+    """For `open`: a symbolic link is an error, and a named pipe holds nothing up."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
+@contextmanager
+def sealed_folder(path: Path, key: str) -> Iterator[Path]:
+    """As `atomic_folder`, with the checksums of what was put into it. `key`: what it is and depends on."""
+    with atomic_folder(path) as folder:
+        yield folder
+        write_atomic(folder / SEAL, json.dumps(with_checksum({"key": key, "content": _sums(folder)})))
+    made(path)
+
+
+def is_sealed(path: Path, key: str) -> bool:
+    """Whether the folder is there as `sealed_folder` left it under this key; reads all of it. One that is damaged is
+    named, and set aside."""
+    if not os.path.lexists(path):
+        return False
+    if outdated(path):
+        take_away(path)
+        return False
+    try:
+        if path.is_symlink() or not path.is_dir():
+            raise DamagedError("it is no folder")
+        found = read_json(path / SEAL)
+        if found.get("key") != key:
+            raise DamagedError("it holds something else, under this name")
+        sums, written = _sums(path), found["content"]
+        for name in sorted({*sums, *written}):
+            if sums.get(name) != written.get(name):
+                raise DamagedError(f"{name} is {'not the file that was written' if name in sums else 'missing'}")
+    except (DamagedError, OSError) as error:
+        set_aside(path, error)
+        return False
+    return True
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    files = [file for file in sorted(folder.rglob("*")) if not file.is_dir() and file.name != SEAL]
+    return {str(file.relative_to(folder)): file_sha256(file) if file.is_file() else "no file" for file in files}

@@ -1,9 +1,5 @@
-"""`${VARIABLE}` in paths: filled in for whoever opens the file, and shown to everyone else as it is written, since what
-a variable holds may be a secret. What was filled in is remembered, so that it is found again in any text: an error of
-the operating system, a traceback, a note, the settings of a plugin.
-"""
-
-from __future__ import annotations
+"""`${VARIABLE}` in paths: filled in for whoever opens the file, and shown to everyone else as it is written, since it
+may be a secret. What was filled in is remembered, and found again in any text: an error, a traceback, a note."""
 
 import functools
 import os
@@ -14,26 +10,19 @@ VARIABLE = re.compile(r"\$\{(\w+)\}")
 SHORTEST = 6
 """Characters of a value that is looked for by itself. A shorter one (`data`, `train`) is a word of many texts: it is
 only found as a part of its path."""
-
 _written: dict[str, str] = {}
 """What was filled in: values, paths and parts of paths → how they are written."""
 
 
 def expanded(path: str) -> Path:
-    """The path with `${VARIABLE}` and `~` filled in.
-
-    Raises:
-        ValueError: a variable is not set, or there is no home folder.
-    """
+    """The path with `${VARIABLE}` and `~` filled in; a ValueError where a variable is not set or no home is known."""
     whole = _filled(path)
     for written in (path, *map(str, Path(path).parents)):
         if VARIABLE.search(written):
             _remember(str(_filled(written)), written)
-    for written in Path(path).parts:
+    for written in (*Path(path).parts, *(variable[0] for variable in VARIABLE.finditer(path))):
         if VARIABLE.search(written):
             _remember(VARIABLE.sub(_value, written), written)
-    for variable in VARIABLE.finditer(path):
-        _remember(_value(variable), variable[0])
     return whole
 
 
@@ -73,10 +62,8 @@ def _remember(value: str, written: str) -> None:
 def _pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
     """Of the longest first; a value is no part of a longer word."""
     found = sorted((one for one in values if os.sep in one or len(one) >= SHORTEST), key=len, reverse=True)
-    return re.compile("|".join(map(_whole, found))) if found else None
-
-
-def _whole(value: str) -> str:
-    before = r"(?<![^\W_])" if value[0].isalnum() else ""
-    after = r"(?![^\W_])" if value[-1].isalnum() else ""
-    return before + re.escape(value) + after
+    before, after = r"(?<![^\W_])", r"(?![^\W_])"
+    whole = (
+        (before if one[0].isalnum() else "") + re.escape(one) + (after if one[-1].isalnum() else "") for one in found
+    )
+    return re.compile("|".join(whole)) if found else None

@@ -1,24 +1,15 @@
-"""From a registry entry to a loaded reranker."""
+"""From a registry entry to the component that it names, and its checked settings."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
-from rr.errors import PluginError, ScoringError
-from rr.protocols import ModelInfo, Reranker, Settings
+from rr.errors import PluginError
+from rr.protocols import Settings
 from rr.registry.plugins import Plugins, Registered
 from rr.registry.schema import RerankerEntry
 from rr.registry.validation import validated
-from rr.rerank.compose import compose
-from rr.rerank.gate import checked_info, within_scale
-from rr.rerank.sort import one_each, with_ties
 from rr.spec import Kind
-from rr.types import Ranking, Request, Scores, checked_scores, float32
 
 
 @dataclass(frozen=True)
@@ -33,37 +24,11 @@ class Resolved:
 
 
 def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
-    """Finds the component of an entry and checks its settings.
-
-    Raises:
-        PluginError: the component does not exist or cannot be imported.
-        RegistryError: its settings are wrong.
-    """
-    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
-    component = str(entry.scorer or entry.reranker)
+    """Finds the component of an entry and checks its settings. Raises PluginError: the component does not exist or
+    cannot be imported; RegistryError: its settings are wrong."""
+    kind, component = entry.component
     settings = checked_settings(plugins, kind, component, entry.settings, f"reranker {name!r}: settings")
     return Resolved(name, entry, plugins.load(kind, component), settings, plugins.get(kind, component))
-
-
-def check_entry(plugins: Plugins, name: str, entry: RerankerEntry) -> None:
-    """Checks all of an entry that can be checked without loading anything heavy.
-
-    Raises:
-        PluginError: a component does not exist, or its trainer is for another scorer.
-        RegistryError: settings that its components' registrations name a class of are wrong.
-    """
-    kind: Kind = "scorer" if entry.scorer is not None else "reranker"
-    component = str(entry.scorer or entry.reranker)
-    asked: list[tuple[Kind, str, dict[str, Any], str]] = [(kind, component, entry.settings, "settings")]
-    if entry.trainer is not None:
-        asked.append(("trainer", entry.trainer, entry.training, "training"))
-        trains = plugins.get("trainer", entry.trainer).component.trains
-        if trains and not plugins.get(kind, component).called(trains):
-            raise PluginError(f"reranker {name!r}: trainer {entry.trainer!r} trains {trains!r}, not {component!r}")
-    for of_kind, called, values, section in asked:
-        where = f"reranker {name!r}: {section}"
-        if plugins.settings(of_kind, called) is not None:
-            checked_settings(plugins, of_kind, called, values, where)
 
 
 def checked_settings(plugins: Plugins, kind: Kind, name: str, values: dict[str, Any], where: str) -> Settings:
@@ -75,31 +40,9 @@ def checked_settings(plugins: Plugins, kind: Kind, name: str, values: dict[str, 
         return settings
 
 
-def weights_of(settings: Settings) -> str:
-    """`settings.weights()`: the hash of the weights that they name.
-
-    Raises:
-        PluginError: it broke, or gave no text.
-    """
-    where = f"{target_name(type(settings))}.weights()"
-    with plugin_code(where):
-        found: object = settings.weights()
-    if not isinstance(found, str):
-        raise PluginError(f"{where} gave {type(found).__name__}, not text")
-    return found
-
-
-def target_name(target: Any) -> str:
-    """A component's class as its registration spells it: `module:Class`."""
-    return f"{target.__module__}:{target.__qualname__}"
-
-
 def settings_model(plugins: Plugins, kind: Kind, name: str) -> type[Settings]:
-    """What a component takes as settings: what its registration names, or else its class's own `Settings`.
-
-    Raises:
-        PluginError: they are of another kind than this package's.
-    """
+    """What a component takes as settings: what its registration names, or else its class's own `Settings`, which must
+    be a subclass of `rr.Settings`."""
     declared = plugins.settings(kind, name)
     if declared is not None:
         return declared
@@ -110,104 +53,6 @@ def settings_model(plugins: Plugins, kind: Kind, name: str) -> type[Settings]:
     return model
 
 
-def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
-    """Loads the component, and wraps a scorer into the generic reranker that fits it.
-
-    Raises:
-        PluginError: construction broke (its cause is chained), or the entry asks of the scorer what it cannot take.
-    """
-    component, entry = load_component(resolved, checkpoint), resolved.entry
-    if entry.reranker is not None:
-        reranker: Reranker = Checked(component)
-    else:
-        reranker = compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
-    if reranker.info.state == "trained" and checkpoint is None and not weights_of(resolved.settings):
-        raise PluginError(
-            f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "
-            "weights: correct info.state, or let Settings.weights() return their hash"
-        )
-    return reranker
-
-
-def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
-    """The entry's own scorer or reranker, with nothing around it but the border to a plugin's code.
-
-    Raises:
-        PluginError: construction broke (its cause is chained), or made nothing that scores or reranks.
-    """
-    with plugin_code(f"reranker {resolved.name!r} cannot be loaded"):
-        component = Isolated(resolved.target(resolved.settings, checkpoint))
-        method = "score" if resolved.entry.scorer is not None else "rerank"
-        if not callable(getattr(component, method, None)):
-            raise PluginError(f"reranker {resolved.name!r}: {target_name(resolved.target)} has no method {method!r}")
-    component.info  # noqa: B018 - now, for nothing that it says can be told without it
-    return component
-
-
-class Isolated:
-    """A plugin's component, whose `info` and `export` run as plugin code. Its `score` and `rerank` run as such where
-    their answers are checked: `rr.rerank.sort.score_all` and `Checked`."""
-
-    def __init__(self, component: Any) -> None:
-        self._component = component
-
-    @property
-    def info(self) -> ModelInfo:
-        where = f"{target_name(type(self._component))}.info"
-        with plugin_code(where):
-            found: object = self._component.info
-        return checked_info(found, where)
-
-    def export(self, out: Path) -> None:
-        with plugin_code(f"{target_name(type(self._component))}.export"):
-            self._component.export(out)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._component, name)
-
-
-class Checked:
-    """A plugin's own reranker behind the same gate as everyone's scores."""
-
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker = reranker
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._reranker.info
-
-    def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        # the whole of it: an answer may be computed as it is read
-        with plugin_code("rerank failed", shown=requests):
-            answer = self._reranker.rerank(list(requests))  # a list that it may empty
-            rankings = one_each(answer, len(requests), "reranker", "rankings for")
-            return [self._checked(request, ranking) for request, ranking in zip(requests, rankings, strict=True)]
-
-    def _checked(self, request: Request, ranking: Ranking) -> Ranking:
-        if not isinstance(ranking, Ranking):
-            raise ScoringError(
-                f"query {request.query.id!r}: the reranker answered {type(ranking).__name__}, not Ranking"
-            )
-        if ranking.query.id != request.query.id:
-            raise ScoringError(
-                f"query {request.query.id!r}: the reranker answered query {ranking.query.id!r} in its place"
-            )
-        ranked = [item.document.id for item in ranking.items]
-        asked = {document.id for document in request.candidates}
-        if len(set(ranked)) != len(ranked) or set(ranked) != asked:
-            raise ScoringError(
-                f"query {request.query.id!r}: the ranking holds {len(ranked)} documents ({len(set(ranked))} distinct, "
-                f"{len(set(ranked) & asked)} of them candidates) for {len(asked)} candidates; rank each once"
-            )
-        scores, keys = ranking.scores, ranking.run
-        values = tuple(scores[document.id] for document in request.candidates)
-        within_scale(request, values, self.info)
-        ranked_by = None if keys == scores else tuple(keys[document.id] for document in request.candidates)
-        answer = checked_scores(request, Scores(values, ranking.diagnostics, ranked_by))
-        held = float32(keys[id_] for id_ in ranked)
-        if any(later > earlier for earlier, later in pairwise(held)):
-            raise ScoringError(
-                f"query {request.query.id!r}: the ranking's documents are not in the order of their scores; "
-                "higher is better, best first"
-            )
-        return Ranking.from_scores(request, with_ties(answer))
+def target_name(target: Any) -> str:
+    """A component's class as its registration spells it: `module:Class`."""
+    return f"{target.__module__}:{target.__qualname__}"

@@ -1,97 +1,25 @@
-"""The schema of registry.yaml: what its keys are, and what its names resolve to."""
+"""registry.yaml: what its keys are, what its names resolve to, and how it is read."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rr.errors import RegistryError, nearest
-from rr.measures.metrics import metric
-from rr.registry.names import Name, told_apart
-from rr.registry.validation import validated
-from rr.types import Beyond, Permutation, Protocol, Unfilled
+from rr.registry.validation import ModelT, Name, told_apart, validated
+from rr.spec import Kind
+from rr.types import Beyond, Permutation
 
 T = TypeVar("T")
+MAX_VALUES = 100_000  # with aliases written out: ten that each name the one before ten times are ten billion
 
 
 class Section(BaseModel):
     """Base of every part of the file: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SplitPlan(Section):
-    """How queries are dealt out where the source does not do it itself; the rest is the train split."""
-
-    dev: float = Field(0.1, gt=0, lt=1)
-    test: float = Field(0.3, gt=0, lt=1)
-    seed: int = 13
-    max_train: int | None = Field(None, gt=0)
-    max_dev: int | None = Field(None, gt=0)
-    max_test: int | None = Field(None, gt=0)
-
-    @model_validator(mode="after")
-    def _leaves_a_train_split(self) -> SplitPlan:
-        if self.dev + self.test >= 1:
-            raise ValueError("dev + test must stay below 1, or nothing is left to train on")
-        return self
-
-
-class CandidatePlan(Section):
-    """Which documents every reranker gets for a query."""
-
-    retriever: str = "bm25"
-    options: dict[str, Any] = {}
-    depth: int = Field(20, gt=0)
-    protocol: Protocol = "end-to-end"
-    seed: int = 13
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_spelling(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "fold_accents" in values and "options" not in values:
-            return {
-                **{k: v for k, v in values.items() if k != "fold_accents"},
-                "options": {"fold_accents": values["fold_accents"]},
-            }
-        return values
-
-
-class DatasetEntry(Section):
-    """One data set of a suite."""
-
-    reader: str
-    options: dict[str, Any] = {}
-    unfilled: Unfilled = "skip"
-    split: SplitPlan = SplitPlan.model_validate({})
-    candidates: CandidatePlan = CandidatePlan.model_validate({})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older_spelling(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "generator" in values and "reader" not in values:
-            return {"reader" if key == "generator" else key: value for key, value in values.items()}
-        return values
-
-
-class Suite(Section):
-    """Data sets that are benched together, with the same metrics; the first metric leads."""
-
-    metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
-    baseline: str = "first-stage"
-    oracle_baseline: str = "random"
-    datasets: dict[Name, DatasetEntry]
-
-    @field_validator("metrics")
-    @classmethod
-    def _metrics_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            try:
-                metric(name)
-            except RegistryError as error:
-                raise ValueError(str(error)) from error
-        return names
 
 
 class RerankerEntry(Section):
@@ -110,8 +38,13 @@ class RerankerEntry(Section):
     permutations: int = Field(1, gt=0, le=1000)
     permutation: Permutation = "cyclic"
 
+    @property
+    def component(self) -> tuple[Kind, str]:
+        """What it names: its kind and its name."""
+        return ("scorer", self.scorer) if self.scorer is not None else ("reranker", str(self.reranker))
+
     @model_validator(mode="after")
-    def _consistent(self) -> RerankerEntry:
+    def _consistent(self) -> "RerankerEntry":
         if (self.scorer is None) == (self.reranker is None):
             raise ValueError("give exactly one of 'scorer' and 'reranker'")
         if self.trainer is not None and self.scorer is None:
@@ -127,12 +60,9 @@ class RerankerEntry(Section):
             raise ValueError(f"{min(asked)!r} goes with a 'scorer'; a reranker of its own decides what it shows")
         return self
 
-    def overridden(self, values: dict[str, Any], where: str) -> RerankerEntry:
-        """This entry with other values laid over it; nested keys are merged.
-
-        Raises:
-            RegistryError: the result is no valid entry; `where` says whose values they are.
-        """
+    def overridden(self, values: dict[str, Any], where: str) -> "RerankerEntry":
+        """This entry with other values laid over it; nested keys are merged. Raises RegistryError where the result is
+        no valid entry; `where` says whose values they are."""
         return validated(RerankerEntry, _merge(self.model_dump(exclude_unset=True), values), where)
 
 
@@ -145,76 +75,43 @@ class Profile(Section):
 
 
 class Registry(Section):
+    """The rerankers by name, and what profiles change of them. The suites are the evaluator's: `rr_bench.registry`."""
+
     version: Literal[1]
     default_profile: str = "embedded"
     profiles: dict[Name, Profile]
-    suites: dict[Name, Suite]
+    suites: dict[Name, Any]
     rerankers: dict[Name, RerankerEntry]
 
     def profile(self, name: str | None = None) -> Profile:
-        return _pick(self.profiles, name or self.default_profile, "profile")
+        return pick(self.profiles, name or self.default_profile, "profile")
 
-    def suite(self, name: str) -> Suite:
-        return _pick(self.suites, name, "suite")
-
-    def reranker(self, name: str, profile: str | None = None) -> RerankerEntry:
+    def reranker(self, name: str, profile: str | None = None) -> "RerankerEntry":
         """The entry called `name`, with the profile's overrides laid over it."""
-        entry = _pick(self.rerankers, name, "reranker")
+        entry, profile = pick(self.rerankers, name, "reranker"), profile or self.default_profile
         overrides = self.profile(profile).overrides.get(name)
-        if not overrides:
-            return entry
-        return entry.overridden(overrides, f"profile override of {name!r}")
-
-    def dataset(self, name: str) -> DatasetEntry:
-        return _pick(
-            {key: entry for suite in self.suites.values() for key, entry in suite.datasets.items()},
-            name,
-            "data set",
-        )
+        return entry.overridden(overrides, f"profile {profile!r}: profile override of {name!r}") if overrides else entry
 
     @model_validator(mode="after")
-    def _names_resolve(self) -> Registry:
+    def _names_resolve(self) -> "Registry":
         if self.default_profile not in self.profiles:
-            raise ValueError(
-                f"default_profile {self.default_profile!r} is not a profile"
-                + nearest(self.default_profile, list(self.profiles))
-            )
+            near = nearest(self.default_profile, list(self.profiles))
+            raise ValueError(f"default_profile {self.default_profile!r} is not a profile{near}")
         for name, profile in self.profiles.items():
-            if profile.suite not in self.suites:
-                raise ValueError(
-                    f"profile {name!r} names suite {profile.suite!r}, which does not exist"
-                    + nearest(profile.suite, list(self.suites))
-                )
-            for used in [*(profile.rerankers or ()), *profile.overrides]:
-                if used not in self.rerankers:
-                    raise ValueError(
-                        f"profile {name!r} names reranker {used!r}, which does not exist"
-                        + nearest(used, list(self.rerankers))
-                    )
+            must_exist([profile.suite], self.suites, f"profile {name!r} names suite")
+            used = [*(profile.rerankers or ()), *profile.overrides]
+            must_exist(used, self.rerankers, f"profile {name!r} names reranker")
             for overridden in profile.overrides:
-                try:
-                    self.reranker(overridden, name)
-                except RegistryError as error:
-                    raise ValueError(f"profile {name!r}: {error}") from error
-        seen: dict[str, str] = {}
-        for suite_name, suite in self.suites.items():
-            # a default may be missing: the table then says that there is no Δ, and why
-            for key in sorted({"baseline", "oracle_baseline"} & suite.model_fields_set):
-                named = getattr(suite, key)
-                if named not in self.rerankers:
-                    raise ValueError(
-                        f"suite {suite_name!r} names {key} {named!r}, which does not exist"
-                        + nearest(named, list(self.rerankers))
-                    )
-            for dataset in suite.datasets:
-                if dataset in seen:
-                    raise ValueError(
-                        f"data set {dataset!r} stands in suites {seen[dataset]!r} and {suite_name!r}; rename one"
-                    )
-                seen[dataset] = suite_name
-        for names in (self.profiles, self.suites, self.rerankers, seen):
+                self.reranker(overridden, name)
+        for names in (self.profiles, self.suites, self.rerankers):
             told_apart(list(names))
         return self
+
+
+def must_exist(names: Iterable[str], table: dict[str, Any], what: str) -> None:
+    for name in names:
+        if name not in table:
+            raise ValueError(f"{what} {name!r}, which does not exist{nearest(name, list(table))}")
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -225,7 +122,75 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _pick(table: dict[str, T], name: str, what: str) -> T:
+def pick(table: dict[str, T], name: str, what: str) -> T:
     if name not in table:
         raise RegistryError(f"no {what} is called {name!r}{nearest(name, list(table))}")
     return table[name]
+
+
+def read_registry(source: Path, model: type[ModelT]) -> ModelT:
+    """Reads and checks the registry. Raises RegistryError: one line with file, place, what is wrong and the nearest
+    valid name."""
+    try:
+        content = read_yaml(source.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{source}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
+        raise RegistryError(f"{source}{line}: {error.problem}{mend}") from error
+    except ValueError as error:
+        raise RegistryError(f"{source}: {error}") from error
+    if not isinstance(content, dict):
+        raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
+    return validated(model, content, str(source))
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says. A key that comes twice in a mapping is an error. Raises yaml.MarkedYAMLError: it is
+    malformed; with the line; ValueError: it cannot be read; in one line."""
+    try:
+        loader = _UniqueKeyLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > MAX_VALUES:
+            raise ValueError(f"its aliases stand for more than {MAX_VALUES:,} values; write less with them")
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError:
+        raise
+    except RecursionError as error:
+        raise ValueError("nested too deep; flatten it") from error
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+        # PyYAML lets the errors of a value's own parser through (`2024-13-01` is no date, `!!int x` no number)
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values it stands for with its aliases written out; a ValueError where it stands for itself."""
+    if id(node) not in known:
+        known[id(node)] = 0  # until it is counted
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_size(one, known) for one in inner)
+    if known[id(node)] == 0:
+        raise ValueError(f"line {node.start_mark.line + 1}: an alias stands within what it stands for; write it out")
+    return known[id(node)]
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe loading that does not let a second key of the same name replace the first in silence."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line, problem = key.start_mark.line + 1, ""
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key must be a single word or text"
+            elif key.value in seen and key.value != "<<":
+                problem = f"{key.value!r} stands here and on line {seen[key.value]}; rename one"
+            if problem:
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            seen[key.value] = line
+        return node

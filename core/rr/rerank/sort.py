@@ -1,76 +1,143 @@
-"""Score every candidate once and sort."""
+"""Score and sort. Where more candidates come than fit, the scorer is shown parts of a request, in turns: by a window
+that slides from the back of the list to its front (Sun et al. 2023, "Is ChatGPT Good at Search?", section 3.2), or in
+one tournament (kin: Chen et al. 2024, "TourRank", arXiv:2406.11678, with several)."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Any
 
-from rr.border import plugin_code
-from rr.errors import ScoringError
 from rr.protocols import ModelInfo, Scorer
-from rr.rerank.gate import within_scale
-from rr.types import Ranking, Request, Scores, checked_scores, float32, lost_in_32_bits
+from rr.rerank.gate import score_all
+from rr.types import Document, Ranking, Request, Scores
+
+Turns = Generator[list[list[Document]], list[list[Document]], list[Document]]
+"""Yields the parts to be scored in a turn, is sent each of them sorted, best first, and returns all documents in their
+final order."""
 
 
 class Sort:
-    """For scorers into which all candidates fit."""
+    """Every candidate is scored once, where any number fits. In the subclasses a request of more than `size` is shown
+    in parts; what comes of it is an order only: its scores are n, n-1, …, 1, its diagnostics the means over the calls,
+    and `diagnostic`, which is 1. All parts of all requests that are due in a turn go to the scorer together."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    diagnostic = ""
+
+    def __init__(self, scorer: Scorer, size: int | None = None) -> None:
+        self._scorer, self._size = scorer, size
 
     @property
     def info(self) -> ModelInfo:
-        return self._scorer.info
+        return replace(self._scorer.info, max_candidates=None)
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        return [
-            Ranking.from_scores(request, scores)
-            for request, scores in zip(requests, score_all(self._scorer, requests), strict=True)
-        ]
+        fits = [self._size is None or len(request.candidates) <= self._size for request in requests]
+        fitting = [request for request, fit in zip(requests, fits, strict=True) if fit]
+        whole = iter(list(map(Ranking.from_scores, fitting, score_all(self._scorer, fitting))))
+        parted = iter(self._in_parts([request for request, fit in zip(requests, fits, strict=True) if not fit]))
+        return [next(whole) if fit else next(parted) for fit in fits]
+
+    def _turns(self, documents: list[Document], size: int) -> Turns:
+        """How one request's documents, given in the first stage's order, are shown."""
+        raise NotImplementedError
+
+    def _in_parts(self, requests: Sequence[Request]) -> list[Ranking]:
+        calls: list[list[Scores]] = [[] for _ in requests]
+        # best first; as given, which in a bench is a seeded random order, where no first stage is shown
+        shown = [_sorted(r, r.first_stage) if r.first_stage else list(r.candidates) for r in requests]
+        turns = [self._turns(documents, self._size or 0) for documents in shown]
+        due = {index: next(turn) for index, turn in enumerate(turns)}
+        orders: dict[int, list[Document]] = {}
+        while due:
+            shown = [(index, _part(requests[index], part)) for index, parts in due.items() for part in parts]
+            answers = score_all(self._scorer, [part for _, part in shown])
+            for (index, _), answer in zip(shown, answers, strict=True):
+                calls[index].append(answer)
+            answered = iter([_sorted(part, answer) for (_, part), answer in zip(shown, answers, strict=True)])
+            for index, parts in list(due.items()):
+                try:
+                    due[index] = turns[index].send([next(answered) for _ in parts])
+                except StopIteration as ended:
+                    orders[index] = ended.value
+                    del due[index]
+        return [self._ranking(request, orders[i], calls[i]) for i, request in enumerate(requests)]
+
+    def _ranking(self, request: Request, order: Sequence[Document], calls: Sequence[Scores]) -> Ranking:
+        position = {document.id: place for place, document in enumerate(order)}
+        ranks = tuple(float(len(order) - position[document.id]) for document in request.candidates)
+        names = {name for call in calls for name in call.diagnostics}
+        means = {name: sum(call.diagnostics.get(name, 0.0) for call in calls) / len(calls) for name in names}
+        return Ranking.from_scores(request, Scores(ranks, {**means, self.diagnostic: 1.0}))
 
 
-def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
-    """Checked scores for every request; the scorer never sees an empty candidate list.
+class Window(Sort):
+    """Sorts the last `size` candidates of the first stage's order, moves `stride` places towards the front, and so on:
+    the front is refined last, and the best of each window are carried into the next. The last window always starts at
+    the front, so every candidate is scored at least once whatever the lengths. With a perfect scorer the top size -
+    stride, which is what two windows share, are exactly right. Costs ceil((n - size) / stride) + 1 calls a request, one
+    after the other. `stride` is above 0 and below `size`."""
 
-    Raises:
-        ScoringError: not one answer a request, or an answer that cannot be ranked.
-    """
-    asked = [request for request in requests if request.candidates]
-    # the whole of it: an answer may be computed as it is read
-    with plugin_code("score failed", shown=asked):
-        given = scorer.score(list(asked)) if asked else ()  # a list that it may empty
-        answers = one_each(given, len(asked), "scorer", "answers to")
-        found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
-    info = scorer.info
-    for request, scores in zip(asked, found, strict=True):
-        within_scale(request, scores.values, info)
-    checked = iter(map(with_ties, found))
-    return [next(checked) if request.candidates else Scores(()) for request in requests]
+    diagnostic = "windowed"
 
+    def __init__(self, scorer: Scorer, size: int, stride: int) -> None:
+        if not 0 < stride < size:
+            raise ValueError(f"stride {stride} must be above 0 and below the window's size {size}, to carry something")
+        super().__init__(scorer, size)
+        self._stride = stride
 
-def one_each(given: object, count: int, who: str, what: str) -> list[Any]:
-    """What a plugin gave for `count` requests, read no further than it takes to see that there are too many.
-
-    Raises:
-        ScoringError: it is no sequence, or one of another length.
-    """
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise ScoringError(f"the {who} gave {type(given).__name__}, not a list of {what.split()[0]}")
-    items = list(islice(given, count + 1))  # which may have no end
-    if len(items) != count:
-        found = len(given) if isinstance(given, Sized) else len(items) if len(items) < count else f"more than {count}"
-        raise ScoringError(f"the {who} gave {found} {what} {count} requests")
-    return items
+    def _turns(self, documents: list[Document], size: int) -> Turns:
+        for start in window_starts(len(documents), size, self._stride):
+            span = slice(start, start + size)
+            (documents[span],) = yield [documents[span]]
+        return documents
 
 
-def with_ties(scores: Scores) -> Scores:
-    """The scores with diagnostics of their ties: `tied`, 1 where two candidates have the same score as 32-bit floats;
-    `constant`, 1 where all have; and, where it happened, `lost_in_32_bits`, 1: some of those are different numbers.
-    Taken from what the scorer said, before windows make an order of it."""
-    distinct = len(set(float32(scores.keys)))
-    tied = {"tied": float(distinct < len(scores.keys)), "constant": float(distinct == 1 < len(scores.keys))}
-    if lost_in_32_bits(scores.keys):
-        tied["lost_in_32_bits"] = 1.0
-    return replace(scores, diagnostics={**scores.diagnostics, **tied})
+def window_starts(length: int, size: int, stride: int) -> list[int]:
+    """Where each window starts, back to front; the last is always 0."""
+    return [*range(max(length - size, 0), 0, -stride), 0]
+
+
+class Tournament(Sort):
+    """Rounds: those who remain are dealt, like cards in the first stage's order, into as few groups of at most `size`,
+    2 or more, as there can be, as equal as possible. The best size // 2 of each group advance. Once all who remain fit
+    into one group, that final is scored and sorted. Who is eliminated later ranks above who is eliminated earlier; in
+    one round the place in the group decides, then the first stage's order.
+
+    With a perfect scorer (one total order, whoever is shown) the top h = size // 2 are exactly right: a document of
+    global rank r ≤ h has r - 1 < h better ones in all, so fewer than h in its group, and advances; in the final, the
+    top h are sorted among themselves and above everyone else there.
+
+    It ends: m > size documents make g = ceil(m / size) < m / size + 1 groups, and at most g · size / 2 < (m + size) / 2
+    < m advance. Every document is scored at least once: it is eliminated in a group that was scored, or stands in the
+    final. A group of h or fewer advances whole, and is not scored: nothing would follow from it."""
+
+    diagnostic = "tournament"
+
+    def __init__(self, scorer: Scorer, size: int) -> None:
+        if size < 2:
+            raise ValueError(f"groups of {size} compare nothing; a tournament's size must be 2 or more")
+        super().__init__(scorer, size)
+
+    def _turns(self, documents: list[Document], size: int) -> Turns:
+        half = size // 2
+        remaining, eliminated = documents, list[Document]()
+        while len(remaining) > size:
+            count = -(-len(remaining) // size)
+            groups = [remaining[number::count] for number in range(count)]
+            played = yield [group for group in groups if len(group) > half]
+            place = {document.id: place for group in played for place, document in enumerate(group)}
+            beaten = [document for document in remaining if place.get(document.id, 0) >= half]
+            eliminated = sorted(beaten, key=lambda one: place[one.id]) + eliminated
+            remaining = [document for document in remaining if place.get(document.id, 0) < half]
+        (final,) = yield [remaining]
+        return final + eliminated
+
+
+def _part(request: Request, documents: Sequence[Document]) -> Request:
+    """The request for some of its candidates, with their first-stage scores where it has any."""
+    if request.first_stage is None:
+        return Request(request.query, tuple(documents))
+    scores = {d.id: score for d, score in zip(request.candidates, request.first_stage, strict=True)}
+    return Request(request.query, tuple(documents), tuple(scores[document.id] for document in documents))
+
+
+def _sorted(request: Request, scores: Scores | Sequence[float]) -> list[Document]:
+    return [item.document for item in Ranking.from_scores(request, scores).items]

@@ -1,15 +1,10 @@
 """Negatives to train on. They come from the split that is trained on, and are never judged relevant, nor equal in text
-to what is (`rr.data.equal`), be it under another id or for a query that asks the same."""
-
-from __future__ import annotations
+to what is (`rr.data.folded`), be it under another id or for a query that asks the same."""
 
 import random
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Collection, Mapping
 
-from rr.data.equal import equal_queries, folded
-from rr.types import Dataset, HardNegative, trec_order
+from rr.types import Dataset, HardNegative, folded, trec_order
 
 
 def hard_negatives(
@@ -18,12 +13,15 @@ def hard_negatives(
     """The query's hardest non-relevant documents, hardest first: those that the data set names, with their types and
     weights, then the best by `scores` (document id → score; None: the first stage's) with weight 1. No text comes
     twice. `top_k` in all at the most."""
-    if scores is None:
-        scores = first_stage_scores(dataset, query_id)
+    scores = first_stage_scores(dataset, query_id) if scores is None else scores
     given = {negative.document_id: negative for negative in dataset.hard_negatives.get(query_id, ())}
     order = [*given, *(id_ for id_ in trec_order(scores) if id_ not in given)]
-    ids = _negatives(dataset, query_id, order)[:top_k]
-    return [given.get(id_) or HardNegative(id_) for id_ in ids]
+    excluded = answers(dataset, query_id)
+    by_text: dict[str, str] = {}
+    for id_ in order:
+        by_text.setdefault(folded(dataset.documents[id_].content), id_)
+    ids = [id_ for text, id_ in by_text.items() if text not in excluded]
+    return [given.get(id_) or HardNegative(id_) for id_ in ids[:top_k]]
 
 
 def random_negatives(
@@ -49,43 +47,10 @@ def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
     return dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
 
 
-def _negatives(dataset: Dataset, query_id: str, ids: Iterable[str]) -> list[str]:
-    """The first of `ids` with each text that is not excluded."""
-    excluded = answers(dataset, query_id)
-    by_text: dict[str, str] = {}
-    for id_ in ids:
-        by_text.setdefault(folded(dataset.documents[id_].content), id_)
-    return [id_ for text, id_ in by_text.items() if text not in excluded]
-
-
 def answers(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:
     """The folded texts that are no negatives of the query: of what is relevant to it, or to a query that asks the same
     (which a model could not tell from it), of its history, and of `without`."""
     query = dataset.queries[query_id]
     history = {folded(document.content) for document in query.history}
-    relevant = {id_ for other in _asking_the_same(_Same(dataset))[query_id] for id_ in dataset.relevant(other)}
+    relevant = {id_ for other in dataset.asking_the_same[query_id] for id_ in dataset.relevant(other)}
     return history | {folded(dataset.documents[id_].content) for id_ in (*relevant, *without)}
-
-
-@dataclass(frozen=True, eq=False)
-class _Same:
-    """A data set, equal to itself alone: so that a cache can be keyed by it."""
-
-    dataset: Dataset
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.dataset is self.dataset
-
-    def __hash__(self) -> int:
-        return id(self.dataset)
-
-
-@lru_cache(maxsize=2)
-def _asking_the_same(same: _Same) -> dict[str, list[str]]:
-    """Query id → the judged queries that ask the same, itself among them."""
-    equal = equal_queries(same.dataset.queries.values())
-    judged: dict[str, list[str]] = {first: [] for first in equal.values()}
-    for query_id, first in equal.items():
-        if query_id in same.dataset.qrels:
-            judged[first].append(query_id)
-    return {query_id: judged[first] for query_id, first in equal.items()}

@@ -1,7 +1,5 @@
 """Which of several processes this one is, as `accelerate launch` and `torchrun` number them; else the only one."""
 
-from __future__ import annotations
-
 import os
 
 

@@ -1,23 +1,17 @@
 """The one figure by which trainers select: a ranking metric of the dev split, on its frozen candidates."""
 
-from __future__ import annotations
-
 from rr.errors import DataError
-from rr.measures.metrics import evaluate, metric
-from rr.measures.population import population
+from rr.measures import evaluate, metric, population
 from rr.protocols import Scorer
-from rr.rerank.compose import compose
+from rr.rerank import compose
 from rr.types import Dataset
 
 DEV_METRIC = "nDCG@10"
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = DEV_METRIC) -> float:
-    """The mean of the metric over the split's queries, those of its population if it names one.
-
-    Raises:
-        DataError: the split is empty.
-    """
+    """The mean of the metric over the split's queries, those of its population if it names one. Raises DataError: the
+    split is empty."""
     if not dataset.splits[split]:
         raise DataError(f"data set {dataset.name!r} has no {split} queries; give it more queries that differ")
     measure = metric(name)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rr.border import Border
-from rr.errors import RerankError
+from rr.border import Border, Passing
 from rr.types import Request
 from rr_bench.border.isolation import plugin_code
 from rr_bench.border.patience import in_time, limit
@@ -21,12 +20,7 @@ class Guarded(Border):
     an import up that never ends."""
 
     @contextmanager
-    def code(
-        self,
-        what: str,
-        passing: type[BaseException] | tuple[type[BaseException], ...] = RerankError,
-        shown: Iterable[Request] = (),
-    ) -> Iterator[None]:
+    def code(self, what: str, passing: Passing, shown: Iterable[Request]) -> Iterator[None]:
         with untouched(shown), plugin_code(what, passing):
             yield
 

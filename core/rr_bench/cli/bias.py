@@ -36,15 +36,16 @@ def bias(
     from rr.errors import RerankError
     from rr.files import write_atomic
     from rr.registry.plugins import installed_plugins
-    from rr.registry.reading import load_registry
-    from rr.registry.resolve import load_component, resolve
+    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry, with_checkpoint
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
     from rr_bench.data.view import shown
     from rr_bench.evaluate.bench import weights_from
     from rr_bench.evaluate.position import position_bias
+    from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
+    from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
     from rr_bench.train.training import entry_checkpoint
 

@@ -21,8 +21,8 @@ def list_datasets(registry: RegistryOption = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from rr.registry.reading import load_registry
     from rr_bench.cli.options import console
+    from rr_bench.registry import load_registry
     from rr_bench.report.escape import terminal
 
     table = Table("data set", "suite", "reader", "candidates")
@@ -40,9 +40,9 @@ def show(
     registry: RegistryOption = None,
 ) -> None:
     """Show sizes, splits, candidates, recall ceiling, notes and a sample of a data set."""
-    from rr.registry.reading import load_registry
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
+    from rr_bench.registry import load_registry
 
     dataset = load_dataset(name, load_registry(registry).dataset(name), RichProgress())
     tell(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")

@@ -23,10 +23,11 @@ def export(
     from rr.files import atomic_folder
     from rr.protocols import Exports
     from rr.registry.plugins import installed_plugins
-    from rr.registry.reading import load_registry
-    from rr.registry.resolve import load_component, resolve
+    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
+    from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
+    from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import open_checkpoint
 
     new_path(out, "folder", (checkpoint,))

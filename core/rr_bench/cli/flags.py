@@ -12,9 +12,8 @@ from rr.border import plugin_code
 from rr.errors import RerankError, nearest
 from rr.protocols import Settings
 from rr.registry.plugins import Plugins
-from rr.registry.reading import read_yaml
 from rr.registry.resolve import settings_model
-from rr.registry.schema import RerankerEntry
+from rr.registry.schema import RerankerEntry, read_yaml
 
 ALONE = object()
 """The value of a flag that stands without one."""

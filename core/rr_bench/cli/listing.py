@@ -24,9 +24,9 @@ def list_rerankers(
 ) -> None:
     """List every reranker by name, and every plugin that failed. Exit code 1 if one did."""
     from rr.registry.plugins import installed_plugins
-    from rr.registry.reading import load_registry
     from rr_bench.cli.options import console
     from rr_bench.inventory import inventory
+    from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text, terminal
 
     plugins = installed_plugins()
@@ -77,10 +77,11 @@ def info(
 
     from rr.errors import RerankError
     from rr.registry.plugins import installed_plugins
-    from rr.registry.reading import load_registry
-    from rr.registry.resolve import load_component, resolve
+    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
     from rr_bench.evaluate.verify import reference_of
+    from rr_bench.loading import load_component
+    from rr_bench.registry import load_registry
     from rr_bench.train.trainers import training_settings
 
     if not verify and (dataset is not None or checkpoint is not None):

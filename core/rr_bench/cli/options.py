@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rr.progress import Progress
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -65,7 +67,7 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=PLAIN_WIDTH)
 
 
-class RichProgress:
+class RichProgress(Progress):
     """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task. Of several
     processes that train together the first one shows them."""
 
@@ -80,14 +82,15 @@ class RichProgress:
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
         import time
 
-        from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich import progress
 
         from rr_bench.report.escape import terminal
 
         description, started = terminal(description), time.perf_counter()
         if self._console.is_terminal:
-            columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn())
-            with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as bars:
+            text = progress.TextColumn("{task.description}", markup=False)
+            columns = (progress.SpinnerColumn(), text, progress.MofNCompleteColumn(), progress.TimeElapsedColumn())
+            with progress.Progress(*columns, console=self._console, transient=True) as bars:
                 bar = bars.add_task(description, total=total)
                 yield lambda units: bars.advance(bar, units)
         else:

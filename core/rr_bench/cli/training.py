@@ -41,14 +41,15 @@ def train(
     from rr.errors import RerankError
     from rr.protocols import DEV_METRICS
     from rr.registry.plugins import installed_plugins
-    from rr.registry.reading import load_registry
-    from rr.registry.resolve import load_component, resolve
+    from rr.registry.resolve import resolve
     from rr.training.processes import rank
     from rr_bench.cli.config import with_config
     from rr_bench.cli.flags import with_flags
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
+    from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
+    from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import RECORD
     from rr_bench.train.training import train as train_checkpoint
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
+from rr.data import folded
 from rr.data.collection import Collection
-from rr.data.equal import equal_documents, folded
-from rr.types import Dataset
+from rr.types import Dataset, Document
 
 CROWDED = 10
 """Queries at the least that a document is relevant to before that is called many."""
@@ -66,3 +67,11 @@ def copy_notes(dataset: Dataset) -> list[str]:
     if known:
         notes.append(f"{known} test queries have a relevant text that train has as relevant too, under another id")
     return notes
+
+
+def equal_documents(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    """Folded text → ids, of the texts that several documents have; blank ones are not among them."""
+    ids: dict[str, list[str]] = {}
+    for document in documents:
+        ids.setdefault(folded(document.content), []).append(document.id)
+    return {text: tuple(found) for text, found in ids.items() if text and len(found) > 1}

@@ -16,7 +16,6 @@ from rr.progress import SILENT, Progress
 from rr.protocols import Retriever
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import checked_settings
-from rr.registry.schema import DatasetEntry
 from rr.spec import Kind
 from rr.types import Dataset
 from rr_bench.code import room_fingerprint
@@ -25,6 +24,7 @@ from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.unfilled import without_unfilled
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.outputs import as_file_name
+from rr_bench.registry import DatasetEntry
 
 
 def load_dataset(
@@ -114,7 +114,10 @@ def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any],
     """A reader or retriever with its checked settings, and the key of what it computes."""
     target = plugins.load(kind, name)
     settings = checked_settings(plugins, kind, name, options, where)
-    key = [settings_key(settings), component_key(target, plugins.get(kind, name), engines_of(settings))]
+    key = [
+        settings_key(settings, files=kind != "reader"),
+        component_key(target, plugins.get(kind, name), engines_of(settings)),
+    ]
     with plugin_code(f"{kind} {name!r} cannot be made"):
         return target(settings), key
 

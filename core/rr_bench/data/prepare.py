@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from rr.border import plugin_code
+from rr.data import equal_queries
 from rr.data.collection import Collection
-from rr.data.equal import equal_queries
 from rr.errors import DataError
 from rr.files import fingerprint
 from rr.progress import SILENT, Progress
 from rr.protocols import Corpus, Retriever
-from rr.registry.schema import CandidatePlan, SplitPlan
 from rr.types import Dataset, lost_in_32_bits, trec_order
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, united_groups
+from rr_bench.registry import CandidatePlan, SplitPlan
 
 
 def prepare(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from rr.data.collection import SPLITS, Collection
-from rr.data.equal import equal_queries
-from rr.data.splits import deal, members
+from rr.data import equal_queries
+from rr.data.collection import SPLITS, Collection, deal, members
 from rr.errors import DataError
-from rr.registry.schema import SplitPlan
+from rr_bench.registry import SplitPlan
 
 
 def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:

@@ -10,8 +10,8 @@ from collections.abc import Collection as Ids
 from dataclasses import replace
 from typing import TypeVar
 
+from rr.data import folded
 from rr.data.collection import Collection
-from rr.data.equal import folded
 from rr.errors import DataError
 from rr.types import Document, Query, Unfilled
 

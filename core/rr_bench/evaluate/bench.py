@@ -13,13 +13,12 @@ from pathlib import Path
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
 from rr.files import home
 from rr.files.kept import anew
-from rr.measures.metrics import Metric, evaluate, metric
-from rr.measures.population import population
-from rr.progress import SILENT, Prefixed, Progress
+from rr.measures import Metric, evaluate, metric, population
+from rr.progress import SILENT, Progress
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins, installed_plugins
-from rr.registry.resolve import load_reranker, resolve
-from rr.registry.schema import Registry, RerankerEntry, Suite
+from rr.registry.resolve import resolve
+from rr.registry.schema import RerankerEntry
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
@@ -29,12 +28,14 @@ from rr_bench.entries import Failure, chosen_entries
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
-from rr_bench.evaluate.folds import pooled
+from rr_bench.evaluate.folds import Prefixed, pooled
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr_bench.evaluate.significance import difference, interval
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
+from rr_bench.loading import load_reranker
+from rr_bench.registry import Registry, Suite
 from rr_bench.train.checkpoints import Choice
 from rr_bench.train.training import entry_checkpoint
 

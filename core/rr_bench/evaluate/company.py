@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rr.errors import ScoringError
 from rr.protocols import ModelInfo
-from rr.rerank.agreement import kendall_tau
+from rr.rerank.permute import kendall_tau
 from rr.types import Request
 
 ROUNDING: dict[str, float] = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}

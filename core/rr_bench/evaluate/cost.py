@@ -1,6 +1,6 @@
 """What a query costs: measured apart from the scoring, so that no row profits from what another has computed.
 
-Every row alike: the model is loaded anew, nothing is kept (`rr.files.keeping`), and the same seeded sample of the test
+Every row alike: the model is loaded anew, nothing is kept (`rr.files.kept`), and the same seeded sample of the test
 requests is asked one at a time, after one warm-up with another query. A cost is stored beside the scores, under the
 same key, with what it was timed on; it is measured again only where it is missing.
 """
@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from rr.files import fingerprint, home, read_checked, write_checked
+from rr.files import fingerprint, home
 from rr.protocols import Reranker
 from rr.types import Request
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.store import Answer
-from rr_bench.keeping import nothing_kept
+from rr_bench.keeping import nothing_kept, read_checked, write_checked
 
 QUERIES, SECONDS, AT_LEAST = 20, 2.0, 3
 """How many queries are timed: so many, fewer once they have taken so many seconds, but at least so many."""

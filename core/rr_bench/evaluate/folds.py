@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 
 from rr.files import fingerprint
+from rr.progress import Progress
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
+
+
+@dataclass(frozen=True)
+class Prefixed(Progress):
+    """Says before every description what larger piece of work it is part of."""
+
+    progress: Progress
+    prefix: str
+
+    def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        return self.progress.task(f"{self.prefix}{description}", total)
 
 
 def pooled(results: Sequence[DatasetResult]) -> DatasetResult:

@@ -17,8 +17,8 @@ import numpy as np
 
 from rr.errors import RerankError
 from rr.protocols import Scorer
+from rr.rerank.gate import score_all
 from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
-from rr.rerank.sort import score_all
 from rr.types import Dataset, Request, Scores, trec_order
 from rr_bench.evaluate.significance import (
     MEANS,

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rr.files import fingerprint, home, read_checked, write_checked
+from rr.files import fingerprint, home
 from rr.protocols import ModelInfo, Reranker
 from rr.rerank.gate import checked_info
 from rr.types import Ranking, Request
 from rr_bench.evaluate.company import same_in_company
+from rr_bench.keeping import read_checked, write_checked
 
 PART_PAIRS = 2_000
 """How many (query, document) pairs a part holds, more only where one query alone has more."""

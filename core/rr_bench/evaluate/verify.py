@@ -12,9 +12,10 @@ from scipy.stats import kendalltau, spearmanr
 from rr.border import plugin_code
 from rr.errors import PluginError, RerankError
 from rr.protocols import Settings
-from rr.registry.resolve import load_reranker, target_name
+from rr.registry.resolve import target_name
 from rr.types import Ranking, Request, Scale
 from rr_bench.api import NamedReranker
+from rr_bench.loading import load_reranker
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rr.data.files import checked_file, decoded, empty, unreadable
+from rr.data.files import EMPTY, checked_file, decoded
+from rr.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,6 @@ def stream_lines(path: Path) -> Iterator[Line]:
                     blank = False
                 offset += len(content)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise DataError(f"{path}: {error.strerror}; check its permissions") from error
     if blank:
-        raise empty(path)
+        raise DataError(f"{path}: {EMPTY}")

@@ -14,9 +14,10 @@ from rr.files import DamagedError, file_sha256, files_below, fingerprint, home, 
 from rr.files.kept import read_json
 from rr.protocols import STATE, ModelInfo, Settings
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, target_name, weights_of
+from rr.registry.resolve import Resolved, target_name
 from rr.types import Dataset
 from rr_bench.keys import settings_files
+from rr_bench.loading import told
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.workplace import KEPT, NOTES
 
@@ -117,7 +118,7 @@ def identity(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
         "scorer": target_name(resolved.target),
         "trainer": target_name(load_trainer(plugins, resolved)),
         "settings": resolved.settings.model_dump(mode="json"),
-        "weights": weights_of(resolved.settings),
+        "weights": told(resolved.settings, "weights"),
         "setting_files": settings_files(resolved.settings),
     }
 

@@ -21,7 +21,7 @@ from rr_bench.outputs import own_folder
 
 NOTES = "workplace.json"
 KEPT = "kept"
-"""A training's own home (`rr.files.keeping.home_at`): it finds nothing there that others have computed, and after a
+"""A training's own home (`rr.files.kept.home_at`): it finds nothing there that others have computed, and after a
 kill what it has computed itself."""
 
 

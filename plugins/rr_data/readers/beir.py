@@ -11,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rr import DataError, Document, Query, Settings
-from rr.data import SPLITS, ById, Collection, DataPath, read_jsonl, read_table
+from rr.data import SPLITS, ById, Collection, DataPath, read_jsonl
 from rr_data.judgements import Judgements
+from rr_data.tables import read_table
 
 COLUMNS = ("query-id", "corpus-id", "score")
 

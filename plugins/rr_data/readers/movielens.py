@@ -21,7 +21,8 @@ from typing import NamedTuple
 from pydantic import Field
 
 from rr import DataError, Document, Query, Settings
-from rr.data import ById, Collection, DataPath, read_table
+from rr.data import ById, Collection, DataPath
+from rr_data.tables import read_table
 
 MINIMUM = 4  # a target for each of three splits, and one film before the first of them
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rr import DataError, Document, Query, Settings
-from rr.data import ById, Collection, DataPath, Row, as_id, header, read_bytes, read_table
+from rr.data import ById, Collection, DataPath, Row, as_id, read_bytes
+from rr_data.tables import header, read_table
 
 TEXT = "Văn bản"
 LABELS = "Ground truth document"

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from rr import Dataset, RegistryError, RerankError, TrainingEvent
-from rr.data.splits import with_dev_share
+from rr.data.collection import with_dev_share
 from rr.files import file_sha256
 from rr.protocols import DEV_METRICS
 from rr.registry.validation import validated

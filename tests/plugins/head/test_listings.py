@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, Document, HardNegative
-from rr.measures.metrics import evaluate, metric
+from rr.measures import evaluate, metric
 from rr_head import listings
 from rr_head.listings import ListingTask
 from rr_torch.roles import Role

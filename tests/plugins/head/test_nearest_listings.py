@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sentence_transformers import SentenceTransformer, util
 
-from rr.registry.reading import load_registry
 from rr_bench.data.load import load_dataset
+from rr_bench.registry import load_registry
 from rr_head.scorer import HeadScorer
 from rr_head.settings import HeadSettings
 from tests.conftest import ROOT

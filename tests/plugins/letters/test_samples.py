@@ -9,7 +9,7 @@ import pytest
 
 from rr import Dataset, Document, Query, RerankError
 from rr.data.collection import Collection
-from rr.registry.schema import CandidatePlan, SplitPlan
+from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_letters.samples import Epoch, Sample, cuts
 from rr_letters.settings import LetterTraining
 from tests.plugins.letters.helpers import choices

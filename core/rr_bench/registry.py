@@ -1,0 +1,137 @@
+"""registry.yaml as the evaluator reads it: where it is found, and the suites of data sets in it."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rr.errors import RegistryError
+from rr.measures import metric
+from rr.registry import schema
+from rr.registry.schema import Section, must_exist, pick, read_registry
+from rr.registry.validation import Name, told_apart
+from rr.types import Protocol
+
+Unfilled = Literal["skip", "keep", "error"]
+"""What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
+
+
+class SplitPlan(Section):
+    """How queries are dealt out where the source does not do it itself; the rest is the train split."""
+
+    dev: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.3, gt=0, lt=1)
+    seed: int = 13
+    max_train: int | None = Field(None, gt=0)
+    max_dev: int | None = Field(None, gt=0)
+    max_test: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _leaves_a_train_split(self) -> SplitPlan:
+        if self.dev + self.test >= 1:
+            raise ValueError("dev + test must stay below 1, or nothing is left to train on")
+        return self
+
+
+class CandidatePlan(Section):
+    """Which documents every reranker gets for a query."""
+
+    retriever: str = "bm25"
+    options: dict[str, Any] = Field(default_factory=dict)
+    depth: int = Field(20, gt=0)
+    protocol: Protocol = "end-to-end"
+    seed: int = 13
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_spelling(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "fold_accents" in values and "options" not in values:
+            values = {**values, "options": {"fold_accents": values["fold_accents"]}}
+            del values["fold_accents"]
+        return values
+
+
+class DatasetEntry(Section):
+    """One data set of a suite."""
+
+    reader: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    unfilled: Unfilled = "skip"
+    split: SplitPlan = SplitPlan.model_validate({})
+    candidates: CandidatePlan = CandidatePlan.model_validate({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older_spelling(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "generator" in values and "reader" not in values:
+            return {"reader" if key == "generator" else key: value for key, value in values.items()}
+        return values
+
+
+class Suite(Section):
+    """Data sets that are benched together, with the same metrics; the first metric leads."""
+
+    metrics: tuple[str, ...] = ("nDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
+    baseline: str = "first-stage"
+    oracle_baseline: str = "random"
+    datasets: dict[Name, DatasetEntry]
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            metric(name)
+        return names
+
+
+class Registry(schema.Registry):
+    """The whole file."""
+
+    suites: dict[Name, Suite]
+
+    def suite(self, name: str) -> Suite:
+        return pick(self.suites, name, "suite")
+
+    def dataset(self, name: str) -> DatasetEntry:
+        entries = {key: entry for suite in self.suites.values() for key, entry in suite.datasets.items()}
+        return pick(entries, name, "data set")
+
+    @model_validator(mode="after")
+    def _suites_resolve(self) -> Registry:
+        seen: dict[str, str] = {}
+        for name, suite in self.suites.items():
+            # a default may be missing: the table then says that there is no Δ, and why
+            for key in sorted({"baseline", "oracle_baseline"} & suite.model_fields_set):
+                must_exist([getattr(suite, key)], self.rerankers, f"suite {name!r} names {key}")
+            for dataset in suite.datasets:
+                if seen.setdefault(dataset, name) != name:
+                    raise ValueError(
+                        f"data set {dataset!r} stands in suites {seen[dataset]!r} and {name!r}; rename one"
+                    )
+        told_apart(list(seen))
+        return self
+
+
+def find_registry(path: Path | None = None) -> Path:
+    """`--registry`, else `$RR_REGISTRY`, else ./registry.yaml, else the copy that came with the package."""
+    named = path or (Path(os.environ["RR_REGISTRY"]) if os.environ.get("RR_REGISTRY") else None)
+    if named is not None:
+        if not named.is_file():
+            raise RegistryError(f"{named}: no such registry file; check --registry and $RR_REGISTRY")
+        return named
+    local, packaged = Path("registry.yaml"), Path(str(files("rr"))) / "registry.yaml"
+    # an editable install reads the file where it is edited: at the top of the checkout
+    return next((p for p in (local, packaged) if p.is_file()), Path(__file__).parents[2] / "registry.yaml")
+
+
+def load_registry(path: Path | None = None) -> Registry:
+    """The registry that `find_registry` finds, read and checked.
+
+    Raises:
+        RegistryError: one line with file, place, what is wrong and the nearest valid name.
+    """
+    return read_registry(find_registry(path), Registry)
