@@ -21,11 +21,11 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rr.data.equal import folded
 from scipy import stats
 from torch import Tensor
 
 from rr import Dataset, RerankError
+from rr.data import folded
 from rr.files import write_atomic
 from rr.registry.plugins import installed_plugins
 from rr.registry.resolve import resolve

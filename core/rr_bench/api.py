@@ -13,10 +13,10 @@ from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import Resolved, resolve
 from rr.registry.schema import RerankerEntry
 from rr.types import Dataset, Document, Query, Ranking, Request
-from rr_bench import arguments
+from rr_bench import arguments, entries
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset
-from rr_bench.entries import Failure, all_entries
+from rr_bench.entries import Failure
 from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
 from rr_bench.loading import load_reranker
@@ -111,14 +111,11 @@ def load(
 
 
 def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | None) -> RerankerEntry:
-    """The entry of that name, or the default entry of an installed component that no entry names."""
-    if name not in registry.rerankers:
-        entry = all_entries(registry, plugins, profile).get(name)
-        if isinstance(entry, Failure):
-            raise RerankError(entry.reason)
-        if entry is not None:
-            return entry
-    return registry.reranker(name, profile)
+    """The entry of that name; a RerankError where it failed, or nothing is called so."""
+    entry = entries.find_entry(registry, plugins, profile, name)
+    if isinstance(entry, Failure):
+        raise RerankError(entry.reason)
+    return entry
 
 
 def with_checkpoint(entry: RerankerEntry, checkpoint: Path | str | None) -> RerankerEntry:

@@ -32,13 +32,11 @@ def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> di
     entries: dict[str, RerankerEntry | Failure] = {name: registry.reranker(name, profile) for name in names}
     used = {name for entry in registry.rerankers.values() for name in (entry.scorer, entry.reranker)}
     for registered in plugins.components:
-        bare, full = registered.component.name, f"{registered.distribution}/{registered.component.name}"
         if registered.kind not in ("scorer", "reranker") or registered.distribution == OURS:
             continue
         if not any(registered.called(name) for name in used if name):
-            trainer = trainer_of(plugins, registered) if registered.kind == "scorer" else None
-            entry = {registered.kind: full, "trainer": trainer}
-            entries[full if bare in entries else bare] = RerankerEntry.model_validate(entry)
+            bare = registered.component.name
+            entries[f"{registered.distribution}/{bare}" if bare in entries else bare] = _default(plugins, registered)
     for failure in plugins.failures:
         label = failure.plugin if failure.plugin not in entries else f"{failure.distribution}/{failure.plugin}"
         reason = f"plugin {failure.plugin!r} of {failure.distribution}: {failure.reason}"
@@ -57,11 +55,38 @@ def chosen_entries(
     entries = all_entries(registry, plugins, profile)
     if not names:
         return checked(entries, plugins)
-    entries.update({name: registry.reranker(name, profile) for name in registry.rerankers})
-    for name in names:
-        if name not in entries:
-            raise RerankError(f"no reranker is called {name!r}{nearest(name, list(entries))}")
-    return checked({name: entries[name] for name in names}, plugins)
+    return checked({name: find_entry(registry, plugins, profile, name, entries) for name in names}, plugins)
+
+
+def find_entry(
+    registry: Registry,
+    plugins: Plugins,
+    profile: str | None,
+    name: str,
+    entries: Mapping[str, RerankerEntry | Failure] | None = None,
+) -> RerankerEntry | Failure:
+    """What the name means: an entry of the registry, of whatever profile; or a component that is installed, by its own
+    name where nothing else has it, else by `distribution/name`. `entries`: those of the profile, if they are at hand.
+
+    Raises:
+        RerankError: nothing is called so.
+    """
+    if name in registry.rerankers:
+        return registry.reranker(name, profile)
+    entries = all_entries(registry, plugins, profile) if entries is None else entries
+    if name in entries:
+        return entries[name]
+    for registered in plugins.components:
+        if "/" in name and registered.kind in ("scorer", "reranker") and registered.called(name):
+            return _default(plugins, registered)
+    raise RerankError(f"no reranker is called {name!r}{nearest(name, [*entries, *registry.rerankers])}")
+
+
+def _default(plugins: Plugins, registered: Registered) -> RerankerEntry:
+    """The entry of a component that the registry does not name."""
+    trainer = trainer_of(plugins, registered) if registered.kind == "scorer" else None
+    full = f"{registered.distribution}/{registered.component.name}"
+    return RerankerEntry.model_validate({registered.kind: full, "trainer": trainer})
 
 
 def checked(entries: Mapping[str, RerankerEntry | Failure], plugins: Plugins) -> dict[str, RerankerEntry | Failure]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rr import Dataset, Request, RerankError, Scorer, checked_scores
+from rr import Dataset, Ranking, Request, RerankError, Scorer
 from rr.measures import evaluate, metric
 
 RANKING = ("nDCG@10", "MRR@10", "MAP", "Recall@10")
@@ -25,7 +25,8 @@ def dev_metrics(scorer: Scorer, dataset: Dataset) -> dict[str, Any]:
     """
     requests = labelled_requests(dataset)
     answers = scorer.score(requests)
-    scores = [checked_scores(*one).values for one in zip(requests, answers, strict=True)]
+    ranked = [Ranking.from_scores(*one).scores for one in zip(requests, answers, strict=True)]  # which checks them
+    scores = [[found[id_] for id_ in _ids(request)] for request, found in zip(requests, ranked, strict=True)]
     logits = torch.tensor([value for values in scores for value in values], dtype=torch.float64)
     relevant = torch.tensor([id_ in dataset.relevant(r.query.id) for r in requests for id_ in _ids(r)])
     p = logits.sigmoid()
@@ -40,9 +41,9 @@ def dev_metrics(scorer: Scorer, dataset: Dataset) -> dict[str, Any]:
     }
     run = {r.query.id: dict(zip(_ids(r), values, strict=True)) for r, values in zip(requests, scores, strict=True)}
     queries = dataset.splits["dev"]
-    ranked = {query_id: {id_: run[query_id][id_] for id_ in dataset.candidates[query_id]} for query_id in queries}
+    shown = {query_id: {id_: run[query_id][id_] for id_ in dataset.candidates[query_id]} for query_id in queries}
     for name in RANKING:
-        values = evaluate(ranked, dataset.qrels, queries, metric(name))
+        values = evaluate(shown, dataset.qrels, queries, metric(name))
         metrics[name] = sum(values) / len(values)
     targets = {name: {"goal": goal, "met": metrics[name] > goal} for name, goal in TARGETS.items()}
     return {"metrics": metrics, "targets": targets}

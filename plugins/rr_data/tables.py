@@ -15,8 +15,12 @@ def read_table(path: Path, required: Sequence[str], delimiter: str = ",") -> lis
     missing; a row has more or fewer cells than the header; or there are no rows."""
     # A cell may hold a whole document; the csv module refuses cells above 128 KiB unless told otherwise.
     csv.field_size_limit(2**31 - 1)
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(io.StringIO(read_text(path)), delimiter=delimiter, quoting=quoting, strict=True)
+    reader = csv.reader(
+        io.StringIO(read_text(path)),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     columns: list[str] = []
     rows = []
     line = 1  # of the record's beginning: a quoted cell may run over several lines

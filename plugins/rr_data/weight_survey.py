@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,19 +64,6 @@ def survey(path: Path, config: WeightConfig | None) -> Survey:
     return found
 
 
-def check_new(out: Path, inputs: Iterable[Path | None]) -> None:
-    """
-    Raises:
-        DataError: `out` exists, is one of the inputs, or there is no folder for it.
-    """
-    if any(one is not None and out.absolute() == one.absolute() for one in inputs):
-        raise DataError(f"{out}: --out is the very file that is read; name another")
-    if os.path.lexists(out):
-        raise DataError(f"{out} exists already; delete it, or name another --out")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise DataError(f"{out}: cannot be written there; name another --out")
-
-
 def write_filled(path: Path, config: WeightConfig, out: Path) -> int:
     """Writes a copy whose weights of 0, null or missing are filled from their types, and gives their number. Nothing
     else is changed: same structure, same order of keys, same indentation.
@@ -84,7 +71,8 @@ def write_filled(path: Path, config: WeightConfig, out: Path) -> int:
     Raises:
         DataError: `out` exists, a weight is negative or no number, or the file is malformed.
     """
-    check_new(out, (path,))
+    if os.path.lexists(out):
+        raise DataError(f"{out} exists already; delete it, or name another")
     items, written = _content(path)
     filled = 0
     for row, negative, raw in _negatives(path, items):

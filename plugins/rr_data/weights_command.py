@@ -16,37 +16,25 @@ SHOWN_PLACES = 3
 WIDTH = 240
 
 
-def _path(text: str) -> Path:
-    if not text:
-        raise typer.BadParameter("it is empty; name a file")
-    return Path(text)
-
-
 def weights(
-    file: Annotated[
-        Path, typer.Argument(parser=_path, help="Rental listings: a JSON list, or JSONL, with weighted hard negatives.")
-    ],
+    file: Annotated[Path, typer.Argument(help="Rental listings: a JSON list, or JSONL, with weighted hard negatives.")],
     weight_file: Annotated[
         Path | None,
-        typer.Option(
-            "--weight-file", "-w", parser=_path, help="JSON of weights by type, to compare with and fill from."
-        ),
+        typer.Option("--weight-file", "-w", help="JSON of weights by type, to compare with and fill from."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", parser=_path, help="New file for a copy with weights of 0, null or missing filled."),
+        typer.Option("--out", help="New file for a copy with weights of 0, null or missing filled."),
     ] = None,
 ) -> Iterator[str]:
     """Show how hard negatives are weighed: by type, what is not weighed, what differs from the weight file. Exit code
     1 if a weight is negative or no number."""
     from rr import RerankError
-    from rr_data.weight_survey import check_new, survey, write_filled
+    from rr_data.weight_survey import survey, write_filled
     from rr_data.weights import read_weight_config
 
     if out and not weight_file:
         raise RerankError("--out fills weights from their types; say with --weight-file what a type weighs")
-    if out:
-        check_new(out, (file, weight_file))
     config = read_weight_config(weight_file) if weight_file else None
     found = survey(file, config)
     filled = write_filled(file, config, out) if out and config and not found.bad else None

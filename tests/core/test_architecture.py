@@ -132,5 +132,21 @@ def test_every_path_of_the_command_line_is_read_by_one_rule() -> None:
     assert found >= 13
 
 
+def test_the_contract_can_be_read_in_an_afternoon() -> None:
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in RR) <= 3000
+
+
+def test_one_reranker_is_used_without_the_bench(small_registry: Path) -> None:
+    code = (
+        "import sys; from rr_bench.cli import main\n"
+        "try: main()\n"
+        "finally: print([name for name in sys.modules if name.startswith('rr_bench.evaluate')], file=sys.stderr)"
+    )
+    arguments = ["rerank", "bm25", "--registry", str(small_registry), "-q", "a b", "a", "b"]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, encoding="utf-8", timeout=60)
+    assert len(ended.stdout.splitlines()) == 2
+    assert ended.stderr.splitlines()[-1] == "[]", ended.stderr
+
+
 def test_the_command_answers_without_a_command(rr_command: Rr) -> None:
     assert "bench" in rr_command("--help").stdout

@@ -9,6 +9,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rr_bench.cli.options import RichProgress
 from tests.conftest import ROOT, Rr
@@ -162,6 +163,21 @@ def test_info_shows_settings_with_their_defaults(rr_command: Rr) -> None:
         assert line in ended.stdout
     full = rr_command("info", "letters", "--registry", PACKAGED, "--profile", "full")
     assert "model: Qwen/Qwen3-0.6B" in full.stdout
+
+
+def test_settings_say_what_they_are(rr_command: Rr) -> None:
+    """In `rr info`, as comments of its YAML; and in the help of a training, as flags."""
+    shown = rr_command("info", "letters", "--registry", PACKAGED).stdout
+    found = yaml.safe_load(shown)
+    assert found["settings"]["quantization"] == "none"
+    assert "  quantization: none  # `4bit`: NF4 by bitsandbytes, which must be installed.\n" in shown
+    assert found["training"]["lora_targets"] == ["q_proj", "k_proj", "v_proj", "o_proj"]
+    told = " ".join(rr_command("train", "letters", "--registry", PACKAGED, "--help").stdout.split())
+    assert "Training of letters:" in told
+    assert "--candidates 20 Of a prompt: the target and its negatives." in told
+    assert "--token-budget null Tokens a forward pass takes" in told
+    assert "Training of" not in rr_command("train", "--help").stdout
+    failed(rr_command("train", "lettres", "--registry", PACKAGED, "--help"), "did you mean 'letters'?")
 
 
 def test_data_list_and_show(rr_command: Rr, small_registry: Path) -> None:

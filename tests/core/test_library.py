@@ -73,7 +73,27 @@ def test_commands_stand_beside_our_own(library: Callable[..., tuple[int, str, st
     assert "Exit code 1 if it is empty." in library("shelf", "count", "--help")[1]
     code, stdout, stderr = library("shelf", "count", "nowhere.tsv")
     assert (code, stdout, stderr) == (2, "", "error: nowhere.tsv: no such file; check the path\n")
+    assert library("shelf", "copy", "shelf.tsv", "shelf.tsv", "--out", "both.tsv") == (0, "", "")
+    assert (tmp_path / "both.tsv").read_text() == SHELF * 8
     (tmp_path / "shelf.tsv").write_text("")
     assert library("shelf", "count", "shelf.tsv")[:2] == (1, "0 lines\n")
     code, _, stderr = library("shelf", "count", "shelf.tsv", "--nonsense")
     assert (code, len(stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("shelf", "count", ""), "it is empty; name a file or a folder"),
+        (("shelf", "copy", "shelf.tsv", "--out", ""), "it is empty; name a file or a folder"),
+        (("shelf", "copy", "shelf.tsv", "--out", "mine.yaml"), "mine.yaml exists already; delete it, or name another"),
+        (("shelf", "copy", "shelf.tsv", "--out", "./shelf.tsv"), "--out is the very file that is read"),
+        (("shelf", "copy", "shelf.tsv", "--out", "shelf.tsv/below"), "is no folder; name another --out"),
+    ],
+)
+def test_the_paths_of_a_plugins_command_are_read_and_tried_as_ours_are(
+    library: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], words: str
+) -> None:
+    code, stdout, stderr = library(*arguments)
+    assert (code, stdout, len(stderr.splitlines())) == (2, "", 1)
+    assert words in stderr

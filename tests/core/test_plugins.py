@@ -95,6 +95,19 @@ def test_the_second_owner_of_a_name_is_reached_by_its_distribution(
     assert "distribution: rr-broken 0.1.0" in shown.stdout
     shown = rr_command("info", "bm25", "--registry", small_registry, PYTHONPATH=path)
     assert "distribution: rerank-registry" in shown.stdout
+    for name, distribution in (
+        ("rr-broken/bm25", "rr-broken"),
+        ("RR_Broken/bm25", "rr-broken"),  # as PEP 503 has it
+        ("rerank.registry/bm25", "rerank-registry"),
+    ):
+        shown = rr_command("info", name, "--registry", small_registry, PYTHONPATH=path)
+        assert f"distribution: {distribution} 0.1.0" in shown.stdout, shown.stderr
+    benched = rr_command("bench", "Rerank_Registry/bm25", "random", "--registry", small_registry)
+    assert benched.returncode == 0, benched.stderr
+    assert "Rerank_Registry/bm25" in benched.stdout
+    refused = rr_command("bench", "nowhere/bm25", "--registry", small_registry)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "no reranker is called 'nowhere/bm25'" in refused.stderr
 
 
 def test_asked_for_by_name_a_broken_plugin_is_one_line(

@@ -105,7 +105,7 @@ def spelled_type(annotation: Any) -> str:
 def spelled_default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         assert not value.model_fields_set, "a section's default is that of its own keys"
         return "{}"

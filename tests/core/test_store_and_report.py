@@ -24,7 +24,8 @@ from rr.rerank.sort import Sort
 from rr.types import Document, Query, Ranking, Request, Scores
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Difference, Interval
-from rr_bench.evaluate.store import PART_PAIRS, Scored, parts, score
+from rr_bench.evaluate.store import Scored, score
+from rr_bench.parts import PART_PAIRS, parts
 from rr_bench.registry import Suite
 from rr_bench.report.files import csv_text, markdown, write_result
 from rr_bench.report.table import cells, count, header

@@ -15,10 +15,10 @@ from pathlib import Path
 SERVER = """
 import json, os, signal, sys
 import bm25s, scipy.stats, rich.console, rich.progress, rich.table
-import rr_bench.api, rr_bench.cli, rr_bench.data.load, rr_bench.evaluate.bench, rr_bench.report.files
+import rr_bench.api, rr_bench.cli, rr_bench.data.load, rr_bench.evaluate.bench, rr_bench.parts, rr_bench.report.files
 import rr_bench.report.terminal, rr_bench.stream.batch, rr_bench.train.training
 
-rr_bench.evaluate.store.PART_PAIRS = int(os.environ["PART_PAIRS"])
+rr_bench.parts.PART_PAIRS = int(os.environ["PART_PAIRS"])
 for line in sys.stdin:
     job = json.loads(line)
     child = os.fork()

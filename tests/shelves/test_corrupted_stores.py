@@ -31,7 +31,8 @@ from rr.registry.schema import RerankerEntry
 from rr.rerank.sort import Sort
 from rr.types import Document, Query
 from rr_bench.data.load import load_dataset, load_folds
-from rr_bench.evaluate.store import PART_PAIRS, score
+from rr_bench.evaluate.store import score
+from rr_bench.parts import PART_PAIRS
 from rr_bench.registry import load_registry
 from rr_bench.stream.lookup import Lookup
 from rr_bench.stream.partial import partial

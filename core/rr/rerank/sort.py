@@ -26,7 +26,7 @@ class Sort:
 
     @property
     def info(self) -> ModelInfo:
-        return replace(self._scorer.info, max_candidates=None)
+        return self._scorer.info if self._size is None else replace(self._scorer.info, max_candidates=None)
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
         fits = [self._size is None or len(request.candidates) <= self._size for request in requests]
@@ -42,8 +42,8 @@ class Sort:
     def _in_parts(self, requests: Sequence[Request]) -> list[Ranking]:
         calls: list[list[Scores]] = [[] for _ in requests]
         # best first; as given, which in a bench is a seeded random order, where no first stage is shown
-        shown = [_sorted(r, r.first_stage) if r.first_stage else list(r.candidates) for r in requests]
-        turns = [self._turns(documents, self._size or 0) for documents in shown]
+        given = [_sorted(r, r.first_stage) if r.first_stage else list(r.candidates) for r in requests]
+        turns = [self._turns(documents, self._size or 0) for documents in given]
         due = {index: next(turn) for index, turn in enumerate(turns)}
         orders: dict[int, list[Document]] = {}
         while due:

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
-app.command("train", context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
+app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)

@@ -14,6 +14,7 @@ from rr.protocols import Settings
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import settings_model
 from rr.registry.schema import RerankerEntry, read_yaml
+from rr.registry.validation import validated
 
 ALONE = object()
 """The value of a flag that stands without one."""
@@ -36,11 +37,7 @@ def with_flags(
     """
     if not arguments:
         return entry
-    models: Models = {}
-    if entry.trainer is not None:
-        models["training"] = settings_model(plugins, "trainer", entry.trainer)
-    if entry.scorer is not None:
-        models["settings"] = settings_model(plugins, "scorer", entry.scorer)
+    models = _models(plugins, entry)
     given: dict[str, dict[str, Any]] = {}
     for flag, text in _pairs(arguments):
         section, key, value = _meant(flag, text, models, name, options)
@@ -50,6 +47,30 @@ def with_flags(
     with plugin_code(f"flags of {name!r}"):
         given = {section: models[section].expanded(values) for section, values in given.items()}
     return entry.overridden(given, f"flags of {name!r}")
+
+
+def _models(plugins: Plugins, entry: RerankerEntry) -> Models:
+    models: Models = {}
+    if entry.trainer is not None:
+        models["training"] = settings_model(plugins, "trainer", entry.trainer)
+    if entry.scorer is not None:
+        models["settings"] = settings_model(plugins, "scorer", entry.scorer)
+    return models
+
+
+def entry_settings(plugins: Plugins, name: str, entry: RerankerEntry) -> dict[str, Settings]:
+    """Key of the entry → what it says under it, checked."""
+    given = {"training": entry.training, "settings": entry.settings}
+    return {
+        key: validated(model, given[key], f"reranker {name!r}: {key}") for key, model in _models(plugins, entry).items()
+    }
+
+
+def described(settings: Settings) -> Iterator[tuple[str, Any, str]]:
+    """Name, value as JSON has it, and description of each setting; the text under a field is its description."""
+    values = settings.model_dump(mode="json")
+    for name, field in type(settings).model_fields.items():
+        yield name, values[name], " ".join((field.description or "").split())
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:

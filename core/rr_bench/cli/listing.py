@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,9 +75,8 @@ def info(
     With --verify: how far its scores are from those of the same weights in full precision, and whether the order
     changes. Without --checkpoint the weights are those trained on the data set, where the entry has a trainer.
     """
-    import yaml
-
     from rr.errors import RerankError
+    from rr.protocols import Settings
     from rr.registry.plugins import installed_plugins
     from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
@@ -90,26 +91,23 @@ def info(
     entry = find_entry(found, plugins, name, profile)
     resolved = resolve(plugins, name, entry)
     registered = plugins.get("scorer" if entry.scorer else "reranker", str(entry.scorer or entry.reranker))
-    shown = {
+    shown: dict[str, Any] = {
         "name": name,
         "summary": entry.summary or registered.component.summary,
         registered.kind: registered.component.name,
         "target": registered.component.target,
         "distribution": f"{registered.distribution} {registered.version}",
-        "settings": resolved.settings.model_dump(mode="json"),
+        "settings": resolved.settings,
     }
     if entry.trainer:
         training = training_settings(plugins, resolved)
-        shown |= {
-            "trainer": entry.trainer,
-            "training": training.model_dump(mode="json"),
-            "checkpoint": entry.checkpoint,
-        }
+        shown |= {"trainer": entry.trainer, "training": training, "checkpoint": entry.checkpoint}
     if load:
         loaded = load_component(resolved, None).info
         shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
-    for line in yaml.safe_dump(shown, sort_keys=False, allow_unicode=True).rstrip().split("\n"):
-        tell(line)
+    for key, value in shown.items():
+        for line in _setting_lines(key, value) if isinstance(value, Settings) else _lines({key: value}):
+            tell(line)
     if verify:
         from rr_bench.api import load as load_named
         from rr_bench.cli.options import RichProgress
@@ -131,6 +129,24 @@ def info(
             )
             agreement = compare(named, data.requests("dev"))
         _print(agreement, source, resolved.settings, reference_of(resolved.settings))
+
+
+def _setting_lines(section: str, settings: Settings) -> Iterator[str]:
+    """As YAML, each setting with its description behind it."""
+    from rr_bench.cli.flags import described
+
+    yield f"{section}:" if type(settings).model_fields else f"{section}: {{}}"
+    for name, value, text in described(settings):
+        first, *rest = _lines({name: value})
+        yield f"  {first}  # {text}" if text else f"  {first}"
+        yield from (f"  {line}" for line in rest)
+
+
+def _lines(content: dict[str, Any]) -> list[str]:
+    import yaml
+
+    dumped: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=sys.maxsize)
+    return dumped.rstrip().split("\n")
 
 
 def _print(agreement: Agreement, source: str, settings: Settings, reference: Settings) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.models import ParameterInfo
 
+from rr_bench.cli.options import given_path
 from rr_bench.cli.printing import tell
 
 
@@ -57,12 +61,16 @@ class Lazy(TyperCommand):
 
 
 def _told(function: Callable[..., Iterable[str] | None], full: str) -> Callable[..., None]:
-    """The function with what it gives, if it gives lines, on stdout. What it prints itself goes to stderr."""
+    """The function with what it gives, if it gives lines, on stdout. What it prints itself goes to stderr. Its paths
+    are read as ours are, and what it is given as `out` is tried before it works."""
     from rr.border import plugin_code
     from rr.errors import RerankError
+    from rr_bench.outputs import new_path
 
     @functools.wraps(function)
     def told(*arguments: Any, **options: Any) -> None:
+        if isinstance(out := options.get("out"), Path):
+            new_path(out, "--out", _paths([given for name, given in options.items() if name != "out"]))
         lines: list[str] = []
         try:
             with plugin_code(f"rr {full} broke", passing=(RerankError, typer.Exit, typer.Abort)):
@@ -71,8 +79,30 @@ def _told(function: Callable[..., Iterable[str] | None], full: str) -> Callable[
             for line in lines:
                 tell(line)
 
-    told.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
+    signature = inspect.signature(function, eval_str=True)
+    told.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=list(map(_as_given_path, signature.parameters.values()))
+    )
     return told
+
+
+def _as_given_path(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter that is a path, read by `given_path` unless it says otherwise; any other as it is."""
+    annotated = get_origin(parameter.annotation) is Annotated
+    hint, *notes = get_args(parameter.annotation) if annotated else [parameter.annotation]
+    if Path not in (hint, *get_args(hint)):
+        return parameter
+    said = [note for note in notes if isinstance(note, ParameterInfo)]
+    optional = parameter.default is not inspect.Parameter.empty
+    info = copy.copy(said[0]) if said else typer.Option() if optional else typer.Argument()
+    info.parser = info.parser or given_path
+    return parameter.replace(annotation=Annotated[hint, info])
+
+
+def _paths(value: object) -> list[Path]:
+    if isinstance(value, list | tuple):
+        return [path for one in value for path in _paths(one)]
+    return [value] if isinstance(value, Path) else []
 
 
 def _words(ctx: Any) -> list[str]:

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
 from rr_bench.cli.printing import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Of the command: `rr_bench.cli.flags` reads what it does not know itself."""
+
+
+class Train(TyperCommand):
+    """`rr train NAME --help` says what the settings of NAME are, which are flags too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[NAMED] = [word for word in args if word not in ctx.help_option_names]
+        found: list[str] = super().parse_args(ctx, args)
+        return found
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from rr.registry.plugins import installed_plugins
+        from rr_bench.api import find_entry
+        from rr_bench.cli.flags import described, entry_settings
+        from rr_bench.registry import load_registry
+
+        super().format_options(ctx, formatter)
+        words = ctx.meta.get(NAMED, [])
+        if not words or words[0].startswith("-"):
+            return
+        said = dict(pairwise(words))
+        registry = Path(said["--registry"]) if "--registry" in said else None
+        plugins = installed_plugins()
+        entry = find_entry(load_registry(registry), plugins, words[0], said.get("--profile"))
+        for section, settings in entry_settings(plugins, words[0], entry).items():
+            with formatter.section(f"{section.capitalize()} of {words[0]}"):
+                rows = [(f"--{n.replace('_', '-')} {_yaml(value)}", text) for n, value, text in described(settings)]
+                formatter.write_dl(rows)
+
+
+NAMED = "rr.named"
+
+
+def _yaml(value: object) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def train(
@@ -43,6 +82,7 @@ def train(
     from rr.registry.plugins import installed_plugins
     from rr.registry.resolve import resolve
     from rr.training.processes import rank
+    from rr_bench.api import find_entry
     from rr_bench.cli.config import with_config
     from rr_bench.cli.flags import with_flags
     from rr_bench.cli.options import RichProgress
@@ -59,7 +99,7 @@ def train(
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
     options = [option for parameter in context.command.params for option in parameter.opts]
-    entry = found.reranker(name, profile)
+    entry = find_entry(found, plugins, name, profile)
     if config is not None:
         entry, notes = with_config(plugins, name, entry, config)
         for note in notes:

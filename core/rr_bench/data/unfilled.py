@@ -13,7 +13,8 @@ from typing import TypeVar
 from rr.data import folded
 from rr.data.collection import Collection
 from rr.errors import DataError
-from rr.types import Document, Query, Unfilled
+from rr.types import Document, Query
+from rr_bench.registry import Unfilled
 
 T = TypeVar("T")
 

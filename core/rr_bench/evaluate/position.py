@@ -30,7 +30,7 @@ from rr_bench.evaluate.significance import (
     interval,
     wilson,
 )
-from rr_bench.evaluate.store import parts
+from rr_bench.parts import parts
 
 MOST = 1000
 """Orders of a query's candidates, at the most."""

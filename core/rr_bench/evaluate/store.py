@@ -6,7 +6,7 @@ resumed run batches, and therefore scores, as an uninterrupted one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,7 @@ from rr.rerank.gate import checked_info
 from rr.types import Ranking, Request
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.keeping import read_checked, write_checked
-
-PART_PAIRS = 2_000
-"""How many (query, document) pairs a part holds, more only where one query alone has more."""
+from rr_bench.parts import parts
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,6 @@ def score(
         answers.update({q: Answer(row["scores"], row["diagnostics"]) for q, row in content["queries"].items()})
         advance(len(part))
     return Scored(answers, ModelInfo(**{**info, "notes": tuple(info["notes"])}), not computed)
-
-
-def parts(requests: Iterable[Request]) -> Iterator[list[Request]]:
-    """The requests in order, cut wherever a part would exceed `PART_PAIRS` pairs; one part at a time is in memory."""
-    part: list[Request] = []
-    pairs = 0
-    for request in requests:
-        if part and pairs + len(request.candidates) > PART_PAIRS:
-            yield part
-            part, pairs = [], 0
-        part.append(request)
-        pairs += len(request.candidates)
-    if part:
-        yield part
 
 
 def _part_key(key: object, number: int) -> str:

@@ -19,7 +19,7 @@ from rr.files import file_sha256, fingerprint
 from rr.progress import SILENT, Progress
 from rr.types import Request, lost_in_32_bits, trec_order
 from rr_bench.api import NamedReranker
-from rr_bench.evaluate.store import parts
+from rr_bench.parts import parts
 from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
 from rr_bench.stream.places import Place, stored_places

@@ -15,8 +15,8 @@ from typing import Any
 
 from rr.errors import RerankError
 from rr.files import DamagedError, alone, set_aside, write_atomic
-from rr.files.atomic import move, not_followed
-from rr.files.kept import read_json, take_away, with_checksum
+from rr.files.atomic import move
+from rr.files.kept import not_followed, read_json, take_away, with_checksum
 from rr_bench.outputs import own_folder
 
 CONTENT, NOTES = "content", "partial.json"

@@ -19,3 +19,9 @@ def count(file: Path):
 def show(file: Path, most: int = 3):
     """Show a shelf."""
     return file.read_text(encoding="utf-8").splitlines()[:most]
+
+
+def copy(files: list[Path], out: Path | None = None):
+    """Put shelves together."""
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    (out or Path("shelves.tsv")).write_text(text, encoding="utf-8")

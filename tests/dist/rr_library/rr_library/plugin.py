@@ -20,4 +20,5 @@ def rr_register_commands():
     return [
         rr.Component("shelf count", "rr_library.commands:count", "Count the lines of a shelf"),
         rr.Component("data shelf", "rr_library.commands:show", "Show a shelf"),
+        rr.Component("shelf copy", "rr_library.commands:copy", "Put shelves together"),
     ]
