@@ -1,28 +1,26 @@
 """Rerank Registry: rerankers as plugins, trained and compared on the same data. The public names are these.
 
-`load` and `bench` are the evaluator's, `rr_bench`: the one thing that this package reaches up for, when they are used.
+What takes long to import is imported when it is used. `load` and `bench` are the evaluator's, `rr_bench`: the one thing
+that this package reaches up for.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rr import errors, protocols, spec, types
-from rr.errors import *  # noqa: F403 - each of the four says in `__all__` what is public of it
-from rr.protocols import *  # noqa: F403
+from rr import errors, spec, types
+from rr.errors import *  # noqa: F403 - each says in `__all__` what is public of it
 from rr.spec import *  # noqa: F403
 from rr.types import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from rr_bench.api import load
-    from rr_bench.evaluate.bench import bench
+    from rr.protocols import *  # noqa: F403
+    from rr_bench.api import load as load
+    from rr_bench.evaluate.bench import bench as bench
 
-__all__ = ["bench", "load"]
-__all__ += errors.__all__
-__all__ += protocols.__all__
-__all__ += spec.__all__
-__all__ += types.__all__
-
-_LAZY = {"load": "rr_bench.api", "bench": "rr_bench.evaluate.bench"}
+_PROTOCOLS = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig", "Reranker"]
+_PROTOCOLS += ["Retriever", "Scorer", "Settings", "Trainer", "TrainingEvent"]
+_LAZY = {"load": "rr_bench.api", "bench": "rr_bench.evaluate.bench", **dict.fromkeys(_PROTOCOLS, "rr.protocols")}
+__all__ = [*errors.__all__, *spec.__all__, *types.__all__, *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

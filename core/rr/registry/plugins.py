@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from rr.border import border, plugin_code
 from rr.errors import PluginError, nearest
-from rr.protocols import Settings
 from rr.registry.rows import registered_rows
 from rr.spec import Component, Kind
+
+if TYPE_CHECKING:
+    from rr.protocols import Settings
 
 GROUP, OURS = "rr.plugins", "rerank-registry"
 HEAVY = 30.0  # how many times longer a component's class may take to import than a plugin: it may bring torch
@@ -87,8 +89,10 @@ class Plugins:
             raise PluginError(f"{where} is {type(found).__name__}, not a {what}")
         return found
 
-    def settings(self, kind: Kind, name: str) -> type[Settings] | None:
+    def settings(self, kind: Kind, name: str) -> "type[Settings] | None":
         """What the component takes as settings, where its registration says so. Raises PluginError, as `load` does."""
+        from rr.protocols import Settings  # here, for `rr --help` needs none of this
+
         declared = self.get(kind, name).component.settings
         if not declared:
             return None
@@ -102,15 +106,15 @@ class Plugins:
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     """Loads every plugin of the group `rr.plugins` (or the entry points given) and collects its components."""
     border().check()  # a value that cannot be read is the user's mistake, no plugin's
-    found = list(entry_points(group=GROUP) if points is None else points)
+    found = [(point, *_origin(point)) for point in (entry_points(group=GROUP) if points is None else points)]
     chosen = {name.strip() for name in os.environ.get("RR_PLUGINS", "").split(",") if name.strip()}
-    for unknown in sorted(chosen - {point.name for point in found}):
-        near = nearest(unknown, [point.name for point in found])
+    for unknown in sorted(chosen - {point.name for point, _, _ in found}):
+        near = nearest(unknown, [point.name for point, _, _ in found])
         raise PluginError(f"RR_PLUGINS names {unknown!r}, which is not installed{near}")
     plugins = Plugins()
-    for point in sorted(found, key=lambda point: (_origin(point)[0] != OURS, _origin(point)[0], point.name)):
+    for point, origin, release in sorted(found, key=lambda one: (one[1] != OURS, one[1], one[0].name)):
         if not chosen or point.name in chosen:
-            _register(plugins, point)
+            _register(plugins, point, origin, release)
     return plugins
 
 
@@ -118,9 +122,8 @@ installed_plugins = functools.cache(discover)
 """`discover()`, once a process."""
 
 
-def _register(plugins: Plugins, point: EntryPoint) -> None:
+def _register(plugins: Plugins, point: EntryPoint, distribution: str, release: str) -> None:
     """Adds what one plugin offers: all of it, but for names that are taken, or nothing."""
-    distribution, release = _origin(point)
     who = f"plugin {point.name!r} of {distribution}"
     try:
         with plugin_code("import failed", passing=()):
@@ -156,7 +159,8 @@ def _loaded(point: EntryPoint) -> object:
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "unknown")
+    told = point.dist.metadata if point.dist is not None else {"Name": "unknown", "Version": "unknown"}
+    return told["Name"], told["Version"]
 
 
 def _imported(target: str, where: str, factor: float = 1.0) -> Any:
