@@ -19,7 +19,7 @@ from rr_bench.evaluate.significance import Interval
 from rr_bench.report import escape
 from rr_bench.report.files import FILES, csv_text, markdown, write_result
 from rr_bench.report.terminal import print_result
-from tests.core.test_store_and_report import csv_rows
+from tests.bench.test_store_and_report import csv_rows
 
 TEXTS = {
     "formula": "=cmd|'/C calc'!A0",

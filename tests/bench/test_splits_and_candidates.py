@@ -248,7 +248,7 @@ def test_the_same_seed_gives_the_same_data_set_in_any_process() -> None:
     first = prepare("n", collection, split_plan(), plan)
     assert prepare("n", collection, split_plan(), plan) == first
     code = (
-        "from tests.core.test_splits_and_candidates import *\n"
+        "from tests.bench.test_splits_and_candidates import *\n"
         "collection = with_run(30, 40, 15)\n"
         "print(prepare('n', collection, split_plan(), candidate_plan(retriever='run', depth=10)).fingerprint)"
     )

@@ -16,9 +16,9 @@ from rr.registry.schema import RerankerEntry
 from rr.spec import Component
 from rr_bench.cli.flags import with_flags
 from rr_bench.train.trainers import training_settings
+from tests.bench.test_bench import trainable_registry  # noqa: F401 - a fixture
+from tests.bench.test_cli import failed
 from tests.conftest import Rr
-from tests.core.test_bench import trainable_registry  # noqa: F401 - a fixture
-from tests.core.test_cli import failed
 
 
 class Scorer:

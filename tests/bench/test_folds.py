@@ -26,9 +26,9 @@ from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Interval, difference, t_interval
 from rr_bench.registry import load_registry
 from rr_bench.report.table import cells, explanation, title
+from tests.bench.test_cli import failed
+from tests.bench.test_splits_and_candidates import candidate_plan, queries_only, split_plan, with_run
 from tests.conftest import Rr
-from tests.core.test_cli import failed
-from tests.core.test_splits_and_candidates import candidate_plan, queries_only, split_plan, with_run
 from tests.preparing import prepare, prepare_folds
 
 # --- dealing

@@ -31,8 +31,8 @@ from rr_bench.report.files import csv_text
 from rr_bench.report.table import cells
 from rr_bench.train.checkpoints import chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import entry_checkpoint, train
+from tests.bench.test_bench import trainable_registry  # noqa: F401 - a fixture
 from tests.conftest import Rr
-from tests.core.test_bench import trainable_registry  # noqa: F401 - a fixture
 
 
 class Scorer:

@@ -14,7 +14,7 @@ from rr import RerankError
 from rr_torch.precision import Precision, mixed_precision
 from rr_torch.settings import FitSettings
 from rr_torch.states import newest_state
-from tests.core.test_fitting import Net, Run, Stop, assert_same, items, mean_loss, shuffled
+from tests.torch.test_fitting import Net, Run, Stop, assert_same, items, mean_loss, shuffled
 
 SETTINGS = FitSettings(batch_size=4, lr=0.02, eval_steps=3, save_steps=3)
 

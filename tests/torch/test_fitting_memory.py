@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from rr import RerankError
 from rr_torch.memory import out_of_memory
 from rr_torch.settings import FitSettings
-from tests.core.test_fitting import Item, Net, Run, Stop, assert_same, items, mean_loss, shuffled
+from tests.torch.test_fitting import Item, Net, Run, Stop, assert_same, items, mean_loss, shuffled
 
 PETABYTE = 10**15
 

@@ -324,7 +324,7 @@ class Parts:
 
 def test_sources_that_stand_in_lists_are_read_again_when_they_change(small_registry: Path, tmp_path: Path) -> None:
     real = load_registry(small_registry).dataset("rooms").options
-    row = Registered(Component("parts", "tests.core.test_keys:Parts", ""), "reader", "t", "tests", "1")
+    row = Registered(Component("parts", "tests.bench.test_keys:Parts", ""), "reader", "t", "tests", "1")
     plugins = Plugins([*installed_plugins().components, row])
     documents = shutil.copy(tmp_path / "small" / "documents.jsonl", tmp_path / "mine.jsonl")
     entry = DatasetEntry(reader="parts", options={"parts": [str(documents)], "others": real})

@@ -13,7 +13,7 @@ import torch
 from rr import RerankError
 from rr_torch.feeding import feed
 from rr_torch.settings import FitSettings
-from tests.core.test_fitting import Item, Run, Stop, assert_same, items, shuffled
+from tests.torch.test_fitting import Item, Run, Stop, assert_same, items, shuffled
 
 # on a machine with fewer cores torch says so
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")

@@ -15,9 +15,9 @@ import pytest
 
 from rr.types import trec_order
 from rr_bench.stream.requests import read_requests
+from tests.bench.test_bench import wait_for
+from tests.bench.test_cli import failed
 from tests.conftest import INTERRUPTIBLE, Rr
-from tests.core.test_bench import wait_for
-from tests.core.test_cli import failed
 
 WORDS = ("phòng", "gác", "lửng", "chợ", "ban", "công", "rẻ", "rộng", "yên", "tĩnh", "cửa", "sổ")
 
