@@ -29,8 +29,7 @@ Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
 Run = Mapping[str, Mapping[str, float]]
 """Query id → document id → score."""
-LARGEST = (2 - 2**-24) * 2.0**127
-"""From here on, 32 bits round to infinity."""
+LARGEST = (2 - 2**-24) * 2.0**127  # from here on, 32 bits round to infinity
 
 
 def nfc(text: str) -> str:

@@ -35,16 +35,24 @@ REASONS = {
 }
 
 
+@pytest.fixture
+def light_registry(small_registry: Path) -> Path:
+    """Without the row that imports torch, which takes longer than all the others."""
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text.partition("  bi-encoder:")[0], encoding="utf-8")
+    return small_registry
+
+
 def test_a_distribution_of_someone_else_is_listed_and_benched(
-    installed: Install, rr_command: Rr, small_registry: Path, tmp_path: Path
+    installed: Install, rr_command: Rr, light_registry: Path, tmp_path: Path
 ) -> None:
     path = str(installed("rr_overlap"))
-    listed = rr_command("list", "--json", "--registry", small_registry, PYTHONPATH=path)
+    listed = rr_command("list", "--json", "--registry", light_registry, PYTHONPATH=path)
     assert listed.returncode == 0, listed.stderr
     rows = {row["name"]: row for row in json.loads(listed.stdout)}
     assert rows["overlap"]["distribution"] == "rr-overlap"
 
-    benched = rr_command("bench", "--all", "--registry", small_registry, "--out", tmp_path / "out", PYTHONPATH=path)
+    benched = rr_command("bench", "--all", "--registry", light_registry, "--out", tmp_path / "out", PYTHONPATH=path)
     assert benched.returncode == 0, benched.stderr
     result = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     measured = {row["reranker"]: row["metrics"]["nDCG@10"]["mean"] for row in result["datasets"][0]["rows"]}
@@ -53,11 +61,11 @@ def test_a_distribution_of_someone_else_is_listed_and_benched(
 
 
 def test_every_way_to_break_is_a_failed_row_with_its_reason(
-    installed: Install, rr_command: Rr, small_registry: Path, tmp_path: Path
+    installed: Install, rr_command: Rr, light_registry: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     path = str(installed("rr_broken"))
-    benched = rr_command("bench", "--all", "--registry", small_registry, "--out", out, PYTHONPATH=path)
+    benched = rr_command("bench", "--all", "--registry", light_registry, "--out", out, PYTHONPATH=path)
     assert benched.returncode == 1
     assert "Traceback" not in benched.stdout + benched.stderr
     result = json.loads((out / "bench.json").read_text(encoding="utf-8"))
@@ -66,7 +74,7 @@ def test_every_way_to_break_is_a_failed_row_with_its_reason(
         assert reason in rows[name]["failure"], name
         assert rows[name]["metrics"] == {}, name
         assert f"{name} " in benched.stdout
-    for name in ("first-stage", "random", "bm25", "bi-encoder", "constant"):
+    for name in ("first-stage", "random", "bm25", "constant"):
         assert rows[name]["failure"] == ""
         assert rows[name]["metrics"]["nDCG@10"]["mean"] > 0
     assert rows["constant"]["diagnostics"]["constant"] == 1.0

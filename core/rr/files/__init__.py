@@ -1,5 +1,4 @@
-"""Files that are whole or absent, carry a checksum, and are compared when they are read; fingerprints, locks, and the
-home of all that is kept."""
+"""Files that are whole or absent and carry a checksum, fingerprints, locks, and the home of all that is kept."""
 
 from rr.files.atomic import alone, atomic_file, atomic_folder, home, write_atomic
 from rr.files.fingerprints import device_name, file_sha256, files_below, fingerprint, folder_fingerprint

@@ -7,9 +7,7 @@ import re
 from pathlib import Path
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-SHORTEST = 6
-"""Characters of a value that is looked for by itself. A shorter one (`data`, `train`) is a word of many texts: it is
-only found as a part of its path."""
+SHORTEST = 6  # characters of a value that is looked for by itself; a shorter one (`data`) is a word of many texts
 _written: dict[str, str] = {}
 """What was filled in: values, paths and parts of paths → how they are written."""
 

@@ -15,11 +15,10 @@ from rr.registry.validation import validated
 from rr.rerank.gate import score_all
 from rr.spec import Kind
 from rr.training.negatives import first_stage_scores, hard_negatives
-from rr.types import Dataset, Request
+from rr.types import Dataset, Request, checked_scores
 
 FIRST_STAGE = "first-stage"
-Scores = Mapping[str, float]
-"""Document id → score."""
+Scores = Mapping[str, float]  # document id → score
 
 
 class MiningSettings(Settings):
@@ -99,12 +98,16 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
         retriever = component(checked)
         train = tuple((query, tuple(sorted(dataset.relevant(query.id)))) for query in queries)
         retriever.fit(Corpus(tuple(dataset.documents.values()), train))
-        return {query.id: retriever.scores(query) for query in queries}
-    scorer = component(checked, None)
-    if (limit := scorer.info.max_candidates) is not None:
-        raise PluginError(f"negatives {named.name!r} takes only {limit} candidates at once; name another")
-    # with the positives, whose scores the margins are taken from
-    ids = [sorted({*dataset.candidates[query.id], *dataset.relevant(query.id)}) for query in queries]
-    asked = zip(queries, ids, strict=True)
-    answers = score_all(scorer, [Request(query, tuple(map(dataset.documents.__getitem__, i))) for query, i in asked])
-    return {q.id: dict(zip(i, a.values, strict=True)) for q, i, a in zip(queries, ids, answers, strict=True)}
+        found = [dict(retriever.scores(query)) for query in queries]
+    else:  # with the positives, whose scores the margins are taken from
+        found = [dict.fromkeys(sorted({*dataset.candidates[q.id], *dataset.relevant(q.id)}), 0.0) for q in queries]
+    shown = [tuple(dataset.documents[id_] for id_ in ids) for ids in found]
+    asked = [Request(query, documents) for query, documents in zip(queries, shown, strict=True)]
+    if named.kind == "retriever":
+        answers = [checked_scores(r, tuple(one.values())) for r, one in zip(asked, found, strict=True)]
+    else:
+        scorer = component(checked, None)
+        if (limit := scorer.info.max_candidates) is not None:
+            raise PluginError(f"negatives {named.name!r} takes only {limit} candidates at once; name another")
+        answers = score_all(scorer, asked)
+    return {q.id: dict(zip(ids, a.values, strict=True)) for q, ids, a in zip(queries, found, answers, strict=True)}

@@ -20,7 +20,7 @@ def untouched(requests: Iterable[Request]) -> Iterator[None]:
 
 
 @contextmanager
-def unchanged(shown: Iterable[Any]) -> Iterator[None]:
+def unchanged(shown: Iterable[Any], who: str = "it") -> Iterator[None]:
     """Runs a plugin that is shown frozen dataclasses. They are shared by all who are compared, so that whatever it
     changed in them in spite of that, behind `object.__setattr__` or in a mapping, is put back.
 
@@ -34,7 +34,7 @@ def unchanged(shown: Iterable[Any]) -> Iterator[None]:
         touched = [f"{type(one).__name__} {_name(content)}" for one, content in kept if _restored(one, content)]
     if touched:
         raise PluginError(
-            f"it changed data that it was only shown ({touched[0]}, {len(touched)} in all), which others are judged "
+            f"{who} changed data that it was only shown ({touched[0]}, {len(touched)} in all), which others are judged "
             "by; work on a copy. The change was undone"
         )
 

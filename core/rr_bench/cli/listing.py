@@ -26,13 +26,16 @@ def list_rerankers(
 ) -> None:
     """List every reranker by name, and every plugin that failed. Exit code 1 if one did."""
     from rr.registry.plugins import installed_plugins
+    from rr_bench.cli.app import app
     from rr_bench.cli.options import console
-    from rr_bench.inventory import inventory
+    from rr_bench.cli.plugged import unreachable
+    from rr_bench.inventory import Item, inventory
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text, terminal
 
     plugins = installed_plugins()
     items = inventory(load_registry(registry), plugins, profile)
+    items += [Item(name, failure=why) for name, why in unreachable(app)]
     if as_json:
         tell_json(json_text([item.as_dict(verbose) for item in items], indent=2) + "\n")
     else:

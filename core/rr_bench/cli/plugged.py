@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ParameterInfo
 
+from rr.border import plugin_code
 from rr_bench.cli.options import given_path
 from rr_bench.cli.printing import tell
 
@@ -26,8 +27,8 @@ class Plugged(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
-        below = [words for words in self._below(ctx) if words[0] == cmd_name]
-        if own is not None or not below:
+        below = [] if own is not None else [words for words in self._below(ctx) if words[0] == cmd_name]
+        if not below:
             return own
         if any(len(words) > 1 for words in below):
             return Plugged(name=cmd_name, help="Commands of plugins.")
@@ -55,29 +56,55 @@ class Lazy(TyperCommand):
         from rr.registry.plugins import installed_plugins
 
         function = installed_plugins().load("command", self._full)
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(self.name)(_told(function, self._full))
-        return typer.main.get_command(single).make_context(info_name, args, parent=parent, **extra)
+        with plugin_code(f"rr {self._full} has parameters that cannot be read"):
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single.command(self.name)(_told(function, self._full))
+            command = typer.main.get_command(single)
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+def unreachable(app: typer.Typer) -> Iterator[tuple[str, str]]:
+    """The commands of plugins that stand behind others, so that nobody can call them, and why."""
+    from rr.registry.plugins import installed_plugins
+
+    group = typer.main.get_command(app)
+    own = {(name,): command for name, command in group.commands.items()}  # type: ignore[attr-defined]
+    for (name,), command in list(own.items()):
+        own |= {(name, below): one for below, one in getattr(command, "commands", {}).items()}
+    theirs = {tuple(one.component.name.split(" ")): one for one in installed_plugins().of_kind("command")}
+    for words, registered in theirs.items():
+        name = " ".join(words)
+        who = f"command {name!r} of {registered.distribution}"
+        fronts = [words[: number + 1] for number in range(len(words))]
+        front = next((one for one in fronts if one in own and not hasattr(own[one], "commands")), None)
+        if front or words in own:
+            yield name, f"{who} cannot be called: 'rr {' '.join(front or words)}' is rr's own; rename it"
+        elif any(one[: len(words)] == words and len(one) > len(words) for one in theirs):
+            yield name, f"{who} cannot be called: others' names begin with it; rename it"
 
 
 def _told(function: Callable[..., Iterable[str] | None], full: str) -> Callable[..., None]:
     """The function with what it gives, if it gives lines, on stdout. What it prints itself goes to stderr. Its paths
     are read as ours are, and what it is given as `out` is tried before it works."""
-    from rr.border import plugin_code
-    from rr.errors import RerankError
+    from rr.errors import PluginError, RerankError
     from rr_bench.outputs import new_path
 
     @functools.wraps(function)
     def told(*arguments: Any, **options: Any) -> None:
         if isinstance(out := options.get("out"), Path):
             new_path(out, "--out", _paths([given for name, given in options.items() if name != "out"]))
-        lines: list[str] = []
-        try:
-            with plugin_code(f"rr {full} broke", passing=(RerankError, typer.Exit, typer.Abort)):
-                lines.extend([] if (given := function(*arguments, **options)) is None else given)
-        finally:
-            for line in lines:
-                tell(line)
+        border = functools.partial(plugin_code, f"rr {full} broke", passing=(RerankError, typer.Exit, typer.Abort))
+        with border():
+            given = function(*arguments, **options)
+            lines = iter(() if given is None else given)
+        while True:  # each line is told when it comes, and outside of the border, whose stdout is stderr
+            with border():
+                line = next(lines, None)
+                if not isinstance(line, str | None):
+                    raise PluginError(f"rr {full} gave {type(line).__name__}, not lines of text")
+            if line is None:
+                return
+            tell(line)
 
     signature = inspect.signature(function, eval_str=True)
     told.__signature__ = signature.replace(  # type: ignore[attr-defined]

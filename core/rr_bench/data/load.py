@@ -10,7 +10,7 @@ from typing import Any
 
 from rr.border import plugin_code
 from rr.data.collection import Collection
-from rr.errors import DataError, PluginError
+from rr.errors import DataError
 from rr.files import file_sha256, fingerprint, home, is_sealed
 from rr.progress import SILENT, Progress
 from rr.protocols import Retriever
@@ -19,6 +19,7 @@ from rr.registry.resolve import checked_settings
 from rr.spec import Kind
 from rr.types import Dataset
 from rr_bench.code import room_fingerprint
+from rr_bench.data.gate import checked_collection, checked_files
 from rr_bench.data.prepare import prepare, prepare_folds
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.unfilled import without_unfilled
@@ -75,7 +76,7 @@ def _stored(
         plugins, "retriever", asked.retriever, asked.options, f"data set {name!r}: candidates.options"
     )
     with plugin_code(f"reader {entry.reader!r}: files"):
-        files = [Path(path) for path in reader.files()]
+        files = checked_files(reader.files(), f"reader {entry.reader!r}")
     key = fingerprint(
         {
             "name": name,
@@ -99,9 +100,7 @@ def _stored(
     with progress.task(f"{name}: reading", None):
         try:
             with plugin_code(f"reader {entry.reader!r}"):
-                collection = reader.read()
-            if not isinstance(collection, Collection):
-                raise PluginError(f"reader {entry.reader!r} gave {type(collection).__name__}, not rr.data.Collection")
+                collection = checked_collection(reader.read(), f"reader {entry.reader!r}")
             datasets = prepared(without_unfilled(collection, entry.unfilled), retriever)
         except DataError as error:
             raise DataError(f"data set {name!r}: {error}") from error

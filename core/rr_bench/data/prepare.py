@@ -9,12 +9,14 @@ from dataclasses import asdict, replace
 from rr.border import plugin_code
 from rr.data import equal_queries
 from rr.data.collection import Collection
-from rr.errors import DataError
+from rr.errors import DataError, PluginError
 from rr.files import fingerprint
 from rr.progress import SILENT, Progress
 from rr.protocols import Corpus, Retriever
 from rr.types import Dataset, lost_in_32_bits, trec_order
+from rr_bench.border.untouched import unchanged
 from rr_bench.data.damage import copy_notes, judgement_notes
+from rr_bench.data.gate import checked_first_stage
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, united_groups
 from rr_bench.registry import CandidatePlan, SplitPlan
 
@@ -47,7 +49,7 @@ def prepare_folds(
     Raises:
         DataError: the data are sequential, or the first stage would have to be fitted anew for each fold.
     """
-    if retriever.learns:
+    if learns(candidates.retriever, retriever):
         raise DataError(
             f"folds need a first stage that does not learn from the train split, and {candidates.retriever} does; "
             "set candidates.retriever: bm25"
@@ -76,10 +78,15 @@ def _frozen(
     """`train`: the queries that a first stage may learn from."""
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
     equal = equal_queries(collection.queries[query_id] for query_id in used)
-    _fit(retriever, collection, train)
     lists: dict[str, tuple[str, ...]] = {}
     first_stage: dict[str, tuple[float, ...]] = {}
-    with progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance:
+    with (
+        unchanged(
+            (*collection.documents.values(), *collection.queries.values()), f"retriever {candidates.retriever!r}"
+        ),
+        progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance,
+    ):
+        _fit(candidates.retriever, retriever, collection, train)
         for query_id in used:
             scores = _candidates(collection, query_id, retriever, candidates)
             # a seeded order that does not tell the first stage's: position must carry no information
@@ -124,14 +131,26 @@ def dataset_fingerprint(dataset: Dataset) -> str:
     )
 
 
-def _fit(retriever: Retriever, collection: Collection, train: Sequence[str]) -> None:
+def learns(name: str, retriever: Retriever) -> bool:
+    """
+    Raises:
+        PluginError: it does not say.
+    """
+    with plugin_code(f"retriever {name!r}: learns"):
+        found: object = retriever.learns
+    if not isinstance(found, bool):
+        raise PluginError(f"retriever {name!r}: learns is {found!r}; it must be True or False")
+    return found
+
+
+def _fit(name: str, retriever: Retriever, collection: Collection, train: Sequence[str]) -> None:
     """On the documents, and on what may be learnt from: nothing of dev and test."""
     documents = collection.documents
     pairs = tuple(
         (collection.queries[q], tuple(id_ for id_, g in collection.qrels[q].items() if g > 0 and id_ in documents))
         for q in train
     )
-    with plugin_code(f"{type(retriever).__name__}.fit"):
+    with plugin_code(f"retriever {name!r}: fit"):
         retriever.fit(Corpus(tuple(documents.values()), pairs, collection.run))
 
 
@@ -141,9 +160,9 @@ def _candidates(
     """Document id → first-stage score, for the documents that the query's rerankers will get."""
     query = collection.queries[query_id]
     met = {document.id for document in query.history}
-    with plugin_code(f"{type(retriever).__name__}.scores"):
-        answer = dict(retriever.scores(query))
-    scores = {id_: float(value) for id_, value in answer.items() if id_ not in met}
+    with plugin_code(f"retriever {plan.retriever!r}: scores"):
+        answer = checked_first_stage(retriever.scores(query), collection.documents, f"retriever {plan.retriever!r}")
+    scores = {id_: value for id_, value in answer.items() if id_ not in met}
     chosen = trec_order(scores)[: plan.depth]
     if plan.protocol == "oracle":
         documents = collection.documents
