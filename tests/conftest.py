@@ -153,6 +153,8 @@ def _lines(path: Path, rows: list[dict[str, object]]) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "shelves"):
+            item.add_marker("no_cover")  # attacks go where the others have been, or run in processes of their own
         for mark in item.iter_markers("attack"):
             item.user_properties.append(("attack", mark.args[0]))  # which travels with the report, from a worker too
 

@@ -16,15 +16,19 @@ from tests.conftest import ROOT
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A venv with what `pip install rerank-registry` brings, and README's plugin."""
     folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
-    python = folder / "bin" / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
+    install = [*pip(folder / "bin"), "install", "--quiet", "-c", ROOT / "constraints.txt"]
     subprocess.run([*install, ROOT, "hatchling"], check=True, timeout=300, capture_output=True)
     plugin = ROOT / "tests" / "dist" / "rr_overlap"
     subprocess.run(
         [*install, "--no-build-isolation", "--no-deps", plugin], check=True, timeout=120, capture_output=True
     )
     return folder / "bin"
+
+
+def pip(bare: Path) -> list[str | Path]:
+    """That of the tests, for the other venv: to install it there takes longer than all else."""
+    return [sys.executable, "-m", "pip", "--python", bare / "python"]
 
 
 def run(bare: Path, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -35,7 +39,7 @@ def run(bare: Path, *arguments: str, home: Path) -> subprocess.CompletedProcess[
 
 
 def test_baselines_and_a_plugin_are_benched_without_torch(bare: Path, tmp_path: Path) -> None:
-    packages = subprocess.run([bare / "python", "-m", "pip", "list"], capture_output=True, encoding="utf-8", check=True)
+    packages = subprocess.run([*pip(bare), "list"], capture_output=True, encoding="utf-8", check=True)
     assert not {"torch", "transformers", "scikit-learn", "openpyxl"} & set(packages.stdout.lower().split())
     ended = run(bare, "bench", "first-stage", "bm25", "random", "overlap", "-d", "helpdesk", home=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
