@@ -13,7 +13,7 @@ from rr.registry.plugins import OURS, Plugins, Registered
 from rr.registry.resolve import checked_settings
 from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
-from rr_bench.registry import Registry
+from rr_bench.registry import DatasetEntry, Registry, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,34 @@ def check_entry(plugins: Plugins, name: str, entry: RerankerEntry) -> None:
     for of_kind, called, values, section in asked:
         if plugins.settings(of_kind, called) is not None:
             checked_settings(plugins, of_kind, called, values, f"reranker {name!r}: {section}")
+
+
+def check_dataset(plugins: Plugins, name: str, entry: DatasetEntry) -> None:
+    """Checks all of a data set's entry that can be checked without loading anything heavy.
+
+    Raises:
+        PluginError: its reader or its retriever does not exist.
+        RegistryError: their options are wrong, where their registrations name a class of settings.
+    """
+    plan = entry.candidates
+    asked: list[tuple[Kind, str, dict[str, Any], str]] = [
+        ("reader", entry.reader, entry.options, "options"),
+        ("retriever", plan.retriever, plan.options, "candidates.options"),
+    ]
+    for kind, called, values, section in asked:
+        if plugins.settings(kind, called) is not None:
+            checked_settings(plugins, kind, called, values, f"data set {name!r}: {section}")
+
+
+def failing_datasets(plugins: Plugins, suite: Suite) -> dict[str, str]:
+    """Name → reason, of the data sets that are seen to fail before anything is read."""
+    found = {}
+    for name, entry in suite.datasets.items():
+        try:
+            check_dataset(plugins, name, entry)
+        except RerankError as error:
+            found[name] = str(error)
+    return found
 
 
 def trainer_of(plugins: Plugins, scorer: Registered) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from rr.errors import PluginError
 from rr.registry.plugins import Plugins
-from rr_bench.entries import Failure, all_entries, checked
+from rr_bench.entries import Failure, all_entries, checked, failing_datasets
 from rr_bench.registry import Registry
 
 
@@ -26,7 +26,7 @@ class Item:
 
 
 def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list[Item]:
-    """One item for everything that a bench of all would compare."""
+    """One item for everything that a bench of all would compare, and for each data set that it could not."""
     items = []
     for name, entry in checked(all_entries(registry, plugins, profile), plugins).items():
         if isinstance(entry, Failure):
@@ -40,4 +40,7 @@ def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list
             continue
         summary = entry.summary or found.component.summary
         items.append(Item(name, component, entry.trainer or "", found.distribution, summary))
+    suite = registry.suite(registry.profile(profile).suite)
+    for name, reason in failing_datasets(plugins, suite).items():
+        items.append(Item(name, suite.datasets[name].reader, failure=reason))
     return items

@@ -61,6 +61,28 @@ def test_a_reader_and_a_retriever_are_benched_with(
     assert "candidates.options: unknown key 'wieght'; did you mean 'weight'?" in " ".join(stdout.split())
 
 
+def test_a_data_set_that_cannot_be_read_is_told_before_anything_is_computed(
+    library: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    """By the settings that its reader's registration names: nothing of it is imported."""
+    text = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
+    good = text[text.index('"shelf": {') :].partition("}}}}")[0] + "}}"
+    for broken, said in (
+        (good.replace('"path"', '"pth"'), "data set 'other': options: unknown key 'pth'; did you mean 'path'?"),
+        (good.replace("rr-library/shelf", "rr-library/shlef"), "no reader is called 'rr-library/shlef'"),
+        (good.replace('"initial"', '"initail"'), "no retriever is called 'initail'; did you mean 'initial'?"),
+    ):
+        two = text.replace('"shelf": {', f'{broken.replace("shelf", "other", 1)}, "shelf": {{', 1)
+        (tmp_path / "mine.yaml").write_text(two, encoding="utf-8")
+        code, stdout, _ = library("list", "--json")
+        assert code == 1
+        assert said in {row["name"]: row["failure"] for row in json.loads(stdout)}["other"]
+        code, _, stderr = library("bench", "--all")
+        assert code == 1
+        assert stderr.splitlines()[0].startswith("other FAILED: ")
+        assert said in stderr.splitlines()[0]
+
+
 def test_commands_stand_beside_our_own(library: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     assert "shelf" in library("--help")[1]
     assert "Show a shelf" in library("data", "--help")[1]

@@ -140,7 +140,7 @@ def test_strict_raises(installed: Install, rr_command: Rr, small_registry: Path)
 
 def test_rr_plugins_limits_what_is_loaded(installed: Install, rr_command: Rr, small_registry: Path) -> None:
     path = str(installed("rr_broken"))
-    listed = rr_command("list", "--registry", small_registry, PYTHONPATH=path, RR_PLUGINS="baselines")
+    listed = rr_command("list", "--registry", small_registry, PYTHONPATH=path, RR_PLUGINS="baselines,data")
     assert listed.returncode == 0, listed.stdout
     assert "broken" not in listed.stdout
     failed = rr_command("list", "--registry", small_registry, RR_PLUGINS="baseline")

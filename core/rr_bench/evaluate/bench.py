@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import traceback
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from rr_bench import arguments
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.view import shown
-from rr_bench.entries import Failure, chosen_entries
+from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
@@ -85,11 +86,13 @@ def bench(
         if baseline not in entries:
             raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
         suite = suite.model_copy(update={"baseline": baseline})
+    asked = datasets or list(suite.datasets)
+    failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
+    failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
+    for name, reason in failing.items():  # now rather than after all that goes before
+        logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
     with anew() if fresh else nullcontext():
-        results = [
-            _bench_dataset(name, suite, registry, plugins, entries, folds, progress)
-            for name in datasets or list(suite.datasets)
-        ]
+        results = [_bench_dataset(name, suite, registry, plugins, entries, folds, progress) for name in asked]
     return BenchResult(
         profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
     )
