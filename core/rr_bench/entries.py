@@ -15,6 +15,9 @@ from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
 from rr_bench.registry import DatasetEntry, Registry, Suite
 
+Asked = tuple[Kind, str, dict[str, Any], str]
+"""A component by kind and name, what is given as its settings, and under which key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -112,15 +115,13 @@ def check_entry(plugins: Plugins, name: str, entry: RerankerEntry) -> None:
         RegistryError: settings that its components' registrations name a class of are wrong.
     """
     kind, component = entry.component
-    asked: list[tuple[Kind, str, dict[str, Any], str]] = [(kind, component, entry.settings, "settings")]
+    asked: list[Asked] = [(kind, component, entry.settings, "settings")]
     if entry.trainer is not None:
         asked.append(("trainer", entry.trainer, entry.training, "training"))
         trains = plugins.get("trainer", entry.trainer).component.trains
         if trains and not plugins.get(kind, component).called(trains):
             raise PluginError(f"reranker {name!r}: trainer {entry.trainer!r} trains {trains!r}, not {component!r}")
-    for of_kind, called, values, section in asked:
-        if plugins.settings(of_kind, called) is not None:
-            checked_settings(plugins, of_kind, called, values, f"reranker {name!r}: {section}")
+    _check_settings(plugins, f"reranker {name!r}", asked)
 
 
 def check_dataset(plugins: Plugins, name: str, entry: DatasetEntry) -> None:
@@ -131,13 +132,17 @@ def check_dataset(plugins: Plugins, name: str, entry: DatasetEntry) -> None:
         RegistryError: their options are wrong, where their registrations name a class of settings.
     """
     plan = entry.candidates
-    asked: list[tuple[Kind, str, dict[str, Any], str]] = [
+    asked: list[Asked] = [
         ("reader", entry.reader, entry.options, "options"),
         ("retriever", plan.retriever, plan.options, "candidates.options"),
     ]
+    _check_settings(plugins, f"data set {name!r}", asked)
+
+
+def _check_settings(plugins: Plugins, who: str, asked: Sequence[Asked]) -> None:
     for kind, called, values, section in asked:
         if plugins.settings(kind, called) is not None:
-            checked_settings(plugins, kind, called, values, f"data set {name!r}: {section}")
+            checked_settings(plugins, kind, called, values, f"{who}: {section}")
 
 
 def failing_datasets(plugins: Plugins, suite: Suite) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from rr.errors import PluginError
 from rr.registry.plugins import Plugins
 from rr_bench.entries import Failure, all_entries, checked, failing_datasets
 from rr_bench.registry import Registry
@@ -32,14 +31,9 @@ def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list
         if isinstance(entry, Failure):
             items.append(Item(name, failure=entry.reason, traceback=entry.traceback))
             continue
-        component = str(entry.scorer or entry.reranker)
-        try:
-            found = plugins.get("scorer" if entry.scorer else "reranker", component)
-        except PluginError as error:
-            items.append(Item(name, component, entry.trainer or "", failure=str(error)))
-            continue
+        found = plugins.get(*entry.component)
         summary = entry.summary or found.component.summary
-        items.append(Item(name, component, entry.trainer or "", found.distribution, summary))
+        items.append(Item(name, entry.component[1], entry.trainer or "", found.distribution, summary))
     suite = registry.suite(registry.profile(profile).suite)
     for name, reason in failing_datasets(plugins, suite).items():
         items.append(Item(name, suite.datasets[name].reader, failure=reason))

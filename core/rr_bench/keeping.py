@@ -26,10 +26,7 @@ def read_checked(path: Path, key: str) -> Any | None:
     if outdated(path):
         return None
     try:
-        found = read_json(path)
-        if found.get("key") != key:
-            raise DamagedError("it holds something else, under this name")
-        return found["content"]
+        return read_json(path, key)["content"]
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:

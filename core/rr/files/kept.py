@@ -61,8 +61,9 @@ def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, CHECKSUM: fingerprint(plain)}
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What `with_checksum` gave, from a file, without the checksum. Raises DamagedError: it is something else."""
+def read_json(path: Path, key: str | None = None) -> dict[str, Any]:
+    """What `with_checksum` gave, from a file, without the checksum. Raises DamagedError: it is something else, or says
+    so by its own "key"."""
     with open(path, "rb", opener=not_followed) as file:
         data = file.read()
     try:
@@ -73,6 +74,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DamagedError("it is no JSON with a checksum") from error
     if content != told:
         raise DamagedError("its checksum is of another content")
+    if key is not None and found.get("key") != key:
+        raise DamagedError("it holds something else, under this name")
     return found
 
 
@@ -119,10 +122,7 @@ def is_sealed(path: Path, key: str) -> bool:
     try:
         if path.is_symlink() or not path.is_dir():
             raise DamagedError("it is no folder")
-        found = read_json(path / SEAL)
-        if found.get("key") != key:
-            raise DamagedError("it holds something else, under this name")
-        sums, written = _sums(path), found["content"]
+        written, sums = read_json(path / SEAL, key)["content"], _sums(path)
         for name in sorted({*sums, *written}):
             if sums.get(name) != written.get(name):
                 raise DamagedError(f"{name} is {'not the file that was written' if name in sums else 'missing'}")

@@ -12,15 +12,15 @@ from rr.border import plugin_code
 from rr.errors import RerankError, nearest
 from rr.protocols import Settings
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import settings_model
+from rr.registry.resolve import checked_settings, settings_model
 from rr.registry.schema import RerankerEntry, read_yaml
-from rr.registry.validation import validated
+from rr.spec import Kind
 
 ALONE = object()
 """The value of a flag that stands without one."""
 
 Models = dict[str, type[Settings]]
-"""Key of the entry (`training`, `settings`) → the settings that may stand under it; the first to know a name has it."""
+"""Key of the entry (`training`, `settings`) → the settings that may stand under it."""
 
 
 def with_flags(
@@ -37,7 +37,7 @@ def with_flags(
     """
     if not arguments:
         return entry
-    models = _models(plugins, entry)
+    models = {key: settings_model(plugins, *component) for key, component in _components(entry).items()}
     given: dict[str, dict[str, Any]] = {}
     for flag, text in _pairs(arguments):
         section, key, value = _meant(flag, text, models, name, options)
@@ -49,20 +49,22 @@ def with_flags(
     return entry.overridden(given, f"flags of {name!r}")
 
 
-def _models(plugins: Plugins, entry: RerankerEntry) -> Models:
-    models: Models = {}
+def _components(entry: RerankerEntry) -> dict[str, tuple[Kind, str]]:
+    """Key of the entry → the component whose settings stand under it; the first to know a name has it."""
+    found: dict[str, tuple[Kind, str]] = {}
     if entry.trainer is not None:
-        models["training"] = settings_model(plugins, "trainer", entry.trainer)
+        found["training"] = ("trainer", entry.trainer)
     if entry.scorer is not None:
-        models["settings"] = settings_model(plugins, "scorer", entry.scorer)
-    return models
+        found["settings"] = ("scorer", entry.scorer)
+    return found
 
 
 def entry_settings(plugins: Plugins, name: str, entry: RerankerEntry) -> dict[str, Settings]:
     """Key of the entry → what it says under it, checked."""
     given = {"training": entry.training, "settings": entry.settings}
     return {
-        key: validated(model, given[key], f"reranker {name!r}: {key}") for key, model in _models(plugins, entry).items()
+        key: checked_settings(plugins, *component, given[key], f"reranker {name!r}: {key}")
+        for key, component in _components(entry).items()
     }
 
 

@@ -93,7 +93,7 @@ def info(
     found, plugins = load_registry(registry), installed_plugins()
     entry = find_entry(found, plugins, name, profile)
     resolved = resolve(plugins, name, entry)
-    registered = plugins.get("scorer" if entry.scorer else "reranker", str(entry.scorer or entry.reranker))
+    registered = plugins.get(*entry.component)
     shown: dict[str, Any] = {
         "name": name,
         "summary": entry.summary or registered.component.summary,
