@@ -177,6 +177,8 @@ def test_settings_say_what_they_are(rr_command: Rr) -> None:
     assert "--candidates 20 Of a prompt: the target and its negatives." in told
     assert "--token-budget null Tokens a forward pass takes" in told
     assert "Training of" not in rr_command("train", "--help").stdout
+    for given in (["--registry", "mine.yaml"], ["--registry=mine.yaml"]):
+        failed(rr_command("train", "letters", *given, "--help"), "mine.yaml: no such registry file")
     failed(rr_command("train", "lettres", "--registry", PACKAGED, "--help"), "did you mean 'letters'?")
 
 

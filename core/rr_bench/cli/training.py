@@ -34,7 +34,7 @@ class Train(TyperCommand):
         words = ctx.meta.get(NAMED, [])
         if not words or words[0].startswith("-"):
             return
-        said = dict(pairwise(words))
+        said = dict(pairwise(part for word in words for part in (word.split("=", 1) if word[:2] == "--" else [word])))
         registry = Path(said["--registry"]) if "--registry" in said else None
         plugins = installed_plugins()
         entry = find_entry(load_registry(registry), plugins, words[0], said.get("--profile"))
