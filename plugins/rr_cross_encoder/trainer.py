@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
 from rr.data import with_dev_share
-from rr.training import DEV_METRICS, mine, rank, ranking_quality
+from rr.training import DEV_METRICS, MiningSettings, mine, rank, ranking_quality
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import PairModel
@@ -20,7 +20,10 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import copied, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import BatchLoss, copied, fit, mixed_precision, pick_device, quiet, seeded
+
+PROBE, MOST = -1, 64
+"""The epoch that no training has, and how many of its samples are asked about at most."""
 
 
 class CrossEncoderTrainer:
@@ -40,6 +43,9 @@ class CrossEncoderTrainer:
         mined = mine(dataset, settings)
         samples = {"bce": pair_samples, "lce": group_samples}.get(settings.loss, list_samples)
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
+        probes = {"train": samples(dataset, mined.pools, settings, PROBE)}
+        own = replace(dataset, splits={**dataset.splits, "train": dataset.splits["dev"]})
+        probes["dev"] = samples(own, mine(own, MiningSettings()).pools, settings, PROBE)
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
@@ -57,6 +63,7 @@ class CrossEncoderTrainer:
                 workers=settings.dataloader_num_workers,
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
+                probes={split: found[:MOST] for split, found in probes.items()},
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
@@ -109,9 +116,17 @@ def in_head(model: Any, name: str) -> bool:
 
 def tokenised(pairs: PairModel, samples: Sequence[Sample]) -> list[Tokenised]:
     texts = [(sample.query, document) for sample in samples for document in sample.documents]
-    rows = iter(pairs.encode(texts)[0])
-    return [Tokenised([next(rows) for _ in sample.documents], sample.labels, sample.weight) for sample in samples]
+    rows = iter(zip(*pairs.encode(texts), strict=True))
+    found = []
+    for sample in samples:
+        encoded, cut = zip(*(next(rows) for _ in sample.documents), strict=True)
+        found.append(Tokenised(list(encoded), sample.labels, sample.weight, sum(cut)))
+    return found
 
 
-def batch_loss(pairs: PairModel, name: str, samples: Sequence[Tokenised]) -> Tensor:
-    return loss_of(name, pairs.logits([row for sample in samples for row in sample.rows]), samples)
+def batch_loss(pairs: PairModel, name: str, samples: Sequence[Tokenised]) -> BatchLoss:
+    """By chance: the same loss, were all logits 0 (of weighted BCE, Σ w ln 2 / n)."""
+    logits = pairs.logits([row for sample in samples for row in sample.rows])
+    chance = loss_of(name, torch.zeros_like(logits), samples).item()
+    pairs_in_all = sum(len(sample.rows) for sample in samples)
+    return BatchLoss(loss_of(name, logits, samples), chance, sum(sample.cut for sample in samples) / pairs_in_all)
