@@ -65,12 +65,13 @@ def near_uniform(evidence: Evidence) -> Finding | None:
 
 def letter_bias(evidence: Evidence) -> Finding | None:
     """How often the first answer is the same letter."""
-    chosen = evidence.record.get("reload", {}).get("chosen", ())
+    figures = evidence.diagnostics
+    chosen = [figures[f"chosen {place}"] for place in range(len(figures)) if f"chosen {place}" in figures]
     if "label_mass" not in evidence.diagnostics or sum(chosen) < FEW_TO_TELL:
         return None
     place = max(range(len(chosen)), key=chosen.__getitem__)
     share = chosen[place] / sum(chosen)
-    text = f"letter {place + 1} of {len(chosen)} is chosen in {share:.0%} of {sum(chosen)} queries"
+    text = f"letter {place + 1} of {len(chosen)} is chosen in {share:.0%} of {sum(chosen):.0f} queries"
     if share < ONE_PLACE or len(chosen) < 3:
         return Finding("ok", text)
     return Finding(

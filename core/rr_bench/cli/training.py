@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand
 
 from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
 from rr_bench.cli.printing import tell
+
+if TYPE_CHECKING:
+    from rr.diagnosis import Verdict
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Of the command: `rr_bench.cli.flags` reads what it does not know itself."""
@@ -66,6 +69,16 @@ def train(
             "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
         ),
     ] = None,
+    stop_if: Annotated[
+        str | None,
+        typer.Option(
+            "--stop-if", help="End it early where rr doctor sees a fault: --stop-if fault.", show_default=False
+        ),
+    ] = None,
+    observe: Annotated[
+        list[str] | None,
+        typer.Option("--observe", help="Also tell tensorboard, trackio or wandb (repeatable).", show_default=False),
+    ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -77,6 +90,7 @@ def train(
     """
     import json
 
+    from rr.diagnosis import Evidence
     from rr.errors import RerankError
     from rr.protocols import DEV_METRICS
     from rr.registry.plugins import installed_plugins
@@ -87,12 +101,18 @@ def train(
     from rr_bench.cli.flags import with_flags
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
+    from rr_bench.doctor.diagnosis import diagnose
+    from rr_bench.doctor.evidence import of_checkpoint
+    from rr_bench.doctor.hopeless import stops_if
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import RECORD
+    from rr_bench.train.observers import observers
     from rr_bench.train.training import train as train_checkpoint
 
+    if stop_if not in (None, "fault", "warning"):
+        raise RerankError(f"--stop-if {stop_if}: it is fault, or warning")
     if out is not None:
         new_path(out, "--out", (config, registry))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
@@ -107,8 +127,14 @@ def train(
     entry = with_flags(plugins, name, entry, context.args, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(dataset, found.dataset(dataset), progress)
-    with on_interrupt("the same command goes on from what its trainer has kept"):
-        checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    known = Evidence(name, dataset, training=entry.training, options=_options(profile, registry))
+    with (
+        on_interrupt("the same command goes on from what its trainer has kept"),
+        observers(observe or (), f"{name}-{dataset}".replace("/", "-")) as looking_on,
+    ):
+        if stop_if is not None:
+            looking_on.append(stops_if(cast("Verdict", stop_if), known))
+        checkpoint = train_checkpoint(plugins, resolved, data, out, progress, looking_on)
     if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
@@ -126,6 +152,16 @@ def train(
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         tell(f"warning: {note}", err=True)
+    diagnosis = diagnose(of_checkpoint(checkpoint, known.options), plugins)
+    tell(f"doctor: {diagnosis.line}", err=True)
+    if diagnosis.leading is not None:
+        tell(f"next: {diagnosis.leading[1].command or Evidence().command('doctor', str(checkpoint.folder))}", err=True)
+
+
+def _options(profile: str | None, registry: Path | None) -> tuple[str, ...]:
+    """As a command has to name them again."""
+    named = {"--profile": profile, "--registry": registry and str(registry)}
+    return tuple(word for option, value in named.items() if value for word in (option, value))
 
 
 def tell_dev_metrics(file: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rr.border import plugin_code
@@ -46,7 +47,8 @@ CORE: Mapping[str, Check] = {
     "collapsed": scored.collapsed,
 }
 """In the order of their certainty."""
-RANKS: Mapping[Verdict, int] = {"fault": 0, "warning": 1, "cannot tell": 2, "ok": 3}
+WORST_FIRST: Sequence[str] = ("fault", "warning", "cannot tell", "ok")
+RANKS: Mapping[str, int] = {verdict: rank for rank, verdict in enumerate(WORST_FIRST)}
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,55 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence, plugins: Plugins) -> Diagnosis:
-    """The findings of all checks, those of plugins behind those of the core that are as bad.
-
-    Raises:
-        PluginError: a plugin's check broke, or answered something else than a finding.
-    """
+    """The findings of all checks, those of plugins behind those of the core that are as bad. A plugin's check that
+    breaks says so in the place of its finding; `RR_STRICT=1` raises instead."""
     found: dict[str, Finding] = {}
     for name, check in CORE.items():
         if (finding := check(evidence)) is not None:
             found[name] = finding
     for registered in plugins.of_kind("check"):
         name = registered.component.name
-        check = plugins.load("check", name)
-        with plugin_code(f"check {name!r} broke"):
-            answer = check(evidence)
-        if answer is not None and (not isinstance(answer, Finding) or answer.verdict not in RANKS):
-            raise PluginError(f"check {name!r} answered {answer!r}, which is no rr.Finding")
-        if answer is not None:
-            found[name] = answer
+        try:
+            finding = _asked(plugins, name, evidence)
+        except PluginError as error:
+            if os.environ.get("RR_STRICT") == "1":
+                raise
+            finding = Finding("cannot tell", str(error))
+        if finding is not None:
+            found[name] = finding
     return Diagnosis(ordered(found))
+
+
+def _asked(plugins: Plugins, name: str, evidence: Evidence) -> Finding | None:
+    """
+    Raises:
+        PluginError: the check broke, or answered something else than a finding.
+    """
+    check = plugins.load("check", name)
+    with plugin_code(f"check {name!r} broke"):
+        answer: object = check(evidence)
+    texts = ("evidence", "meaning", "command")
+    if answer is None or (
+        isinstance(answer, Finding)
+        and answer.verdict in RANKS
+        and all(isinstance(getattr(answer, text), str) for text in texts)
+    ):
+        return answer
+    raise PluginError(f"check {name!r} answered {answer!r}, which is no rr.Finding")
+
+
+def listed(diagnosis: Diagnosis) -> list[dict[str, str]]:
+    """The findings as JSON has them, in their order."""
+    return [
+        {
+            "check": name,
+            "verdict": one.verdict,
+            "evidence": one.evidence,
+            "meaning": one.meaning,
+            "command": one.command,
+        }
+        for name, one in diagnosis.findings.items()
+    ]
 
 
 def ordered(found: Mapping[str, Finding]) -> dict[str, Finding]:

@@ -52,7 +52,7 @@ def of_failure(folder: Path, options: Sequence[str] = ()) -> Evidence:
 
 
 def of_record(record: Mapping[str, Any], events: Sequence[TrainingEvent], options: Sequence[str] = ()) -> Evidence:
-    data = record.get("data", {})
+    data, reload = record.get("data", {}), record.get("reload", {})
     return Evidence(
         reranker=record.get("reranker", ""),
         dataset=data.get("name", ""),
@@ -63,7 +63,12 @@ def of_record(record: Mapping[str, Any], events: Sequence[TrainingEvent], option
         events=tuple(events),
         data=data.get("report", {}),
         record=record,
-        diagnostics=record.get("reload", {}).get("diagnostics", {}),
+        diagnostics=with_chosen(reload.get("diagnostics", {}), reload.get("chosen", ())),
         error=record.get("error", ""),
         options=tuple(options),
     )
+
+
+def with_chosen(diagnostics: Mapping[str, float], chosen: Sequence[int]) -> dict[str, float]:
+    """Diagnostics, and how often the candidate at place N was ranked first, as `chosen N`."""
+    return {**diagnostics, **{f"chosen {place}": float(count) for place, count in enumerate(chosen)}}

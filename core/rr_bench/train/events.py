@@ -39,8 +39,9 @@ class EventLog:
         self._file = path.open("w", encoding="utf-8") if writes else None
         self._started = time.perf_counter()
 
-    def listener(self, advance: Callable[[int], None]) -> OnEvent:
-        """What a trainer is given as `on_event`."""
+    def listener(self, advance: Callable[[int], None], status: Callable[[str], None]) -> OnEvent:
+        """What a trainer is given as `on_event`. `status` is told where it stands:
+        `84/142 · loss 1.57 (chance 1.61) · dev .452`."""
 
         def listen(event: TrainingEvent) -> None:
             if not isinstance(event, TrainingEvent):
@@ -55,10 +56,21 @@ class EventLog:
             self.events.append(event)
             if event.loss is not None:
                 advance(1)
+            status(self._status(event))
             for observer in self._observers:
                 observer(event)
 
         return listen
+
+    def _status(self, event: TrainingEvent) -> str:
+        parts = [f"{event.step}/{event.total}"]
+        last = next((one for one in reversed(self.events) if one.loss is not None), None)
+        if last is not None:
+            chance = last.figures.get("chance")
+            parts.append(f"loss {last.loss:.3g}" + ("" if chance is None else f" (chance {chance:.3g})"))
+        if self._devs:
+            parts.append(f"dev {self._devs[-1]:.3f}".replace("0.", "."))
+        return " · ".join(parts)
 
     def close(self) -> None:
         if self._file is not None:

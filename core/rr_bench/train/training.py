@@ -109,7 +109,7 @@ def train(
                 conditions() as timed_on,
                 home_at(work.folder / KEPT),
             ):
-                trainer = _ran(target, settings, resolved, given, work.folder, log.listener(advance))
+                trainer = _ran(target, settings, resolved, given, work.folder, log.listener(advance, progress.status))
                 seconds, circumstances = round(elapsed(), 3), timed_on()
             if not work.writes:
                 return Checkpoint(folder, {"seconds": seconds, "notes": []})
