@@ -33,8 +33,8 @@ def near(text: str) -> str:
 
 
 def mojibake(text: str) -> bool:
-    """Whether it holds U+FFFD, or UTF-8 that was read as cp1252 or Latin-1: a sequence that is nothing else, or one that
-    may be, where all the rest is ASCII."""
+    """Whether it holds U+FFFD, or UTF-8 that was read as cp1252 or Latin-1: a sequence that can be nothing else, or one
+    that may be, where all the rest is ASCII."""
     if text.isascii():
         return False
     if "\ufffd" in text or _CERTAIN.search(text):
