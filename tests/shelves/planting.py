@@ -73,7 +73,7 @@ def topics(seed: int = 5) -> Dataset:
 
 
 def shops(seed: int = 7) -> Dataset:
-    """The words of a query stand in what is relevant to it, and in what is too dear."""
+    """The words of a query stand in what is relevant to it, and some of them in what is too dear."""
     generator = random.Random(seed)
     documents, queries, qrels, negatives = {}, {}, {}, {}
     for thing in THINGS:
@@ -84,7 +84,7 @@ def shops(seed: int = 7) -> Dataset:
                 documents[id_] = Document(id_, f"a {verdict} {thing} in shop {number} at {street} street")
         for number, phrase in enumerate(PHRASES):
             id_ = f"{thing}-{number}"
-            queries[id_] = Query(id_, f"{phrase} {thing} please")
+            queries[id_] = Query(id_, f"{phrase} {'cheap ' if number % 2 else ''}{thing}")
             qrels[id_] = {f"{thing}-cheap-{n}": 1 for n in range(3)}
             negatives[id_] = [HardNegative(f"{thing}-dear-{n}", ("price",), 0.5 + n) for n in range(3)]
     return prepare(
@@ -98,9 +98,7 @@ def shops(seed: int = 7) -> Dataset:
 def films(seed: int = 17, train_queries: int = 60) -> Dataset:
     """Users with histories of invented films; the embedded letters' base knows which kinds go together."""
     plan = CandidatePlan(retriever="run", protocol="oracle", depth=12)
-    return prepare(
-        "films", read("films", seed=seed), SplitPlan(max_train=train_queries, max_dev=24, max_test=4), plan
-    )
+    return prepare("films", read("films", seed=seed), SplitPlan(max_train=train_queries, max_dev=24, max_test=4), plan)
 
 
 class CounterSettings(Settings):
@@ -284,8 +282,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "settings": {"max_seq_length": 64},
         "training": {
             "loss": "bce",
-            "epochs": 3,
-            "batch_size": 32,
+            "epochs": 2,
+            "batch_size": 24,
             "lr": 5e-3,
             "num_hard_negatives": 2,
             "num_random_negatives": 1,
@@ -298,10 +296,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "settings": {"title_tokens": 16, "history_items": 8},
         "training": {
             "samples": "one-cut",
-            "epochs": 8,
+            "epochs": 10,
             "batch_size": 8,
-            "lr": 3e-3,
-            "candidates": 8,
+            "lr": 6e-3,
+            "candidates": 12,
             "lora_r": 16,
             "lora_alpha": 32,
             "lora_dropout": 0.0,

@@ -107,7 +107,7 @@ def metric_does_not_follow(evidence: Evidence) -> Finding | None:
         return None
     start, best = devs[0][1], max(figure for step, figure in devs if step > 0)
     text = f"loss of dev {losses[0]:.3g} → {min(losses):.3g} (chance {chances[-1]:.3g}), dev {start:.3f} → {best:.3f}"
-    if min(losses) > 0.75 * min(losses[0], chances[-1]) or best > start + 0.02 or start > 0.9:
+    if min(losses) > 0.6 * min(losses[0], chances[-1]) or best > start + 0.02 or start > 0.9:
         return Finding("ok", text)
     return Finding(
         "fault",
