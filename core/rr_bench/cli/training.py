@@ -129,12 +129,15 @@ def train(
 
 
 def tell_dev_metrics(file: Path) -> None:
-    """The targets, met or missed, and the notes of a trainer that left such a file."""
+    """The figures, the targets, met or missed, and the notes of a trainer that left such a file."""
     import json
 
     if not file.is_file():
         return
     left = json.loads(file.read_text(encoding="utf-8"))
+    figures = [f"{name} {value:.3f}" for name, value in left["metrics"].items()]
+    if figures:
+        tell(f"on dev: {', '.join(figures)}", err=True)
     targets = [
         f"{name} {left['metrics'][name]:.3f} > {target['goal']:.2f} {'met' if target['met'] else 'missed'}"
         for name, target in left.get("targets", {}).items()
