@@ -91,6 +91,7 @@ def train(
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import RECORD
+    from rr_bench.train.limits import limits
     from rr_bench.train.training import train as train_checkpoint
 
     if out is not None:
@@ -120,6 +121,8 @@ def train(
         metric = record["dev_metric"] or "(of a metric that the trainer does not name)"
         told.append(f"best dev {metric} {record['best_dev']:.4f}")
     tell(", ".join(told), err=True)
+    if slow := limits(record):
+        tell(slow, err=True)
     loaded = load_component(resolved, checkpoint.folder).info
     if loaded.parameters:
         tell(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
