@@ -43,6 +43,7 @@ def fit(
     precision: Precision = Precision(),  # noqa: B008 - it is frozen
     divisible: bool = True,
     lr_of: Callable[[str], float] | None = None,
+    on_save: Callable[[int], None] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
@@ -56,6 +57,7 @@ def fit(
         divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
             then halved, from there on, and its step made of twice as many.
         lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
+        on_save: called with the step before a state is saved, in every process.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals.
@@ -128,6 +130,8 @@ def fit(
                 if course.best is None or reached > course.best:
                     course.best, course.kept, course.misses = reached, snapshot(), 0
             if course.step % settings.save_steps == 0 and course.step < total:
+                if on_save:
+                    on_save(course.step)
                 course.save(out / STATE, trained, optimizer, scaler)
     module.eval()
     return course.kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from rr import Dataset, OnEvent, RerankError
 from rr.data import with_dev_share
 from rr.training import DEV_METRICS, mine, rank, ranking_quality
+from rr_cross_encoder.checkpoints import Checkpoints
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import PairModel
@@ -24,7 +26,8 @@ from rr_torch import copied, fit, mixed_precision, pick_device, quiet, seeded
 
 
 class CrossEncoderTrainer:
-    """The evaluation with the best `dev_metric` is kept. Beside the model lies `dev_metrics.json`."""
+    """The evaluation with the best `dev_metric` is kept. Beside the model lie `dev_metrics.json` and, if they are asked
+    for, the last models that were saved on the way."""
 
     Settings = CrossEncoderTraining
 
@@ -43,6 +46,7 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
+        kept = Checkpoints(out, settings.save_total_limit, partial(save, pairs)) if settings.save_total_limit else None
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -57,16 +61,24 @@ class CrossEncoderTrainer:
                 workers=settings.dataloader_num_workers,
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
+                on_save=kept and kept.save,
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
             return
         with precision.autocast():
-            told = {**dev_metrics(scorer, dataset), "notes": mined.notes}
+            told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        with quiet():
-            pairs.model.save_pretrained(out)
-            save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, out)
+        save(pairs, out)
+        if kept:
+            kept.show()
+
+
+def save(pairs: PairModel, folder: Path) -> None:
+    """Writes what this plugin, transformers and sentence-transformers load."""
+    with quiet():
+        pairs.model.save_pretrained(folder)
+        save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, folder)
 
 
 def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]]) -> CrossEncoderTraining:
