@@ -61,7 +61,7 @@ class CrossEncoderTrainer:
                 workers=settings.dataloader_num_workers,
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
-                on_save=kept and kept.save,
+                on_save=kept.save if kept else None,
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
