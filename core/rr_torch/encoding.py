@@ -21,7 +21,7 @@ from rr.files import device_name, fingerprint, folder_fingerprint, home, keeping
 from rr.types import Request, Scores
 from rr_torch.device import pick_device
 from rr_torch.embeddings import EmbeddingStore, Encode
-from rr_torch.loading import check_length, check_safetensors, quiet, whole_folder
+from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, whole_folder
 from rr_torch.packed_texts import PROBE, packed_vectors, reads_packed
 from rr_torch.padding import settle_padding
 from rr_torch.roles import Embed, Role, encode_as, prompt_of, reads_apart, set_prompts
@@ -72,6 +72,7 @@ class FrozenEncoder:
         else:
             self.module = _sentence_transformer(settings)
             self.dimensions = int(self.module.get_embedding_dimension())
+        check_finite(settings.model, self.module)
         self.module.requires_grad_(False)
         self.module.eval()
         readings: dict[tuple[str, Role | None], _Reading] = {}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import get_scheduler
 
-from rr.errors import RerankError
+from rr.errors import NoNumberError, RerankError
 from rr.protocols import STATE, OnEvent, TrainingEvent
 from rr.training.processes import processes, rank
 from rr_torch import parallel
@@ -53,6 +53,7 @@ def fit(
     lr_of: Callable[[str], float] | None = None,
     probes: Mapping[str, Sequence[Item]] = MappingProxyType({}),
     told: Mapping[str, float] = MappingProxyType({}),
+    on_save: Callable[[int], None] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
@@ -69,13 +70,15 @@ def fit(
         probes: of a split (train, dev), samples drawn once, whose loss is told at every evaluation: that of a step is
             of samples drawn anew, with dropout, and decides nothing. As many are used as the time allows.
         told: more figures of the start, as the events' have them.
+        on_save: called with the step before a state is saved, in every process.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals.
 
     Raises:
         RerankError: there are no items, all is frozen, the warm-up never ends, all states found are damaged, a worker
-            died, there is too little memory for a batch that cannot be halved, or the loss is no number.
+            died, or there is too little memory for a batch that cannot be halved.
+        NoNumberError: the loss is NaN or infinite.
     """
     named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     trained = [parameter for _, parameter in named]
@@ -135,7 +138,7 @@ def fit(
         with precision.autocast():
             figures = probed(fixed, course.batch if divisible else settings.batch_size, loss)
             if not all(map(math.isfinite, figures.values())):
-                raise RerankError(NO_NUMBER if course.step else NO_NUMBER_YET)
+                raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
             reached = quality()
         module.train()
         moved = movement.figures() if movement else {}
@@ -172,6 +175,8 @@ def fit(
                 if course.best is None or reached > course.best:
                     course.best, course.kept, course.misses = reached, snapshot(), 0
             if course.step % settings.save_steps == 0 and course.step < total:
+                if on_save:
+                    on_save(course.step)
                 course.save(out / STATE, trained, optimizer, scaler)
     module.eval()
     return course.kept

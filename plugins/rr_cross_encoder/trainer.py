@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from rr import Dataset, OnEvent, RerankError
 from rr.data import with_dev_share
 from rr.training import DEV_METRICS, MiningSettings, mine, rank, ranking_quality
+from rr_cross_encoder.checkpoints import Checkpoints
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import PairModel
@@ -27,7 +29,8 @@ PROBE, MOST = -1, 64
 
 
 class CrossEncoderTrainer:
-    """The evaluation with the best `dev_metric` is kept. Beside the model lies `dev_metrics.json`."""
+    """The evaluation with the best `dev_metric` is kept. Beside the model lie `dev_metrics.json` and, if they are asked
+    for, the last models that were saved on the way."""
 
     Settings = CrossEncoderTraining
 
@@ -49,6 +52,7 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
+        kept = Checkpoints(out, settings.save_total_limit, partial(save, pairs)) if settings.save_total_limit else None
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -64,16 +68,24 @@ class CrossEncoderTrainer:
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
                 probes={split: found[:MOST] for split, found in probes.items()},
+                on_save=kept.save if kept else None,
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
             return
         with precision.autocast():
-            told = {**dev_metrics(scorer, dataset), "notes": mined.notes}
+            told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        with quiet():
-            pairs.model.save_pretrained(out)
-            save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, out)
+        save(pairs, out)
+        if kept:
+            kept.show()
+
+
+def save(pairs: PairModel, folder: Path) -> None:
+    """Writes what this plugin, transformers and sentence-transformers load."""
+    with quiet():
+        pairs.model.save_pretrained(folder)
+        save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, folder)
 
 
 def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]]) -> CrossEncoderTraining:

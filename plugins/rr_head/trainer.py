@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rr import Dataset, OnEvent
+from rr.data import with_dev_share
 from rr.training import DEV_METRICS, rank
 from rr_head.batches import Batch, Row, Vectors, batch_of, training_rows
 from rr_head.config import read_config
@@ -67,12 +68,14 @@ class HeadTrainer:
         self._settings, self._scorer_settings = settings, scorer_settings
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
-        encoder = FrozenEncoder(self._scorer_settings)
-        rows = training_rows(dataset, self._settings.num_hard_negatives)
-        trained = train_head(encoder, rows, dataset, self._settings, self._scorer_settings, on_event, out)
+        settings, scorer_settings = self._settings, self._scorer_settings
+        if settings.dev_ratio is not None:
+            dataset = with_dev_share(dataset, settings.dev_ratio, settings.seed)
+        encoder = FrozenEncoder(scorer_settings)
+        rows = training_rows(dataset, settings.num_hard_negatives)
+        trained = train_head(encoder, rows, dataset, settings, scorer_settings, on_event, out)
         if rank() == 0:
-            settings = self._scorer_settings
-            save_head(trained.head, trained.last, settings, trained.temperature, out, encoder.prompts)
+            save_head(trained.head, trained.last, scorer_settings, trained.temperature, out, encoder.prompts)
             metrics = {f"listings {name}": value for name, value in trained.metrics.items()}
             figures = json.dumps({"metrics": metrics, "targets": {}}, ensure_ascii=False, indent=2)
             (out / DEV_METRICS).write_text(figures + "\n", encoding="utf-8")

@@ -18,7 +18,8 @@ def template_parity(evidence: Evidence) -> Finding | None:
     if math.isnan(trained) or evidence.settings.get("calibration", "none") != "none":
         return None
     text = f"loss of the same samples: {trained:.4f} as trained, {scored:.4f} as scored"
-    if abs(trained - scored) < 0.02 * max(scored, 1.0):
+    rounding = 1e-3 if evidence.settings.get("dtype", "auto") in ("auto", "float32") else 0.05
+    if abs(trained - scored) < rounding * max(scored, 1.0):
         return Finding("ok", text)
     return Finding(
         "fault",

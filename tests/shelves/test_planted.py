@@ -1,4 +1,4 @@
-"""The shelf of planted faults: each training is diagnosed by its own cause, first in the table; healthy ones are not."""
+"""The shelf of planted faults: each is diagnosed as its own cause, first in the table; healthy trainings have none."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def without_truth(split: str) -> Callable[[Dataset], Dataset]:
         for query_id in dataset.splits[split]:
             ids = tuple(id_ for id_ in candidates[query_id] if id_ not in dataset.qrels[query_id])
             candidates[query_id], first_stage[query_id] = ids, tuple(float(n) for n in range(len(ids)))
-        return replace(dataset, candidates=candidates, first_stage=first_stage, protocol="end-to-end")
+        return replace(dataset, candidates=candidates, first_stage=first_stage)
 
     return change
 
@@ -135,6 +135,10 @@ def histories(change: Callable[[random.Random, Query, Dataset], tuple[Document, 
         return replace(dataset, queries=queries)
 
     return changed
+
+
+def some_empty(generator: random.Random, query: Query, dataset: Dataset) -> tuple[Document, ...]:
+    return query.history if generator.random() < 0.4 else ()
 
 
 def random_items(generator: random.Random, query: Query, dataset: Dataset) -> tuple[Document, ...]:
@@ -164,6 +168,11 @@ def truth_first(dataset: Dataset) -> Dataset:
         q: tuple(sorted(ids, key=lambda id_: id_ not in dataset.qrels[q])) for q, ids in dataset.candidates.items()
     }
     return replace(dataset, candidates=candidates)
+
+
+def few(count: int) -> Callable[[Dataset], Dataset]:
+    """So few queries to train on that they can only be learnt by heart."""
+    return lambda dataset: replace(dataset, splits={**dataset.splits, "train": dataset.splits["train"][:count]})
 
 
 def weighing(weight: float) -> Callable[[Dataset], Dataset]:
@@ -450,14 +459,14 @@ PLANTS = [
         for e in ("head", "cross-encoder", "letters", "counter")
     ),
     *(
-        Plant(f"{e}: dev ceiling 0", e, ("truth-missing",), change=without_truth("dev"))
-        for e in ("cross-encoder", "letters", "counter")
+        Plant(f"{e}: dev ceiling 0", e, ("truth-missing",), data=data, change=without_truth("dev"))
+        for e, data in (("cross-encoder", "shops"), ("letters", "films"), ("counter", "shops"))
     ),
     *(
         Plant(f"{e}: one dev query", e, ("dev-split",), change=one_dev_query)
         for e in ("head", "cross-encoder", "letters")
     ),
-    Plant("letters: empty histories", "letters", ("history",), change=histories(lambda g, q, d: ())),
+    Plant("letters: many empty histories", "letters", ("history",), change=histories(some_empty)),
     Plant("letters: random histories", "letters", ("history", "labels"), change=histories(random_items)),
     Plant("letters: histories of one item", "letters", ("history",), change=histories(lambda g, q, d: q.history[-1:])),
     Plant(
@@ -493,4 +502,12 @@ PLANTS = [
     Plant("letters: alpha 0.001", "letters", ("lora-rank",), {"lora_alpha": 1, "lora_r": 64}),
     Plant("letters: alpha 4096", "letters", ("lora-rank",), {"lora_alpha": 4096}),
     Plant("cross-encoder: one candidate", "cross-encoder", ("candidates",), change=one_candidate),
+    *(
+        Plant(f"{e}: overfitted", e, ("overfitted",), {"epochs": n, **more}, data=data, change=few(count))
+        for e, data, n, count, more in (
+            ("head", "shops", 80, 8, {"lr": 0.05}),
+            ("cross-encoder", "shops", 40, 8, {"evaluations": 20}),
+            ("letters", "films", 30, 10, {}),
+        )
+    ),
 ]

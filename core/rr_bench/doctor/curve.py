@@ -23,6 +23,8 @@ SYMPTOMS = (
 def no_number(evidence: Evidence) -> Finding | None:
     """A loss that is NaN or infinite."""
     told = [event for event in evidence.events if _losses(event.loss, event.figures)]
+    if not told and evidence.record.get("no_number"):
+        return _in_the_base(evidence, "the base model answers NaN when it is loaded")
     if not told:
         return None
     broken = next((e for e in told if not all(map(math.isfinite, _losses(e.loss, e.figures)))), None)
@@ -30,20 +32,23 @@ def no_number(evidence: Evidence) -> Finding | None:
         return Finding("ok", f"{len(told)} losses, all numbers")
     figure = next(loss for loss in _losses(broken.loss, broken.figures) if not math.isfinite(loss))
     if broken.step <= 1:  # no weight has changed by then
-        return Finding(
-            "fault",
-            f"the loss is {figure} at step {broken.step}, before any weight has changed",
-            "NaN is in the base model already (its weights, or float16 where it needs bfloat16): no learning rate "
-            "mends that",
-            evidence.command("info", evidence.reranker or "NAME", "--load"),
-            ("*",),
-        )
+        return _in_the_base(evidence, f"the loss is {figure} at step {broken.step}, before any weight has changed")
     lr = _rate(evidence)
     return Finding(
         "fault",
         f"the loss is {figure} at step {broken.step}, {evidence.last('loss'):.3g} before it; lr {lr:.3g}",
         "the weights have gone beyond what numbers hold: the rate is too high",
         evidence.retrain(lr=f"{lr / 10:.2g}"),
+        (*SYMPTOMS, "learning-rate"),
+    )
+
+
+def _in_the_base(evidence: Evidence, text: str) -> Finding:
+    return Finding(
+        "fault",
+        text,
+        "NaN is in the base model already (its weights, or float16 where it needs bfloat16): no learning rate mends it",
+        evidence.command("info", evidence.reranker or "NAME", "--load"),
         ("*",),
     )
 

@@ -8,6 +8,7 @@ from statistics import median
 from rr.diagnosis import Evidence, Finding
 from rr_bench.doctor.curve import EXPLODED, HARDLY, SYMPTOMS
 
+USUAL_DECAY = 0.1
 ADAM_EPSILON = 1e-8
 """What Adam adds to the root of a gradient's second moment: a gradient as small as that moves nothing."""
 
@@ -37,8 +38,9 @@ def warm_up(evidence: Evidence) -> Finding | None:
         return None
     peak = max(figure for _, figure in rates)
     first = next(step for step, figure in rates if figure >= peak * (1 - 1e-9))
-    rising = (first - rates[0][0]) / rates[-1][0] if rates[0][1] < peak else 0.0
-    text = f"the rate rises for {rising:.0%} of {rates[-1][0]} steps"
+    total = max(evidence.events[-1].total, 1)  # of which a failed training has not seen all
+    rising = (first - rates[0][0]) / total if rates[0][1] < peak else 0.0
+    text = f"the rate rises for {rising:.0%} of {total} steps"
     if rising <= 0.4:
         return Finding("ok", text)
     return Finding(
@@ -78,14 +80,14 @@ def weight_decay(evidence: Evidence) -> Finding | None:
     per_step = max(rates) * decay
     lost = 1 - math.exp(-sum(rates) * decay)
     text = f"weight_decay {decay:g} at lr {max(rates):.3g} takes {min(lost, 1):.0%} of the weights"
-    if lost < 0.5 and per_step < 0.1:
+    if decay <= USUAL_DECAY or (lost < 0.5 and per_step < 0.1):  # else it is the rate that is too high
         return Finding("ok", text)
     return Finding(
         "fault",
         text,
         "weights shrink faster than they learn",
         evidence.retrain(weight_decay="0.01"),
-        (*SYMPTOMS, "weights-did-not-move", "learning-rate", "no-number", "checkpoint-not-loaded", "template-parity"),
+        (*SYMPTOMS, "weights-did-not-move", "learning-rate", "no-number", "checkpoint-not-loaded"),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
-from rr.errors import RerankError
+from rr.errors import NoNumberError, RerankError
 from rr.protocols import OnEvent, TrainingEvent
 from rr.rerank.gate import whole
 
@@ -50,7 +50,7 @@ class EventLog:
                 raise RerankError(f"TrainingEvent.trained is {event.trained!r}; it counts weights, from 0 on")
             self._write(event)
             if event.loss is not None and not math.isfinite(event.loss):
-                raise RerankError(f"the loss is {event.loss} at step {event.step}; {_mend(event.step)}")
+                raise NoNumberError(f"the loss is {event.loss} at step {event.step}; {_mend(event.step)}")
             if event.dev is not None:
                 self._compare(event.dev, event.metric)
             self.events.append(event)

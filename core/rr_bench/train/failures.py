@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rr.errors import RerankError
+from rr.errors import NoNumberError, RerankError
 from rr.files import write_atomic
 from rr.files.kept import with_checksum
 from rr_bench.outputs import own_folder
@@ -28,8 +28,8 @@ def failed_folder(path: Path) -> Path:
 
 @contextmanager
 def kept_if_failed(work: Workplace, about: Mapping[str, Any], log: EventLog) -> Iterator[None]:
-    """Keeps the record of a training that fails in the block: `about` with its `error`, and whether its checkpoint
-    scored as the untrained component (`unchanged`). One that ends well takes away what an earlier one left."""
+    """Keeps the record of a training that fails in the block: `about` with its `error`, whether its checkpoint scored
+    as the untrained component (`unchanged`), and whether what it met is NaN (`no_number`). One that ends well takes away what an earlier one left."""
     folder = failed_folder(work.path)
     try:
         yield
@@ -41,6 +41,7 @@ def kept_if_failed(work: Workplace, about: Mapping[str, Any], log: EventLog) -> 
             if (work.folder / EVENTS).is_file():
                 shutil.copyfile(work.folder / EVENTS, folder / EVENTS)
             failure = {**about, "error": str(error), "unchanged": isinstance(error, UnchangedError)}
+            failure["no_number"] = isinstance(error, NoNumberError)
             write_atomic(folder / FAILURE, json.dumps(with_checksum(failure), ensure_ascii=False, indent=2) + "\n")
             logging.getLogger("rr").warning("what was recorded is kept; ask about it with: rr doctor %s", work.path)
         raise
