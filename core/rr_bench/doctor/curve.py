@@ -92,11 +92,11 @@ def weights_did_not_move(evidence: Evidence) -> Finding | None:
 def loss_at_chance(evidence: Evidence) -> Finding | None:
     """The loss at the end against that of equal scores."""
     levels = [_level(evidence, name) for name in ("probe_train", "probe_dev")]
-    found = [level for level in levels if level is not None] or [_level(evidence, "loss")]
-    if found[0] is None:
+    found = [level for level in (*levels, *([] if any(levels) else [_level(evidence, "loss")])) if level is not None]
+    if not found:
         return None if not evidence.series("loss") else Finding("cannot tell", "the trainer states no chance level")
     # that of dev counts too: a base that knew the answers may lose some of train's confidence, and still know them
-    loss, chance = min((level for level in found if level), key=lambda level: level[0] / level[1])
+    loss, chance = min(found, key=lambda level: level[0] / level[1])
     text = f"loss {loss:.3g}, chance {chance:.3g}"
     if loss < CHANCE * chance:
         return Finding("ok", text)

@@ -118,7 +118,7 @@ def history(evidence: Evidence) -> Finding | None:
             text,
             "histories are too short to tell anything: raise core, or leave such queries out",
             evidence.command("data", "show", evidence.dataset or "DATA"),
-            LEARNT,
+            (*LEARNT, "labels", "model-size"),
         )
     if aucs and max(aucs.values()) < 0.55:
         return Finding(

@@ -140,8 +140,14 @@ def ordered(found: Mapping[str, Finding]) -> dict[str, Finding]:
     for name, consequences in explained.items():
         worst = min((bad[one].verdict for one in (name, *consequences)), key=RANKS.__getitem__)
         raised[name] = replace(found[name], verdict=worst)
-    consequences = set().union(*explained.values()) if explained else set()
     places = {name: place for place, name in enumerate(found)}
+    # of two that explain each other the one that is more certain is the cause
+    consequences = {
+        other
+        for name, others in explained.items()
+        for other in others
+        if name not in explained[other] or places[name] < places[other]
+    }
     order = sorted(raised, key=lambda name: (RANKS[raised[name].verdict], name in consequences, places[name]))
     return {name: raised[name] for name in order}
 

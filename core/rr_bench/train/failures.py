@@ -29,7 +29,8 @@ def failed_folder(path: Path) -> Path:
 @contextmanager
 def kept_if_failed(work: Workplace, about: Mapping[str, Any], log: EventLog) -> Iterator[None]:
     """Keeps the record of a training that fails in the block: `about` with its `error`, whether its checkpoint scored
-    as the untrained component (`unchanged`), and whether what it met is NaN (`no_number`). One that ends well takes away what an earlier one left."""
+    as the untrained component (`unchanged`), and whether what it met is NaN (`no_number`). One that ends well takes
+    away what an earlier one left."""
     folder = failed_folder(work.path)
     try:
         yield
