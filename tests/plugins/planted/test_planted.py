@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rr import Dataset, Document, HardNegative, Query, Request
 from rr_bench.doctor.diagnosis import Diagnosis, listed
 from rr_letters.base import TINY, tiny_base
-from tests.plugins.planted.planting import CounterScorer, CounterTrainer, Plant
+from tests.plugins.planted.planting import CounterScorer, CounterTrainer, Plant, Ward
 
 # peft asks a transformers model for a property under its old name
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
