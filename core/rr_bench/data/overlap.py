@@ -25,7 +25,7 @@ def split_overlap(
     dataset: Dataset, relevant: Mapping[str, set[str]], texts: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
     """Of each pair of splits the queries of the later one (`of`) that the earlier one asks too: `equal`, `near` without
-    being equal in text and history, and `targets`: with a history, the last item and a target of theirs follow each other there; without
+    being equal, and `targets`: with a history, its last item and a target of theirs follow each other there; without
     one, they are equal or near and have a relevant text in common. `texts`: of `folded_texts`."""
     equal = equal_queries(dataset.queries.values())
     form = {q.id: (near(q.text), *(texts[item.id] for item in q.history)) for q in dataset.queries.values()}

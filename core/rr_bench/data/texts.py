@@ -61,7 +61,7 @@ def mojibake(text: str) -> bool:
 
 
 _LETTERS = [*map(chr, range(0xC0, 0x100)), *map(chr, range(0x1EA0, 0x1EFA)), *"ăĂđĐĩĨũŨơƠưƯłŁńśŚźżŻćčČęąěřůőűğışŠžŽœŒ"]
-_TONES = "\u0300\u0301\u0302\u0303\u0306\u0309\u031b\u0323"
+_TONES = "\u0300\u0301\u0302\u0303\u0306\u0308\u0309\u030a\u030b\u030c\u031b\u0323\u0327\u0328"
 _TYPOGRAPHY = "‘’“”–—…•€™\ufeff\ufffd"
 _SYMBOLS = "\xa0«»°·©®§£¡¿"
 _AMBIGUOUS = "\xa0«»‹›’“”…–—™®"
