@@ -304,20 +304,20 @@ def test_what_may_be_a_placeholder_is_kept_and_said(tmp_path: Path, text: str) -
     "text", ["f(x) = {1, 2}", "100 % sạch", "a < b > c", "{ color: red; }", "giá 5$ {", "$5", "{1, 2}"]
 )
 def test_what_only_looks_a_little_like_one_is_text(tmp_path: Path, text: str) -> None:
-    documents = {f"d{n}": f"phòng {n}" for n in range(12)} | {"code": text}
-    qrels = [(f"q{n}", f"d{n}", 1) for n in range(12)]
-    dataset = load_dataset("rooms", entry(tmp_path, documents, [f"phòng {n}" for n in range(12)], qrels))
+    documents = {f"d{n}": f"phòng {n}" for n in range(50)} | {"code": text}
+    qrels = [(f"q{n}", f"d{n}", 1) for n in range(50)]
+    dataset = load_dataset("rooms", entry(tmp_path, documents, [f"phòng {n}" for n in range(50)], qrels))
     assert "code" in dataset.documents
     assert dataset.notes == ()
 
 
 def test_a_document_that_is_relevant_to_very_many_queries_is_said(tmp_path: Path) -> None:
-    documents = {f"d{n}": f"phòng {n}" for n in range(30)} | {"all": "phòng nào cũng được"}
-    queries = [f"phòng {n}" for n in range(30)]
-    qrels = [(f"q{n}", "all" if n < 12 else f"d{n}", 1) for n in range(30)]
-    note = "document 'all' ('phòng nào cũng được') is relevant to 12 of 30 queries"
+    documents = {f"d{n}": f"phòng {n}" for n in range(50)} | {"all": "phòng nào cũng được"}
+    queries = [f"phòng {n}" for n in range(50)]
+    qrels = [(f"q{n}", "all" if n < 15 else f"d{n}", 1) for n in range(50)]
+    note = "document 'all' ('phòng nào cũng được') is relevant to 15 of 50 queries"
     assert note in load_dataset("rooms", entry(tmp_path, documents, queries, qrels)).notes
-    few = [(f"q{n}", "all" if n < 5 else f"d{n}", 1) for n in range(30)]
+    few = [(f"q{n}", "all" if n < 5 else f"d{n}", 1) for n in range(50)]
     assert load_dataset("rooms", entry(tmp_path, documents, queries, few)).notes == ()
 
 

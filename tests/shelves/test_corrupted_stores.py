@@ -238,7 +238,7 @@ def test_a_data_set(small_registry: Path, file: str, damage: Damage, caplog: pyt
 
 def other_note(folder: Path) -> None:
     text = (folder / "dataset.json").read_text(encoding="utf-8")
-    (folder / "dataset.json").write_text(text.replace('"notes": []', '"notes": ["all is well"]'), encoding="utf-8")
+    (folder / "dataset.json").write_text(text.replace('"notes": [', '"notes": ["all is well", '), encoding="utf-8")
     assert text != (folder / "dataset.json").read_text(encoding="utf-8")
 
 

@@ -54,7 +54,9 @@ class SharedWords:
 
     def __init__(self, dataset: Dataset, drawn: Drawn) -> None:
         self._candidates = dataset.candidates
-        self._asked = {q: frozenset(words(dataset.queries[q].text)) for queries in drawn.values() for q in queries}
+        self._asked = {
+            q: frozenset(words(dataset.queries[q].text.split())) for queries in drawn.values() for q in queries
+        }
         self._vocabulary = frozenset().union(*self._asked.values())
         self._needed = {id_ for q in self._asked for id_ in dataset.candidates[q]}
         self._held: dict[str, frozenset[str]] = {}
@@ -69,11 +71,12 @@ class SharedWords:
         if document_id in self._needed:
             self._held[document_id] = shared
 
-    def scores(self, query_id: str) -> list[float]:
-        weights = {word: math.log1p(self._documents / (1 + self._having[word])) for word in self._asked[query_id]}
+    def scores(self, query_id: str) -> list[int]:
+        asked = self._asked[query_id]
+        # whole numbers, or sums of the same words in another order would not be equal
+        weights = {word: round(1e6 * math.log1p(self._documents / (1 + self._having[word]))) for word in asked}
         held = (self._held.get(id_, frozenset()) for id_ in self._candidates[query_id])
-        # in one order, or equal sums would differ in the last digit
-        return [math.fsum(weights[word] for word in weights.keys() & shared) for shared in held]
+        return [sum(map(weights.__getitem__, asked & shared)) for shared in held]
 
 
 class MetTogether:

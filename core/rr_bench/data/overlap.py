@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from rr.data import equal_queries, folded
 from rr.types import Dataset, Document
@@ -24,10 +25,10 @@ def split_overlap(
     dataset: Dataset, relevant: Mapping[str, set[str]], texts: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
     """Of each pair of splits the queries of the later one (`of`) that the earlier one asks too: `equal`, `near` without
-    being equal, and `targets`: with a history, the last item and a target of theirs follow each other there; without
+    being equal, and `targets`: with a history, its last item and a target of theirs follow each other there; without
     one, they are equal or near and have a relevant text in common. `texts`: of `folded_texts`."""
     equal = equal_queries(dataset.queries.values())
-    form = _near_forms(dataset)
+    form = {q.id: (near(q.text), *(texts[item.id] for item in q.history)) for q in dataset.queries.values()}
     # what a query and one of its targets are known by
     pairs = {
         query.id: {
@@ -50,22 +51,15 @@ def split_overlap(
     return found
 
 
-def duplicates(
-    dataset: Dataset, relevant: Mapping[str, set[str]], near_documents: Sequence[Sequence[Document]]
-) -> dict[str, int]:
+def duplicates(relevant: Mapping[str, set[str]], alike: Sequence[Sequence[Document]]) -> dict[str, int]:
     """`documents` with the text of another; `positives`: relevant ones with a copy that is not judged relevant; `near`
-    ones differ from another, but not in their normal form. `near_documents`: those with one normal form."""
-    copies = {id_: ids for ids in equal_documents(dataset.documents.values()).values() for id_ in ids}
-    unlike = (group for group in near_documents if len({folded(document.content) for document in group}) > 1)
+    ones differ from another, but not in their normal form. `alike`: all documents with one normal form stand in one."""
+    copies = {id_: ids for ids in equal_documents(chain.from_iterable(alike)).values() for id_ in ids}
+    versions: dict[str, list[str]] = {}
+    for content in (folded(document.content) for group in alike for document in group):
+        versions.setdefault(near(content), []).append(content)
     return {
         "documents": len(copies),
         "positives": sum(not judged.issuperset(copies.get(id_, ())) for judged in relevant.values() for id_ in judged),
-        "near": sum(map(len, unlike)),
+        "near": sum(len(contents) for contents in versions.values() if len(set(contents)) > 1),
     }
-
-
-def _near_forms(dataset: Dataset) -> dict[str, tuple[str, ...]]:
-    """Query id → what near queries have in common: the normal form of the text and of each item of the history."""
-    items = {item.id: item for query in dataset.queries.values() for item in query.history}
-    texts = {id_: near(item.content) or id_ for id_, item in items.items()}
-    return {q.id: (near(q.text), *(texts[item.id] for item in q.history)) for q in dataset.queries.values()}

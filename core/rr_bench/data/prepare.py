@@ -34,7 +34,7 @@ def prepare(
     """The data set that every reranker is compared on."""
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
-    return _told(
+    return _reported(
         _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
     )
 
@@ -65,7 +65,7 @@ def prepare_folds(
     # in one order for all folds, which is that of their splits too
     every = tuple(query_id for query_id in collection.queries if query_id in tested)
     whole = _frozen(name, collection, {"test": every}, (), candidates, retriever, notes, progress)
-    return [_told(replace(whole, splits=of_fold)) for of_fold in splits]
+    return [_reported(replace(whole, splits=of_fold)) for of_fold in splits]
 
 
 def _frozen(
@@ -118,7 +118,7 @@ def _frozen(
     return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)))
 
 
-def _told(dataset: Dataset) -> Dataset:
+def _reported(dataset: Dataset) -> Dataset:
     report = data_report(dataset)
     notes = (*dataset.notes, *report_notes(report))
     return replace(dataset, report=report, notes=notes, fingerprint=dataset_fingerprint(dataset))

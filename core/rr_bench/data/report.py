@@ -28,7 +28,7 @@ def data_report(dataset: Dataset) -> dict[str, Any]:
     relevant = {q: {id_ for id_, g in dataset.qrels.get(q, {}).items() if g > 0} for q in dataset.queries}
     candidates = {q: dataset.candidates.get(q, ()) for q in dataset.queries}
     # of the relevant documents in each query's candidates
-    places = {q: [p for p, id_ in enumerate(candidates[q]) if id_ in relevant[q]] for q in dataset.queries}
+    places = {q: sorted(map(ids.index, relevant[q].intersection(ids))) for q, ids in candidates.items()}
     having = {split: [q for q in query_ids if places[q]] for split, query_ids in splits.items()}
     found = {split: query_ids for split, query_ids in having.items() if query_ids}
     histories = {split: [len(dataset.queries[q].history) for q in query_ids] for split, query_ids in splits.items()}
@@ -98,23 +98,23 @@ def _texts_and_labels(
     """What reads every text, in one pass over the documents."""
     drawn = drawn_queries(dataset, places)
     shared = SharedWords(dataset, drawn)
-    normal: dict[str, list[Document]] = {}
+    alike: dict[int, list[Document]] = {}  # by a sum that does not look at the order of words
     lengths, broken = [], 0
     for document in dataset.documents.values():
         content = document.content
-        found = words(content)
+        parts = content.split()
+        found = words(parts)
         shared.add(document.id, found)
-        normal.setdefault(" ".join(sorted(found)), []).append(document)
-        lengths.append(len(content.split()))
+        alike.setdefault(sum(map(hash, found)), []).append(document)
+        lengths.append(len(parts))
         broken += mojibake(content)
-    several = [group for form, group in normal.items() if form and len(group) > 1]
     asked = [query.text for query in dataset.queries.values()]
     with_history = {s: [q for q in query_ids if dataset.queries[q].history] for s, query_ids in drawn.items()}
     by_history = {s: query_ids for s, query_ids in with_history.items() if query_ids}
     # under oracle a truth that was put in would be known by its score
     by_first_stage = {} if dataset.protocol == "oracle" else drawn
     return {
-        "duplicates": duplicates(dataset, relevant, several),
+        "duplicates": duplicates(relevant, [group for group in alike.values() if len(group) > 1]),
         "words": {"queries": _quantiles([len(text.split()) for text in asked]), "documents": _quantiles(lengths)},
         "mojibake": {"documents": broken / max(len(lengths), 1), "queries": _mean(map(mojibake, asked))},
         "words_auc": mean_auc(drawn, places, shared.scores),

@@ -73,12 +73,12 @@ def _surprise(share: float, expected: float, count: float) -> float:
 
 
 def _labels(report: Mapping[str, Any]) -> Iterator[str]:
-    for key, what in (("words_auc", "shared words"), ("first_stage_auc", "the first stage")):
+    for key, what in (("words_auc", "shared words rank"), ("first_stage_auc", "the first stage ranks")):
         aucs = {split: auc for split, auc in report[key].items() if report["auc_queries"][split] >= ENOUGH}
         best = max(aucs, key=aucs.__getitem__, default="")
         for split, auc in aucs.items():
             if auc <= PERMUTED and aucs[best] > FITTING:
-                told = f"{what} rank relevant candidates by chance or worse (AUC {auc:.2f}), in {best} they do not"
+                told = f"{what} relevant candidates by chance or worse (AUC {auc:.2f}), not in {best}"
                 yield f"{split}: {told} ({aucs[best]:.2f}): its labels may be permuted"
 
 
