@@ -166,7 +166,9 @@ def fit(
             course.step += 1
             count = sum(trained[number].numel() for number in changed)
             rate = max(group["lr"] for group in optimizer.param_groups)
-            figures = {"epoch": float(epoch), "items": float(taken), "lr": rate, "gradient_norm": norm, **of_step}
+            figures = {"epoch": float(epoch), "items": float(taken), "lr": rate, **of_step}
+            if math.isfinite(norm):  # else float16's scaler leaves the step out
+                figures["gradient_norm"] = norm
             tell(TrainingEvent(course.step, total, loss=value, trained=count, figures=figures))
             due = course.step % every == 0 if every else course.step in ends
             if due or course.step == total:

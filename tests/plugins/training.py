@@ -28,7 +28,8 @@ class Observed:
 
     @property
     def qualities(self) -> list[float]:
-        return [event.dev for event in self.events if event.dev is not None]
+        """After steps; that of the start is left out."""
+        return [event.dev for event in self.events if event.dev is not None and event.step > 0]
 
     @property
     def kept(self) -> list[Sequence[float]]:
@@ -51,6 +52,8 @@ def observe(
 
     def look_on(scorer: Scorer, *how: Any, **options: Any) -> float:
         observed.scorer = scorer
+        if not observed.events:  # the start
+            return measure(scorer, *how, **options)
         data = next((one for one in how if isinstance(one, Dataset)), dataset)
         observed.answers.append(values(scorer.score(data.requests("dev"))))
         return next(told) if qualities else measure(scorer, *how, **options)

@@ -83,6 +83,8 @@ class Run:
     stop_at_quality: int | None = None
     qualities: dict[int, float] | None = None
     """By step, in place of the truth."""
+    record: bool = False
+    """Whether the start is evaluated, too."""
     options: dict[str, Any] = field(default_factory=dict)
     """Of `fit`, beside those that every training has."""
     events: list[TrainingEvent] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Run:
             return fit(
                 self.net,
                 self.epochs,
-                self.settings,
+                self.settings.model_copy(update={"record": self.record}),
                 quality=self._quality,
                 snapshot=lambda: copied(self.net.layers.state_dict()),
                 on_event=self._event,

@@ -97,7 +97,7 @@ def test_it_is_sentence_transformers_loss_of_the_same_texts(bert: Bert, name: st
     expected = loss([list(queries), [list(docs) for docs in documents]], [torch.tensor(values) for values in labels])
     expected.backward()
     pairs = PairModel(CrossEncoderSettings(model=str(folder), max_seq_length=64), None)
-    found = batch_loss(pairs, name, tokenised(pairs, [Sample(*row) for row in texts]))
+    found = batch_loss(pairs, name, tokenised(pairs, [Sample(*row) for row in texts])).value
     found.backward()  # type: ignore[no-untyped-call]
     assert found.item() == pytest.approx(expected.item(), rel=1e-4)
     gradients = {name.rpartition("bert.")[2]: w.grad for name, w in theirs.named_parameters() if w.grad is not None}

@@ -128,7 +128,7 @@ def test_checkpointed_gradients_are_the_gradients(bert: Bert, packed: bool) -> N
         layer = pairs.model.bert.encoder.layer[0].attention.self
         layer.register_forward_hook(lambda *_, calls=calls: calls.append(None))
         torch.manual_seed(3)
-        batch_loss(pairs, "listnet", tokenised(pairs, samples)).backward()  # type: ignore[no-untyped-call]
+        batch_loss(pairs, "listnet", tokenised(pairs, samples)).value.backward()  # type: ignore[no-untyped-call]
         assert len(calls) == 1 + checkpoint
         found.append({name: weight.grad for name, weight in pairs.model.named_parameters()})
     for name, gradient in found[0].items():
@@ -247,7 +247,7 @@ def test_the_dev_metric_selects(bert: Bert, learnable: Dataset, plain: Observed,
 
 def test_a_short_training_is_measured_after_every_step(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:
     done = trained(bert, learnable, tmp_path / "out", max_steps=3, evaluations=10)
-    assert [event.step for event in done.events if event.dev is not None] == [1, 2, 3]
+    assert [event.step for event in done.events if event.dev is not None] == [0, 1, 2, 3]
 
 
 def test_a_dev_ratio_is_the_dev_split_of_the_training(bert: Bert, learnable: Dataset, tmp_path: Path) -> None:

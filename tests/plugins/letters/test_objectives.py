@@ -95,6 +95,6 @@ def test_the_objectives_differ(qwen: Qwen, watched: Dataset) -> None:
     letters = LetterModel(settings(qwen("flat")), None)
     samples = choices(watched, LetterTraining(candidates=20), 0)[:4]
     with torch.no_grad():
-        losses = [objective(letters, samples).item() for objective in (letter_loss, next_token_loss)]
+        losses = [objective(letters, samples).value.item() for objective in (letter_loss, next_token_loss)]
     vocabulary = letters.base.config.vocab_size
     assert losses == pytest.approx([math.log(20), math.log(vocabulary)], abs=0.05)

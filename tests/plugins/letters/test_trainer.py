@@ -38,14 +38,14 @@ def test_the_loss_is_that_of_the_scored_answer(qwen: Qwen, learnable: Dataset, w
     ]
     expected = sum(-math.log(plain_answer(settings(qwen(kind)), request)[0][place]) for request, place in samples) / 7
     with torch.no_grad():
-        assert letter_loss(model, samples).item() == pytest.approx(expected, rel=1e-4)
+        assert letter_loss(model, samples).value.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_flat_model_starts_at_chance(qwen: Qwen, watched: Dataset) -> None:
     """ln C for C candidates."""
     model = LetterModel(settings(qwen("flat")), None)
     with torch.no_grad():
-        loss = letter_loss(model, choices(watched, LetterTraining(candidates=20, samples="one-cut"), 0))
+        loss = letter_loss(model, choices(watched, LetterTraining(candidates=20, samples="one-cut"), 0)).value
     assert loss.item() == pytest.approx(math.log(20), abs=0.02)
 
 
@@ -192,7 +192,7 @@ def test_activations_are_computed_again(qwen: Qwen, watched: Dataset) -> None:
         calls: list[int] = []
         for layer in model.base.model.layers:
             layer.self_attn.register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        letter_loss(model, choices(watched, LetterTraining(candidates=4), 0)[:2]).backward()  # type: ignore[no-untyped-call]
+        letter_loss(model, choices(watched, LetterTraining(candidates=4), 0)[:2]).value.backward()  # type: ignore[no-untyped-call]
         counts.append(len(calls))
     assert counts[1] == 2 * counts[0]
 
