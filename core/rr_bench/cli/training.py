@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path, on_interrupt
 from rr_bench.cli.printing import tell
 
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -66,6 +66,7 @@ def train(
             "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
         ),
     ] = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -93,6 +94,7 @@ def train(
     from rr_bench.train.checkpoints import RECORD
     from rr_bench.train.training import train as train_checkpoint
 
+    compute_on(device)
     if out is not None:
         new_path(out, "--out", (config, registry))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
