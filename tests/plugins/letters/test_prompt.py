@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from rr import Document, Query, Request, RerankError
+from rr import Document, Query, Request, RerankError, ScoringError
 from rr_letters.labels import LETTERS, encode
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.templates import read_templates
@@ -118,6 +118,26 @@ def test_a_history_item_is_cut_too(tokenizer: Any) -> None:
 def test_a_prompt_that_cannot_fit_is_an_error(tokenizer: Any) -> None:
     with pytest.raises(RerankError, match=r"query 'q7': .* max_tokens is 300; raise it or shorten the query"):
         render(tokenizer, passages("word " * 400, ["a", "b"], id_="q7"), total=300)
+
+
+@pytest.mark.parametrize("count", [53, 54, 104, 1000])
+def test_more_candidates_than_letters_are_one_line(tokenizer: Any, count: int) -> None:
+    texts = [f"offer {n}" for n in range(count)]
+    for request in (passages("?", texts), next_item(["a"], texts)):
+        with pytest.raises(ScoringError) as raised:
+            render(tokenizer, request)
+        assert str(raised.value) == (
+            f"query {request.query.id!r}: {count} candidates, and the letters are 52; rerank them in windows "
+            "(rr.load(NAME).rerank does), or ask for fewer"
+        )
+    text, _ = render(tokenizer, passages("?", texts[:52]), total=10_000)
+    assert "\nz. offer 51\n" in text
+    assert text.endswith("Answer with only one letter (A-Z, a-z)." + TURN_END)
+
+
+def test_no_candidates_are_one_line(tokenizer: Any) -> None:
+    with pytest.raises(ScoringError, match=r"^query 'q': there are no candidates to choose from$"):
+        render(tokenizer, passages("?", []))
 
 
 def test_a_candidate_without_a_title_is_shown_by_its_text(tokenizer: Any) -> None:
