@@ -63,4 +63,5 @@ class Evidence:
 
     def retrain(self, **settings: object) -> str:
         """The command that trains it again with other settings."""
-        return self.command("train", self.reranker or "NAME", "-d", self.dataset or "DATA", **settings)
+        data = ("-d", self.dataset) if self.dataset else ()  # else `options` name its files
+        return self.command("train", self.reranker or "NAME", *data, **settings)

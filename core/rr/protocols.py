@@ -155,7 +155,8 @@ class Trainer(Protocol):
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the folder
         `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it. `out`
-        becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a home of
+        becomes visible only when this returns. It is empty but for notes of the caller's (`workplace.json`,
+        `events.jsonl`), a home of
         the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a trainer that
         was killed may have left, for this same training, what it goes on from; all are removed when this returns.
         Raises RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say)."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "rerank": ["rerank", "bm25", "-q", "gác lửng", "phòng rẻ", "phòng có gác lửng"],
     "bias": ["bias", "bm25", "-d", "rooms"],
     "info": ["info", "bm25"],
+    "doctor": ["doctor", "bm25", "-d", "rooms"],
     "export": ["export", "bm25", "checkpoint", "out"],
 }
 ABSENT = "there is no such device here; one of cpu"
