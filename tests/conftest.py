@@ -46,6 +46,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RR_HOME", str(tmp_path / "rr-home"))
     for name in ("RR_STRICT", "RR_PLUGINS", "RR_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RR_DEVICE", "")  # which --device sets
     monkeypatch.setattr(
         "rr.registry.expansion._written", {}
     )  # or the paths of one test would be shown as another wrote them

@@ -257,8 +257,8 @@ class HardNegative:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in a seeded
-    random order, the same for every reranker; `first_stage[q]` is parallel to it. `groups`: query id → group that must
+    """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in one
+    order for every reranker (docs/data.md); `first_stage[q]` is parallel to it. `groups`: query id → group that must
     not straddle two splits (a query without one is its own). `fingerprint` is a SHA-256 over all that is ranked and
     judged: equal fingerprints mean the very same evaluation. `report`: figures about it (docs/data.md)."""
 

@@ -72,14 +72,23 @@ def _threads() -> int:
 
 
 def _device(on_gpu: bool) -> str:
-    name = sys.modules["torch"].cuda.get_device_name() if on_gpu else "cpu"
+    name = _gpu_name() if on_gpu else "cpu"
     return name if processes() == 1 else f"{processes()} × {name}"
 
 
+def _gpu_name() -> str:
+    cuda = sys.modules["torch"].cuda
+    return str(cuda.get_device_name()) if cuda.is_initialized() else "mps"
+
+
 def _gpu_bytes() -> int:
-    """The most memory that tensors have held on the GPU since `_reset_peak`."""
+    """The most memory that tensors have held on the current GPU since `_reset_peak`; on Apple's, what they hold now."""
     torch = sys.modules.get("torch")
-    return int(torch.cuda.max_memory_allocated()) if torch and torch.cuda.is_initialized() else 0
+    if torch is None:
+        return 0
+    if torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    return int(torch.mps.current_allocated_memory()) if torch.backends.mps.is_available() else 0
 
 
 def _reset_peak() -> None:

@@ -19,6 +19,9 @@ from rr.types import Protocol
 Unfilled = Literal["skip", "keep", "error"]
 """What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
 
+Order = Literal["shuffled", "retriever"]
+"""In which candidates are shown: seeded and random, so that a place tells nothing, or the first stage's best first."""
+
 
 class SplitPlan(Section):
     """How queries are dealt out where the source does not do it itself; the rest is the train split."""
@@ -44,6 +47,7 @@ class CandidatePlan(Section):
     options: dict[str, Any] = Field(default_factory=dict)
     depth: int = Field(20, gt=0)
     protocol: Protocol = "end-to-end"
+    order: Order = "shuffled"
     seed: int = 13
 
     @model_validator(mode="before")

@@ -38,7 +38,7 @@ class Course:
         tensors.update({f"kept.{name}": value for name, value in self.kept.items()})
         for process, state in enumerate(parallel.gathered(torch.get_rng_state())):
             tensors[f"random.{process}"] = state
-        if torch.cuda.is_available():
+        if trained[0].is_cuda:
             for process, state in enumerate(parallel.gathered(torch.cuda.get_rng_state())):
                 tensors[f"random.cuda.{process}"] = state
         facts = {
@@ -73,7 +73,7 @@ def resumed(
     # on more processes or on another device than before, dropout is another; everything else goes on as it was
     if (state := tensors.get(f"random.{rank()}")) is not None:
         torch.set_rng_state(state)
-    if torch.cuda.is_available() and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
+    if trained[0].is_cuda and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
         torch.cuda.set_rng_state(state)
     events = [TrainingEvent(**event) for event in facts["events"]]
     kept = {name.removeprefix("kept."): tensor for name, tensor in tensors.items() if name.startswith("kept.")}

@@ -8,17 +8,27 @@ from contextlib import contextmanager
 
 import torch
 
+from rr.errors import RerankError
+from rr.files.fingerprints import chosen_device
 from rr.protocols import Precision
+from rr.training.processes import processes
 from rr_torch.settings import DtypeName
 
 
 def pick_device() -> torch.device:
-    """The first GPU (of several processes each its own), else the CPU."""
-    return (
-        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        if torch.cuda.is_available()
-        else torch.device("cpu")
-    )
+    """What `$RR_DEVICE` names, which `--device` sets; without it, or where it is `auto`, the first GPU (of several
+    processes each its own), else the CPU. A GPU becomes torch's current one, for code that does not ask where it is.
+
+    Raises:
+        RerankError: there is no such device here, or several processes would share it.
+    """
+    found = torch.device(chosen_device())
+    named = os.environ.get("RR_DEVICE", "")
+    if processes() > 1 and (found.type == "mps" or ":" in named):
+        raise RerankError(f"device {named!r} is one, and {processes()} processes train together; say cuda, or cpu")
+    if found.type == "cuda":
+        torch.cuda.set_device(found)
+    return found
 
 
 def pick_dtype(name: DtypeName, device: torch.device) -> torch.dtype:

@@ -13,12 +13,13 @@ from accelerate import PartialState
 from torch import Tensor, distributed
 
 from rr.training.processes import processes
+from rr_torch.device import pick_device
 
 
 def add_up(tensors: Sequence[Tensor]) -> None:
     """Replaces each tensor by its sum over the processes."""
     if processes() > 1:
-        PartialState()  # connects the processes, once
+        _state()
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         distributed.all_reduce(flat)
         for tensor, summed in zip(tensors, torch.split(flat, [one.numel() for one in tensors]), strict=True):
@@ -29,7 +30,12 @@ def gathered(tensor: Tensor) -> list[Tensor]:
     """The tensor of each process, by rank."""
     if processes() == 1:
         return [tensor]
-    device = PartialState().device
+    device = _state().device
     all_ = [torch.empty_like(tensor, device=device) for _ in range(processes())]
     distributed.all_gather(all_, tensor.to(device))
     return [one.cpu() for one in all_]
+
+
+def _state() -> PartialState:
+    """Connects the processes, once."""
+    return PartialState(cpu=pick_device().type == "cpu")

@@ -33,7 +33,7 @@ ELSEWHERE = {
     "output_dir": "the checkpoint's folder is given by --out",
     "save_every": "the best and the last head are saved, and a state to go on from every `save_steps`",
     "log_every": "every step's loss is logged",
-    "device": "the GPU is used where there is one",
+    "device": "the device is given by --device",
 }
 USE_HARD_NEGATIVES = "use_hard_neg"
 TRAIN_SPLIT = "train_split"

@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from rr import Document, Query, Request, RerankError
+from rr import Document, Query, Request, RerankError, ScoringError
 from rr_letters.labels import LETTERS, encode, label_tokens, letter_range
 from rr_letters.templates import Templates
 
@@ -56,8 +56,15 @@ class Prompter:
         the candidates are shortened alike; the question, the letters and the answer cue are never cut.
 
         Raises:
+            ScoringError: there are no candidates, or more than letters.
             RerankError: it does not fit even so.
         """
+        where, count = f"query {request.query.id!r}:", len(request.candidates)
+        if not count:
+            raise ScoringError(f"{where} there are no candidates to choose from")
+        if count > len(LETTERS):
+            mend = "rerank them in windows (rr.load(NAME).rerank does), or ask for fewer"
+            raise ScoringError(f"{where} {count} candidates, and the letters are {len(LETTERS)}; {mend}")
         title_tokens, limit = self._budget.title_tokens, self._budget.max_tokens
 
         def shortened(documents: Sequence[Document]) -> list[tuple[str, bool]]:
@@ -76,7 +83,7 @@ class Prompter:
         while len(tokens) > limit:
             if title_tokens <= MIN_TITLE_TOKENS:
                 raise RerankError(
-                    f"query {request.query.id!r}: the prompt has {len(tokens)} tokens with every candidate cut to "
+                    f"{where} the prompt has {len(tokens)} tokens with every candidate cut to "
                     f"{title_tokens}, and max_tokens is {limit}; raise it or shorten the query"
                 )
             title_tokens = max(title_tokens * 3 // 4, MIN_TITLE_TOKENS)

@@ -242,3 +242,28 @@ def test_of_processes_that_train_together_the_first_shows_progress(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == ("rooms: training letters: 5.0 s\n" if shown else "")
+
+
+def test_the_retrievers_order_is_told_wherever_candidates_are(
+    rr_command: Rr, small_registry: Path, tmp_path: Path
+) -> None:
+    written = small_registry.read_text(encoding="utf-8")
+
+    def benched(plan: str) -> tuple[str, dict[str, object]]:
+        small_registry.write_text(written.replace("reader: jsonl", f"reader: jsonl\n        candidates: {plan}"))
+        ended = rr_command("bench", "first-stage", "bm25", "--registry", small_registry, "--out", tmp_path / "out")
+        result = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))["datasets"][0]
+        return ended.stdout, result
+
+    (plain, without), (told, ordered) = benched("{depth: 6}"), benched("{depth: 6, order: retriever}")
+    assert "by bm25, in the retriever's order, end-to-end" in told
+    assert "that a listwise model likes the first places counts for it" in told
+    assert "retriever's order" not in plain
+    assert (without["order"], ordered["order"]) == ("shuffled", "retriever")
+    assert without["fingerprint"] != ordered["fingerprint"]
+    figures = [[row["metrics"] for row in result["rows"]] for result in (without, ordered)]  # type: ignore[attr-defined]
+    assert figures[0] == figures[1], "of what does not look at places"
+    listed = rr_command("data", "list", "--registry", small_registry).stdout
+    assert "6 by bm25, in the retriever's order, end-to-end" in listed
+    _, refused = benched("{retriever: popularity, depth: 1, protocol: oracle, order: retriever}")
+    assert "set candidates.order: shuffled, or protocol: end-to-end" in str(refused["failure"])

@@ -154,6 +154,14 @@ def test_answers_that_are_all_equal_agree_with_nothing() -> None:
     assert answer.diagnostics["tau"] == 0.0
 
 
+def test_more_candidates_than_the_scorer_takes_are_refused_in_any_order() -> None:
+    scorer = ByGold(gold_of(5, 0), limit=4)
+    for kind in KINDS:
+        with pytest.raises(ScoringError, match=r"^query 'q': 5 candidates, and the scorer takes 4 at once; "):
+            Permute(scorer, 3, kind).score([request_of(5)])
+    assert scorer.calls == 0
+
+
 def test_one_candidate_has_one_order() -> None:
     scorer = ByGold({"d0": 2.0})
     for kind in KINDS:

@@ -30,7 +30,7 @@ from rr_bench.data.splits import draw_splits, limit_splits
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.registry import CandidatePlan, DatasetEntry, SplitPlan
 from tests.core.scorers import ByGold
-from tests.preparing import fitted, prepare
+from tests.preparing import fitted, prepare, prepare_folds
 
 
 def split_plan(**values: object) -> SplitPlan:
@@ -289,6 +289,55 @@ def test_the_place_of_a_candidate_tells_nothing_of_the_first_stage() -> None:
     places = [float(place) for row in dataset.first_stage.values() for place in range(len(row))]
     scores = [score for row in dataset.first_stage.values() for score in row]
     assert abs(statistics.correlation(places, scores)) < 0.025
+
+
+@pytest.mark.parametrize("retriever", ["run", "bm25", "popularity"])
+def test_in_the_retrievers_order_its_best_is_first_and_ties_go_as_everywhere(retriever: str) -> None:
+    texts = [f"phòng {'rẻ ' * (n % 4)}" for n in range(12)]
+    queries = {f"q{n}": Query(f"q{n}", f"phòng rẻ {n}") for n in range(30)}
+    run = {q: {f"d{n}": float(n % 4) for n in range(12)} for q in queries}
+    qrels = {q: {f"d{n % 12}": 1} for n, q in enumerate(queries)}
+    collection = Collection(documents_of(texts), queries, qrels, run=run)
+    plain, ordered = (
+        prepare("n", collection, split_plan(), candidate_plan(retriever=retriever, depth=7, order=order))
+        for order in ("shuffled", "retriever")
+    )
+    assert ordered.fingerprint != plain.fingerprint
+    assert ordered.splits == plain.splits
+    for query_id, shown in ordered.candidates.items():
+        scores = dict(zip(shown, ordered.first_stage[query_id], strict=True))
+        assert list(shown) == trec_order(scores)
+        assert scores == dict(zip(plain.candidates[query_id], plain.first_stage[query_id], strict=True))
+    assert ordered.candidates != plain.candidates
+    assert len(set(ordered.first_stage["q0"])) < 7, "no ties: this proves nothing of them"
+    assert set(ordered.notes) - set(plain.notes) == {
+        "candidates stand in the retriever's order: that a listwise model likes the first places counts for it"
+    }
+
+
+def test_the_retrievers_order_must_not_tell_what_the_oracle_put_in() -> None:
+    """Neither what was not found, nor what was found below the depth."""
+    plan = candidate_plan(retriever="run", depth=5, protocol="oracle", order="retriever")
+    deep = {"d0": 0.5, **{f"d{n}": float(n) for n in range(1, 9)}}
+    names = [f"q{n}" for n in range(10)]
+    for run in ({name: {"d1": 1.0} for name in names}, dict.fromkeys(names, deep)):
+        with pytest.raises(DataError) as raised:
+            prepare("n", with_run(10, 20, 5, run=run), split_plan(), plan)
+        told = str(raised.value)
+        assert "protocol oracle puts 'd0' in, which would stand behind all that run found" in told
+        assert told.endswith("set candidates.order: shuffled, or protocol: end-to-end")
+        assert "\n" not in told
+    found = {name: {**deep, "d0": 6.5} for name in names}
+    dataset = prepare("n", with_run(10, 20, 5, run=found), split_plan(), plan)
+    assert set(dataset.candidates.values()) == {("d8", "d7", "d0", "d6", "d5")}
+    assert dataset.requests("test")[0].first_stage is None
+
+
+def test_the_folds_are_in_the_retrievers_order_too() -> None:
+    plan = candidate_plan(retriever="run", depth=6, order="retriever")
+    collection = with_run(30, 20, 9)
+    for fold in prepare_folds("n", collection, split_plan(), plan, 3):
+        assert fold.candidates == {q: tuple(trec_order(collection.run[q])[:6]) for q in fold.queries}
 
 
 def test_the_oracle_puts_the_truth_at_any_place() -> None:

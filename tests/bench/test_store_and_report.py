@@ -28,7 +28,7 @@ from rr_bench.evaluate.store import Scored, score
 from rr_bench.parts import PART_PAIRS, parts
 from rr_bench.registry import Suite
 from rr_bench.report.files import csv_text, markdown, write_result
-from rr_bench.report.table import cells, count, header
+from rr_bench.report.table import cells, count, header, title
 from rr_bench.report.terminal import print_result
 
 # the store
@@ -272,6 +272,7 @@ ABOUT_THE_DATA = (
     "queries",
     "candidates",
     "retriever",
+    "order",
     "protocol",
     "recall_ceiling",
     "dataset_notes",
@@ -338,6 +339,19 @@ def test_the_csv_holds_all_that_the_table_says() -> None:
     populations = replace(data, populations={"valid-retrieval": ("q1",)})
     told = csv_rows(replace(RESULT, datasets=(populations,)))
     assert dict(zip(told[0], told[1], strict=True))["populations"] == "valid retrieval: 1 of 2"
+
+
+def test_every_report_says_that_candidates_were_in_the_retrievers_order() -> None:
+    data = RESULT.datasets[0]
+    ordered = replace(RESULT, datasets=(replace(data, order="retriever"),))
+    said = "19.5 candidates by bm25, in the retriever's order, end-to-end, recall ceiling 0.875"
+    assert said in title(ordered.datasets[0])
+    assert said in markdown(ordered)
+    assert "19.5 candidates by bm25, end-to-end" in markdown(RESULT)
+    columns = {order: csv_rows(result) for order, result in (("shuffled", RESULT), ("retriever", ordered))}
+    for order, (first, row, *_) in columns.items():
+        assert dict(zip(first, row, strict=True))["order"] == order
+    assert [asdict(result)["datasets"][0]["order"] for result in (RESULT, ordered)] == ["shuffled", "retriever"]
 
 
 def test_a_failed_line_of_the_csv_has_a_reason_and_no_figures() -> None:

@@ -145,7 +145,7 @@ def test_the_leading_comment_holds_every_key_with_its_type_and_default() -> None
 
 def test_the_comment_names_every_value_that_a_key_takes() -> None:
     described = {key: text for _, key, _, _, text in commented()}
-    taken = {key: get_args(CandidatePlan.model_fields[key].annotation) for key in ("protocol",)}
+    taken = {key: get_args(CandidatePlan.model_fields[key].annotation) for key in ("protocol", "order")}
     taken |= {key: get_args(RerankerEntry.model_fields[key].annotation) for key in ("beyond", "permutation")}
     taken |= {"reader": (*READERS, *GENERATORS)}
     for key, values in taken.items():

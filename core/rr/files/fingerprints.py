@@ -9,6 +9,8 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path, PurePath
 
+from rr.errors import RerankError
+
 LEFT_BESIDE = ("__pycache__", "*.py[co]", "*~", ".*.sw?", ".#*", ".DS_Store", ".git", ".ipynb_checkpoints")
 
 
@@ -54,10 +56,20 @@ def counts(path: PurePath) -> bool:
     return not any(fnmatch(part, pattern) for part in path.parts for pattern in LEFT_BESIDE)
 
 
+def chosen_device() -> str:
+    """Where torch computes here, as torch calls it: `$RR_DEVICE` (cpu, cuda, cuda:1, mps), or `auto`, the first GPU (of
+    several processes each its own), else the CPU. Raises RerankError: there is no such device."""
+    torch, asked = import_module("torch"), os.environ.get("RR_DEVICE") or "auto"
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    there, own = ["cpu", *gpus, *["mps"] * torch.backends.mps.is_available()], os.environ.get("LOCAL_RANK", "0")
+    found = {"auto": f"cuda:{own}" if gpus else "cpu", "cuda": f"cuda:{own}"}.get(asked, asked)
+    if found not in there:
+        raise RerankError(f"device {asked!r}: there is no such device here; one of {', '.join(there)} or auto")
+    return found
+
+
 def device_name() -> str:
     """What torch computes on here, by its make: the same weights score otherwise on another one. It loads torch, so it
-    is for those who have it anyway."""
-    cuda = import_module("torch").cuda
-    if cuda.is_available():
-        return str(cuda.get_device_name(int(os.environ.get("LOCAL_RANK", "0"))))
-    return f"cpu {platform.machine()}"
+    is for those who have it anyway. Raises RerankError: there is no device that is called as `$RR_DEVICE` says."""
+    kind, _, number = chosen_device().partition(":")
+    return str(import_module("torch").cuda.get_device_name(int(number))) if number else f"{kind} {platform.machine()}"

@@ -72,15 +72,19 @@ def with_ties(scores: Scores) -> Scores:
 
 
 def score_all(scorer: Scorer, requests: Sequence[Request]) -> list[Scores]:
-    """Checked scores for every request; the scorer never sees an empty candidate list. Raises ScoringError: not one
-    answer a request, or an answer that cannot be ranked."""
-    asked = [request for request in requests if request.candidates]
+    """Checked scores for every request; the scorer never sees an empty candidate list. Raises ScoringError: a request
+    has more candidates than the scorer takes, or there is not one answer a request, or one that cannot be ranked."""
+    info, asked = scorer.info, [request for request in requests if request.candidates]
+    for request in asked:
+        if info.max_candidates is not None and len(request.candidates) > info.max_candidates:
+            many = f"{len(request.candidates)} candidates, and the scorer takes {info.max_candidates} at once"
+            mend = "rerank them in windows (rr.load(NAME).rerank does), or ask for fewer"
+            raise ScoringError(f"query {request.query.id!r}: {many}; {mend}")
     # the whole of it: an answer may be computed as it is read
     with plugin_code("score failed", shown=asked):
         given = scorer.score(list(asked)) if asked else ()  # a list that it may empty
         answers = one_each(given, len(asked), "scorer", "answers to")
         found = [checked_scores(request, answer) for request, answer in zip(asked, answers, strict=True)]
-    info = scorer.info
     for request, scores in zip(asked, found, strict=True):
         within_scale(request, scores.values, info)
     checked = iter(map(with_ties, found))

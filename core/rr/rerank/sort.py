@@ -41,7 +41,7 @@ class Sort:
 
     def _in_parts(self, requests: Sequence[Request]) -> list[Ranking]:
         calls: list[list[Scores]] = [[] for _ in requests]
-        # best first; as given, which in a bench is a seeded random order, where no first stage is shown
+        # best first; as given, where no first stage is shown
         given = [_sorted(r, r.first_stage) if r.first_stage else list(r.candidates) for r in requests]
         turns = [self._turns(documents, self._size or 0) for documents in given]
         due = {index: next(turn) for index, turn in enumerate(turns)}

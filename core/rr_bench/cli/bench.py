@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.options import RESUMES, ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.options import (
+    RESUMES,
+    DeviceOption,
+    ProfileOption,
+    RegistryOption,
+    compute_on,
+    given_path,
+    on_interrupt,
+)
 from rr_bench.cli.printing import tell
 
 
@@ -31,6 +39,7 @@ def bench(
     out: Annotated[
         Path | None, typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv and bench.json.")
     ] = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -42,6 +51,7 @@ def bench(
     from rr_bench.report.files import FILES, write_result
     from rr_bench.report.terminal import print_result
 
+    compute_on(device)
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
     if out is not None:

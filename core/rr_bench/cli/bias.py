@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr_bench.cli.options import CheckpointOption, ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.options import (
+    CheckpointOption,
+    DeviceOption,
+    ProfileOption,
+    RegistryOption,
+    compute_on,
+    given_path,
+    on_interrupt,
+)
 from rr_bench.cli.printing import tell
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ def bias(
     json_file: Annotated[
         Path | None, typer.Option("--json", parser=given_path, help="New file for all figures as JSON.")
     ] = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -49,6 +58,7 @@ def bias(
     from rr_bench.report.escape import json_text
     from rr_bench.train.training import entry_checkpoint
 
+    compute_on(device)
     if json_file is not None:
         new_path(json_file, "--json", (registry,))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()

@@ -27,12 +27,18 @@ def list_datasets(registry: RegistryOption = None) -> None:
     from rr_bench.cli.options import console
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import terminal
+    from rr_bench.report.table import ordered
 
     table = Table("data set", "suite", "reader", "candidates")
     for suite_name, suite in load_registry(registry).suites.items():
         for name, entry in suite.datasets.items():
             plan = entry.candidates
-            cells = (name, suite_name, entry.reader, f"{plan.depth} by {plan.retriever}, {plan.protocol}")
+            cells = (
+                name,
+                suite_name,
+                entry.reader,
+                f"{plan.depth} by {plan.retriever}{ordered(plan.order)}, {plan.protocol}",
+            )
             table.add_row(*(Text(terminal(cell)) for cell in cells))
     console().print(table)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr_bench.cli.options import ProfileOption, RegistryOption, given_path
+from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def doctor(
     html: Annotated[
         Path | None, typer.Option("--html", parser=given_path, help="New file: the curves and the findings as a page.")
     ] = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -55,6 +56,7 @@ def doctor(
     from rr_bench.registry import load_registry
     from rr_bench.train.failures import failed_folder
 
+    compute_on(device)
     plugins = installed_plugins()
     if explain is not None:
         tell_json(page(explain, plugins))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.options import ProfileOption, RegistryOption, given_path
+from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
 from rr_bench.cli.printing import tell
 
 
@@ -15,6 +15,7 @@ def export(
     name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
     checkpoint: Annotated[Path, typer.Argument(parser=given_path, help="Folder that 'rr train' wrote.")],
     out: Annotated[Path, typer.Argument(parser=given_path, help="New folder for the model.")],
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -30,6 +31,7 @@ def export(
     from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import open_checkpoint
 
+    compute_on(device)
     new_path(out, "folder", (checkpoint,))
     plugins = installed_plugins()
     resolved = resolve(plugins, name, find_entry(load_registry(registry), plugins, name, profile))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rr_bench.cli.options import CheckpointOption, ProfileOption, RegistryOption
+from rr_bench.cli.options import CheckpointOption, DeviceOption, ProfileOption, RegistryOption, compute_on
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def info(
         str | None, typer.Option("--dataset", "-d", help="Data set to verify on (else the first of the suite).")
     ] = None,
     checkpoint: CheckpointOption = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -88,6 +89,7 @@ def info(
     from rr_bench.registry import load_registry
     from rr_bench.train.trainers import training_settings
 
+    compute_on(device)
     if not verify and (dataset is not None or checkpoint is not None):
         raise RerankError("--dataset and --checkpoint go with --verify")
     found, plugins = load_registry(registry), installed_plugins()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +41,14 @@ CheckpointOption = Annotated[
     str | None,
     typer.Option("--checkpoint", help="Folder that 'rr train' wrote; or latest, best or none, as in the registry."),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:1|mps|auto",
+        help="Where models compute (else $RR_DEVICE, else on the first GPU, else on the CPU).",
+    ),
+]
 
 PLAIN_WIDTH = 240
 """Of output that goes into a file or a pipe, where nothing needs to fold."""
@@ -51,6 +61,28 @@ DESCRIPTION, STATUS = "description", "fields[status]"
 """Of a task of rich's, as its columns name them."""
 SECONDS = 10.0
 """Between two lines on how work is doing, where there is no terminal."""
+
+
+def compute_on(device: str | None) -> None:
+    """Puts what --device names into $RR_DEVICE, where models and all keys look, and the processes that train together
+    inherit it; and looks, before any work, whether there is such a device.
+
+    Raises:
+        RerankError: there is none.
+    """
+    from rr.errors import RerankError
+    from rr.files.fingerprints import chosen_device
+
+    if device == "":
+        raise RerankError("--device is empty; say cpu, cuda, cuda:1, mps or auto")
+    if device is not None:
+        os.environ["RR_DEVICE"] = device
+    asked = os.environ.get("RR_DEVICE") or "auto"
+    if asked in ("auto", "cpu"):  # which are always there: torch, which takes long to load, need not be asked
+        return
+    if find_spec("torch") is None:
+        raise RerankError(f"device {asked!r}: there is no such device here: torch is not installed; say cpu or auto")
+    chosen_device()
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.options import RESUMES, CheckpointOption, ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.options import (
+    RESUMES,
+    CheckpointOption,
+    DeviceOption,
+    ProfileOption,
+    RegistryOption,
+    compute_on,
+    given_path,
+    on_interrupt,
+)
 from rr_bench.cli.printing import tell, tell_json
 
 
@@ -50,6 +59,7 @@ def rerank(
     ] = None,
     checkpoint: CheckpointOption = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,
+    device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
@@ -68,6 +78,7 @@ def rerank(
     from rr_bench.stream.batch import answers, rerank_requests, rerank_run
     from rr_bench.stream.requests import Placed, read_requests
 
+    compute_on(device)
     if sum(given is not None for given in (query, source, run)) != 1:
         raise RerankError(
             "give --query with documents as arguments, or --input with JSON lines, or --run with --data and --out"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand
 
-from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
+from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path, on_interrupt
 from rr_bench.cli.printing import tell
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def train(
             "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
         ),
     ] = None,
+    device: DeviceOption = None,
     stop_if: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +134,7 @@ def train(
     from rr_bench.train.observers import observers
     from rr_bench.train.training import train as train_checkpoint
 
+    compute_on(device)
     if stop_if not in (None, "fault", "warning"):
         raise RerankError(f"--stop-if {stop_if}: it is fault, or warning")
     if timestamp:

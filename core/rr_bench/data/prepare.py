@@ -1,4 +1,4 @@
-"""From a collection to a data set: splits are drawn, candidates retrieved, shuffled and frozen."""
+"""From a collection to a data set: splits are drawn, candidates retrieved, put into an order and frozen."""
 
 from __future__ import annotations
 
@@ -92,14 +92,20 @@ def _frozen(
         _fit(candidates.retriever, retriever, collection, train)
         for query_id in used:
             scores = _candidates(collection, query_id, retriever, candidates)
-            # a seeded order that does not tell the first stage's: position must carry no information
-            order = sorted(scores)
-            random.Random(f"{candidates.seed} {query_id}").shuffle(order)
+            order = _order(scores, query_id, candidates)
             lists[query_id] = tuple(order)
             first_stage[query_id] = tuple(scores[id_] for id_ in order)
             advance(1)
     lost = sum(map(lost_in_32_bits, first_stage.values()))
-    told = (f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}",)
+    told = (
+        [f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}"]
+        if lost
+        else []
+    )
+    if candidates.order == "retriever":
+        told.append(
+            "candidates stand in the retriever's order: that a listwise model likes the first places counts for it"
+        )
     dataset = Dataset(
         name=name,
         documents=collection.documents,
@@ -111,7 +117,7 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *judgement_notes(collection), *notes, *(told if lost else ())),
+        notes=(*collection.notes, *judgement_notes(collection), *notes, *told),
         fingerprint="",
         groups=united_groups(collection.groups, equal),
     )
@@ -182,9 +188,23 @@ def _candidates(
             if grade > 0 and id_ not in met and id_ in documents and not documents[id_].blank
         ]
         missing = [id_ for id_ in relevant if id_ not in set(chosen)]
+        if missing and plan.order == "retriever":
+            raise DataError(
+                f"query {query_id!r}: protocol oracle puts {missing[0]!r} in, which would stand behind all that "
+                f"{plan.retriever} found, and be known by that; set candidates.order: shuffled, or protocol: end-to-end"
+            )
         others = [id_ for id_ in chosen if id_ not in set(relevant)]
         found = [id_ for id_ in relevant if id_ in set(chosen)]
         chosen = found + missing + others[: max(plan.depth - len(relevant), 0)]
     # a truth that the first stage did not find at all keeps the lowest score there is
     floor = min(scores.values(), default=0.0) - 1.0
     return {id_: scores.get(id_, floor) for id_ in chosen}
+
+
+def _order(scores: Mapping[str, float], query_id: str, plan: CandidatePlan) -> list[str]:
+    """The candidates as every reranker is shown them."""
+    if plan.order == "retriever":
+        return trec_order(scores)
+    order = sorted(scores)
+    random.Random(f"{plan.seed} {query_id}").shuffle(order)
+    return order

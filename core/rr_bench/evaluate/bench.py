@@ -120,7 +120,8 @@ def _bench_dataset(
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
     baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
-    return replace(result, baseline=baseline, rows=rows, notes=(*result.notes, *_no_difference(rows, baseline)))
+    order, notes = registry.dataset(name).candidates.order, (*result.notes, *_no_difference(rows, baseline))
+    return replace(result, order=order, baseline=baseline, rows=rows, notes=notes)
 
 
 def _fold_results(

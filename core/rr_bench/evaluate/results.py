@@ -99,6 +99,8 @@ class DatasetResult(_FreeText):
     """Split → count."""
     retriever: str = ""
     protocol: str = ""
+    order: str = "shuffled"
+    """In which candidates were shown: `rr_bench.registry.Order`."""
     mean_candidates: float = 0.0
     recall_ceiling: float = 0.0
     notes: tuple[str, ...] = ()

@@ -119,7 +119,8 @@ def csv_text(result: BenchResult) -> str:
         *("train_seconds", "ms_per_query", "pairs_per_second", "parameters", "trained_parameters", "scores_from_store"),
         *("verdict", "findings", "checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
         *(f"diagnostic {name}" for name in diagnostics),
-        *("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "populations", "folds"),
+        *("documents", "queries", "candidates", "retriever", "order", "protocol", "recall_ceiling"),
+        *("populations", "folds"),
         *("timed_on", "train_timed_on", "notes", "dataset_notes", "failure"),
     )
     out = io.StringIO()
@@ -171,6 +172,7 @@ def _of_dataset(dataset: DatasetResult) -> dict[str, object]:
         "queries": sizes(dataset),
         "candidates": dataset.mean_candidates,
         "retriever": dataset.retriever,
+        "order": dataset.order,
         "protocol": dataset.protocol,
         "recall_ceiling": dataset.recall_ceiling,
         "populations": populations(dataset),

@@ -76,9 +76,15 @@ def title(dataset: DatasetResult) -> str:
     of_population = populations(dataset)
     return (
         f"{dataset.name}: {dataset.documents} documents, queries {sizes(dataset)}; {dataset.mean_candidates:.1f} "
-        f"candidates by {dataset.retriever}, {dataset.protocol}, recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"candidates by {dataset.retriever}{ordered(dataset.order)}, {dataset.protocol}, "
+        f"recall ceiling {dataset.recall_ceiling:.3f}; "
         f"{of_population}{'; ' if of_population else ''}data {dataset.fingerprint[:12]}"
     )
+
+
+def ordered(order: str) -> str:
+    """What is said of the order in which candidates are shown, behind the name of the retriever."""
+    return ", in the retriever's order" if order == "retriever" else ""
 
 
 def sizes(dataset: DatasetResult) -> str:

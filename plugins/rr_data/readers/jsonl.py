@@ -1,9 +1,10 @@
 """The project's own plain format: three JSONL files.
 
-documents: `{id, text, title?}` a line. queries: `{id, text, split?, history?, group?}` a line, where `split`
-is train, dev or test (for all queries or for none), `history` is a list of document ids, oldest first, and
-queries of the same `group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number
-(above 0 is relevant; 1 where there is none).
+documents: `{id, text, title?}` a line, and any other keys, one of which `text` may name, to be shown in the
+place of the title. queries: `{id, text, split?, history?, group?}` a line, where `split` is train, dev or test
+(for all queries or for none), `history` is a list of document ids, oldest first, and queries of the same
+`group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is relevant;
+1 where there is none).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from rr import Document, Query, Settings, nearest
 from rr.data import SPLITS, ById, Collection, DataPath, Row, read_jsonl
+from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.judgements import Judgements
 
 
@@ -19,6 +21,7 @@ class Options(Settings):
     documents: DataPath  # JSONL of {id, text, title?}
     queries: DataPath  # JSONL of {id, text, split?, history?, group?}
     qrels: DataPath  # JSONL of {query, document, grade?}
+    text: str = TITLE  # key that documents are shown by in lists: title, caption, semantic_summary …
 
 
 class Jsonl:
@@ -38,9 +41,11 @@ class Jsonl:
                 exist, a query is blank, or a split is unknown or given for some queries only.
         """
         documents: ById[Document] = ById("document")
-        for row in read_jsonl(self._options.documents):
-            id_ = row.id("id")
-            documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)
+        items, shown = read_jsonl(self._options.documents), ItemTexts(self._options.text)
+        shown.must_be_in(items)
+        for row in items:
+            id_, text = row.id("id"), row.string("text")
+            documents.add(id_, Document(id_, text, shown.title(id_, row, row.string("title", ""), text)), row)
 
         queries: ById[Query] = ById("query")
         groups: dict[str, str] = {}
@@ -58,7 +63,9 @@ class Jsonl:
         judgements = Judgements(queries, documents)
         for row in read_jsonl(self._options.qrels):
             judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
-        return Collection(documents, queries, judgements.qrels, splits, groups, notes=judgements.notes)
+        return Collection(
+            documents, queries, judgements.qrels, splits, groups, notes=(*judgements.notes, *shown.notes(documents))
+        )
 
 
 def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:

@@ -1,9 +1,10 @@
 """MovieLens, read as sequential recommendation: which film does a user rate next?
 
 `folder` holds ratings.csv (userId, movieId, timestamp in seconds; the rating itself is not read, every
-rating is an interaction) and movies.csv (movieId, title, genres separated by `|`). A user's interactions are
-ordered by time, and by movie id where times are equal. The k-core filter drops users and films with fewer
-than `core` interactions until none is left to drop.
+rating is an interaction) and movies.csv (movieId, title, genres separated by `|`, and any others, one of which
+`text` may name, to be shown in the place of the title). A user's interactions are ordered by time, and by
+movie id where times are equal. The k-core filter drops users and films with fewer than `core` interactions
+until none is left to drop.
 
 Leave-one-out: of every user the last film is the target of query `u<id>/test`, the one before of
 `u<id>/dev`, the one before that of `u<id>/train`, each with what came before its target as history and the
@@ -22,6 +23,7 @@ from pydantic import Field
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, DataPath
+from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.tables import read_table
 
 MINIMUM = 4  # a target for each of three splits, and one film before the first of them
@@ -31,6 +33,7 @@ class Options(Settings):
     folder: DataPath  # holds ratings.csv and movies.csv
     core: int = Field(5, ge=1)  # fewest interactions of a user and of a film; 1 keeps all
     text_history: int = Field(10, ge=1)  # newest titles in a query's text
+    text: str = TITLE  # column of movies.csv that films are shown by: title, caption, semantic_summary …
 
 
 class Interaction(NamedTuple):
@@ -58,10 +61,11 @@ class MovieLens:
                 a film twice, or the filter leaves nothing.
         """
         movies: ById[Document] = ById("movie")
-        for row in read_table(self._options.folder / "movies.csv", ["movieId", "title", "genres"]):
+        shown = ItemTexts(self._options.text)
+        for row in read_table(self._options.folder / "movies.csv", ["movieId", "title", "genres", shown.column]):
             id_ = str(row.integer("movieId"))
             genres = row.string("genres").replace("|", ", ").replace("(no genres listed)", "")
-            movies.add(id_, Document(id_, genres, title=row.text("title")), row)
+            movies.add(id_, Document(id_, genres, shown.title(id_, row, row.text("title"), genres)), row)
 
         ratings: ById[Interaction] = ById("the rating of user and movie")
         unknown: list[str] = []
@@ -105,6 +109,7 @@ class MovieLens:
             notes.append(f"ratings of films that movies.csv lacks, left out: {len(unknown)}, first {unknown[0]}")
         if short:
             notes.append(f"users with fewer than {MINIMUM} films, left out: {len(short)}")
+        notes += shown.notes(documents)
         return Collection(
             documents=documents,
             queries=queries,
@@ -127,4 +132,4 @@ def _core(interactions: list[Interaction], core: int) -> list[Interaction]:
 
 
 def _titles(history: Sequence[Document], newest: int) -> str:
-    return "; ".join(film.title for film in history[-newest:])
+    return "; ".join(film.title or film.text for film in history[-newest:])

@@ -335,6 +335,60 @@ def test_movielens_explains_what_is_wrong(tmp_path: Path) -> None:
         read("movielens", folder=tmp_path / "elsewhere")
 
 
+WATCHED = [(1, n, n) for n in range(1, 6)]
+
+
+def described(folder: Path, *rows: str, columns: str = "movieId,title,genres,caption,semantic_summary") -> Path:
+    """Five films that user 1 has watched, and others."""
+    films(folder, *WATCHED)
+    written(folder / "movies.csv", columns, *rows)
+    return folder
+
+
+def a_film(number: int, caption: str = "", summary: str = "") -> str:
+    return f'{number},Film {number},Comedy|Drama,"{caption}","{summary}"'
+
+
+@pytest.mark.parametrize("column", ["caption", "semantic_summary"])
+def test_movielens_shows_films_by_the_column_that_is_named(tmp_path: Path, column: str) -> None:
+    rows = [a_film(n, f"a heist, number {n}", f"tóm tắt {n}") for n in range(1, 6)]
+    collection = read("movielens", folder=described(tmp_path, *rows), core=1, text_history=2, text=column)
+    texts = {str(n): f"a heist, number {n}" if column == "caption" else f"tóm tắt {n}" for n in range(1, 6)}
+    assert {id_: film.title for id_, film in collection.documents.items()} == texts
+    assert {film.text for film in collection.documents.values()} == {"Comedy, Drama"}
+    asked = collection.queries["u1/test"]
+    assert [film.title for film in asked.history] == [texts[id_] for id_ in "1234"]
+    assert asked.text == f"{texts['3']}; {texts['4']}"
+    assert len(collection.notes) == 1
+    titles = read("movielens", folder=tmp_path, core=1, text_history=2)
+    assert {film.title for film in titles.documents.values()} == {f"Film {n}" for n in range(1, 6)}
+    assert titles == read("movielens", folder=tmp_path, core=1, text_history=2, text="title")
+
+
+def test_movielens_falls_back_to_the_title_and_counts_it(tmp_path: Path) -> None:
+    """Films that nobody has watched are no documents, and are not counted."""
+    rows = [a_film(1, "one"), a_film(2), a_film(3, "  "), *(a_film(n, "more") for n in (4, 5)), a_film(6), a_film(7)]
+    collection = read("movielens", folder=described(tmp_path, *rows), core=1, text="caption")
+    assert [film.title for film in collection.documents.values()] == ["one", "Film 2", "Film 3", "more", "more"]
+    assert collection.notes[-1] == "documents without 'caption', shown by their titles: 2 of 5, first '2'"
+
+
+def test_movielens_shows_no_text_twice(tmp_path: Path) -> None:
+    rows = [a_film(n, "Comedy, Drama") for n in range(1, 6)]
+    collection = read("movielens", folder=described(tmp_path, *rows), core=1, text_history=2, text="caption")
+    assert {film.content for film in collection.documents.values()} == {"Comedy, Drama"}
+    assert collection.queries["u1/test"].text == "Comedy, Drama; Comedy, Drama"
+
+
+def test_movielens_names_the_columns_that_are_there(tmp_path: Path) -> None:
+    folder = described(tmp_path, *(a_film(n, "x") for n in range(1, 6)))
+    there = "genres, movieId, semantic_summary, title"
+    with fails(f"movies.csv: column 'captions' is missing; there are: caption, {there}; did you mean 'caption'"):
+        read("movielens", folder=folder, core=1, text="captions")
+    with fails("movies.csv: column '' is missing"):
+        read("movielens", folder=folder, core=1, text="")
+
+
 # beir
 
 
@@ -477,6 +531,43 @@ def test_jsonl(tmp_path: Path) -> None:
     assert collection.qrels == {"a": {"1": 1, "d2": 3}}
     assert collection.splits == {"train": ["a"], "test": ["b"]}
     assert collection.groups == {"a": "7"}
+
+
+def test_jsonl_shows_documents_by_the_key_that_is_named(tmp_path: Path) -> None:
+    paths = plain(tmp_path)
+    rows = [
+        {"id": "d2", "text": "two", "title": "T", "caption": "hình hai"},
+        {"id": 1, "text": "one", "title": "One", "caption": None},
+        {"id": "d3", "text": "three", "title": "Three"},
+        {"id": "d4", "text": "four", "caption": " "},
+        {"id": "d5", "text": "five", "title": "Five", "caption": "five"},
+    ]
+    written(paths["documents"], *rows)
+    collection = read("jsonl", **paths, text="caption")
+    titles = {id_: document.title for id_, document in collection.documents.items()}
+    assert titles == {"d2": "hình hai", "1": "One", "d3": "Three", "d4": "", "d5": ""}
+    assert [document.title for document in collection.queries["a"].history] == ["hình hai", "One"]
+    assert collection.notes == ("documents without 'caption', shown by their titles: 3 of 5, first '1'",)
+    by_text = read("jsonl", **paths, text="text").documents
+    assert {id_: document.content for id_, document in by_text.items()} == {
+        **{"d2": "two", "1": "one", "d3": "three"},
+        **{"d4": "four", "d5": "five"},
+    }
+    unnamed = read("jsonl", **paths)
+    assert {id_: document.title for id_, document in unnamed.documents.items()} == {
+        **{"d2": "T", "1": "One", "d3": "Three"},
+        **{"d4": "", "d5": "Five"},
+    }
+    assert unnamed.notes == ()
+
+
+def test_jsonl_names_the_keys_that_are_there(tmp_path: Path) -> None:
+    paths = plain(tmp_path)
+    with fails(r"d\.jsonl: key 'titles' is missing; there are: id, text, title; did you mean 'title'"):
+        read("jsonl", **paths, text="titles")
+    written(paths["documents"], {"id": 1, "text": "one", "caption": ["a", "b"]}, {"id": "d2", "text": "two"})
+    with fails(r"d\.jsonl, line 1: 'caption' must be text, not list"):
+        read("jsonl", **paths, text="caption")
 
 
 def test_jsonl_without_splits(tmp_path: Path) -> None:

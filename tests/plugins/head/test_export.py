@@ -143,7 +143,7 @@ def test_a_config_of_the_recipes_own_script_is_trained_by(registry: Path, tmp_pa
         encoding="utf-8",
     )
     done = rr("train", "head", "-d", "rooms", "--config", config, "--lr", "2e-3", "--out", out, "--registry", registry)
-    assert "config: 'device' is not read: the GPU is used where there is one" in done.stderr
+    assert "config: 'device' is not read: the device is given by --device" in done.stderr
     record = json.loads((out / "training_info.json").read_text(encoding="utf-8"))
     assert (record["training"]["epochs"], record["training"]["lr"], record["settings"]["dimensions"]) == (3, 2e-3, 4)
     assert (record["training"]["dev_ratio"], record["dev_share"]) == (0.2, [0.2, 0])

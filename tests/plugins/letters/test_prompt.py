@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from rr import Document, Query, Request, RerankError
+from rr import Document, Query, Request, RerankError, ScoringError
 from rr_letters.labels import LETTERS, encode
 from rr_letters.prompt import Budget, Prompter
 from rr_letters.templates import read_templates
 from tests.plugins.conftest import QWEN3_CHATML, byte_level_tokenizer
 from tests.plugins.letters.helpers import TURN_END, next_item, passages
+from tests.preparing import read
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,42 @@ def test_a_prompt_that_cannot_fit_is_an_error(tokenizer: Any) -> None:
         render(tokenizer, passages("word " * 400, ["a", "b"], id_="q7"), total=300)
 
 
+@pytest.mark.parametrize("count", [53, 54, 104, 1000])
+def test_more_candidates_than_letters_are_one_line(tokenizer: Any, count: int) -> None:
+    texts = [f"offer {n}" for n in range(count)]
+    for request in (passages("?", texts), next_item(["a"], texts)):
+        with pytest.raises(ScoringError) as raised:
+            render(tokenizer, request)
+        assert str(raised.value) == (
+            f"query {request.query.id!r}: {count} candidates, and the letters are 52; rerank them in windows "
+            "(rr.load(NAME).rerank does), or ask for fewer"
+        )
+    text, _ = render(tokenizer, passages("?", texts[:52]), total=10_000)
+    assert "\nz. offer 51\n" in text
+    assert text.endswith("Answer with only one letter (A-Z, a-z)." + TURN_END)
+
+
+def test_no_candidates_are_one_line(tokenizer: Any) -> None:
+    with pytest.raises(ScoringError, match=r"^query 'q': there are no candidates to choose from$"):
+        render(tokenizer, passages("?", []))
+
+
 def test_a_candidate_without_a_title_is_shown_by_its_text(tokenizer: Any) -> None:
     request = Request(Query("q", "?"), (Document("a", "a text", "A title"), Document("b", "b text")))
     assert "A. A title\nB. b text\n" in render(tokenizer, request)[0]
+
+
+def test_what_a_reader_shows_items_by_stands_in_candidates_and_history(tokenizer: Any, tmp_path: Path) -> None:
+    ratings = "".join(f"1,{n},{n}\n" for n in range(1, 6))
+    movies = "".join(f'{n},Film {n},Drama,"tóm tắt {n}\nof two lines"\n' for n in range(1, 6))
+    (tmp_path / "ratings.csv").write_text("userId,movieId,timestamp\n" + ratings, encoding="utf-8")
+    (tmp_path / "movies.csv").write_text("movieId,title,genres,semantic_summary\n" + movies, encoding="utf-8")
+    collection = read("movielens", folder=tmp_path, core=1, text="semantic_summary")
+    query, documents = collection.queries["u1/train"], tuple(collection.documents.values())
+    text, _ = render(tokenizer, Request(query, documents[2:]))
+    assert "oldest first:\n- tóm tắt 1 of two lines\n- tóm tắt 2 of two lines\n\n" in text
+    assert "A. tóm tắt 3 of two lines\nB. tóm tắt 4 of two lines\nC. tóm tắt 5 of two lines\n\n" in text
+    assert "Film" not in text
 
 
 ODD = ["{question}", "{}", "{{ 7 * 7 }}", "{% raw %}", "{0.__class__}", "%s $letters", "}} {# x #}", "A. B.\nC. D."]

@@ -10,10 +10,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
 
-from rr import Request, RerankError
+from rr import Request, RerankError, ScoringError
+from rr.rerank import compose
+from rr.rerank.sort import Sort
 from rr_letters.labels import LETTERS, encode
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings
+from tests.conftest import Rr
 from tests.plugins.letters.helpers import (
     Qwen,
     letter_ids,
@@ -58,6 +61,40 @@ def test_scores_are_probabilities_and_one_candidate_has_it_all(qwen: Qwen) -> No
     assert answers[1].values == (1.0,)
     assert answers[1].diagnostics["uniform"] == 0
     assert len(answers[2].values) == len(set(answers[2].values)) == 52
+
+
+@pytest.mark.parametrize("calibration", ["none", "content-free"])
+def test_a_scorer_that_is_asked_directly_refuses_what_it_has_no_letters_for(qwen: Qwen, calibration: str) -> None:
+    scorer = LetterScorer(settings(qwen("qwen3"), calibration=calibration))
+    fits, many, none = (passages("?", map(str, range(count)), id_=str(count)) for count in (3, 53, 0))
+    with pytest.raises(
+        ScoringError, match=r"^query '53': 53 candidates, and the letters are 52; rerank them in windows "
+    ):
+        scorer.score([fits, many])
+    with pytest.raises(ScoringError, match=r"^query '0': there are no candidates"):
+        scorer.score([fits, none])
+    with pytest.raises(ScoringError, match=r"^query '53': 53 candidates, and the scorer takes 52 at once; "):
+        Sort(scorer).rerank([many])
+    shown = compose(scorer).rerank([many, none])
+    assert [len(ranking.items) for ranking in shown] == [53, 0]
+
+
+def test_more_than_52_is_refused_wherever_it_is_asked_for(qwen: Qwen, small_registry: Path, rr_command: Rr) -> None:
+    """By a flag of the training, and by a window of the entry."""
+    entries = f"""
+  letters: {{scorer: letters, trainer: letters, checkpoint: none, settings: {{model: {qwen("qwen3")}}}}}
+  wide: {{scorer: letters, checkpoint: none, window: 60, settings: {{model: {qwen("qwen3")}}}}}
+"""
+    small_registry.write_text(small_registry.read_text(encoding="utf-8") + entries, encoding="utf-8")
+    registry = ("--registry", small_registry)
+    ended = rr_command("train", "letters", "-d", "rooms", "--candidates", "60", *registry)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "candidates: Input should be less than or equal to 52" in ended.stderr
+    ended = rr_command("rerank", "wide", "-q", "?", "a", "b", *registry)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "the scorer takes 52 candidates at once; a window of 60 does not fit" in ended.stderr
+    ended = rr_command("rerank", "letters", "-q", "?", *map(str, range(60)), *registry)
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 60), ended.stderr
 
 
 def test_uniform_answers_are_noticed(qwen: Qwen) -> None:
