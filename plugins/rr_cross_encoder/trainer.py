@@ -20,7 +20,7 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import copied, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import fit, mixed_precision, pick_device, quiet, seeded
 
 
 class CrossEncoderTrainer:
@@ -50,7 +50,7 @@ class CrossEncoderTrainer:
                 in_lists(settings, epochs),
                 loss=lambda batch: batch_loss(pairs, settings.loss, batch),
                 quality=lambda: ranking_quality(scorer, dataset, name=settings.dev_metric),
-                snapshot=lambda: copied(pairs.model.state_dict()),
+                snapshot=pairs.model.state_dict,
                 on_event=on_event,
                 out=out,
                 prepare=lambda batch: tokenised(pairs, batch),

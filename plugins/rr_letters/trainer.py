@@ -22,7 +22,7 @@ from rr_letters.model import LetterModel
 from rr_letters.samples import Epoch, Sample
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings, LetterTraining
-from rr_torch import copied, fit, pick_device, pick_dtype, quiet, seeded
+from rr_torch import fit, pick_device, pick_dtype, quiet, seeded
 
 
 class LetterTrainer:
@@ -53,7 +53,7 @@ class LetterTrainer:
                 settings,
                 loss=lambda samples: loss(letters, samples),
                 quality=lambda: ranking_quality(scorer, dataset),
-                snapshot=lambda: copied(get_peft_model_state_dict(letters.model)),
+                snapshot=lambda: get_peft_model_state_dict(letters.model),
                 on_event=on_event,
                 out=out,
             )
