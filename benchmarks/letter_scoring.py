@@ -141,7 +141,7 @@ def documented_step(letters: LetterModel) -> None:
 
 
 def short_step(letters: LetterModel) -> None:
-    letter_loss(letters, [training_sample()]).backward()  # type: ignore[no-untyped-call]
+    letter_loss(letters, [training_sample()]).value.backward()  # type: ignore[no-untyped-call]
     letters.model.zero_grad()
 
 

@@ -4,7 +4,8 @@ from difflib import get_close_matches
 
 from rr.registry.expansion import as_written
 
-__all__ = ["DataError", "NotApplicableError", "PluginError", "RegistryError", "RerankError", "ScoringError", "nearest"]
+__all__ = ["DataError", "NoNumberError", "NotApplicableError", "PluginError", "RegistryError", "RerankError"]
+__all__ += ["ScoringError", "nearest"]
 
 LONGEST = 1_000  # characters of someone else's message that are shown; all of it stands in the traceback
 
@@ -31,6 +32,10 @@ class PluginError(RerankError):
 
 class ScoringError(RerankError):
     """A scorer or reranker answered with something that cannot be ranked."""
+
+
+class NoNumberError(RerankError):
+    """A loss, or what a model answers, is NaN or infinite."""
 
 
 class NotApplicableError(RerankError):

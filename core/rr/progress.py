@@ -11,5 +11,8 @@ class Progress:
         """A piece of work of `total` units (None: unknown); the function given back counts units done."""
         return nullcontext(lambda units: None)
 
+    def status(self, text: str) -> None:
+        """How the piece of work that goes on is doing, in a few words."""
+
 
 SILENT = Progress()

@@ -17,7 +17,7 @@ from rr.spec import Kind
 from rr.types import Dataset, Document, Query, Ranking, Request, Run, Scale, Scores, State
 
 __all__ = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig"]
-__all__ += ["Reranker", "Retriever", "Scorer", "Settings", "Trainer", "TrainingEvent"]
+__all__ += ["Requalifies", "Reranker", "Retriever", "Scorer", "Settings", "Trainer", "TrainingEvent"]
 
 
 class Settings(BaseModel):
@@ -123,7 +123,13 @@ class TrainingEvent:
     """One optimiser step of `total`: its training loss, or a dev metric measured after it, higher is better
     (`rr.training.ranking_quality`). `metric` names the latter: nobody else can know what it is, and a figure without a
     name is compared with none. `trained`: how many weights have received a gradient up to here; where no event says it,
-    `info.trainable` of the checkpoint does."""
+    `info.trainable` of the checkpoint does. Step 0 is before the first update.
+
+    `figures`: what else is known, under names of its own, or those that checks read. Of a step: `epoch`, `items`, `lr`,
+    `chance` (the loss if all scores were equal), `gradient_norm` (before clipping), `truncated` (the share of texts),
+    `place N` (answers that stood at place N). Of an evaluation, `probe_train` and `probe_dev`: the losses of some fixed
+    samples in eval mode, each with its `… chance`; `moved` and `moved GROUP`: how far weights are from their start, as
+    a share of their norm."""
 
     step: int
     total: int
@@ -131,6 +137,7 @@ class TrainingEvent:
     dev: float | None = None
     metric: str | None = None
     trained: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 OnEvent = Callable[[TrainingEvent], None]
@@ -148,7 +155,8 @@ class Trainer(Protocol):
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the folder
         `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it. `out`
-        becomes visible only when this returns. It is empty but for a note of the caller's (`workplace.json`), a home of
+        becomes visible only when this returns. It is empty but for notes of the caller's (`workplace.json`,
+        `events.jsonl`), a home of
         the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a trainer that
         was killed may have left, for this same training, what it goes on from; all are removed when this returns.
         Raises RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say)."""
@@ -170,6 +178,14 @@ class ReadsConfig(Protocol):
     def read_config(cls, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], Sequence[str]]:
         """What the file says as `settings` and as `training` of a registry entry, and a line about each key that is
         passed over. Raises RerankError: it says what cannot be done."""
+
+
+@runtime_checkable
+class Requalifies(Protocol):
+    """What a trainer may do besides, whose dev metric is none of `rr.measures`: tell it of what is loaded from disk."""
+
+    def quality(self, scorer: Any, dataset: Dataset) -> float:
+        """The metric that it selects by, of a newly loaded scorer of its on the dev split."""
 
 
 class Reader(Protocol):

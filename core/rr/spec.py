@@ -13,7 +13,7 @@ PROJECT = "rr"
 API = 1
 """The version of all that authors of plugins use. It grows when something is added; what is renamed stays under its old
 name until the next one."""
-Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command"]
+Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command", "check"]
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -26,7 +26,7 @@ class Component:
     """Unique among the components of its kind: small letters, digits, `_`, `.` and `-`. Of a command, the words that
     follow `rr` (`data weights`)."""
     target: str
-    """`"package.module:Class"`; of a command, a function."""
+    """`"package.module:Class"`; of a command or a check, a function."""
     summary: str
     """One line for `rr list`."""
     requires: tuple[str, ...] = ()
@@ -69,3 +69,8 @@ class Hooks:
     @hookspec
     def rr_register_commands(self) -> Iterable[Component]:  # type: ignore[empty-body]
         """Sub-commands of `rr` that belong to this plugin: functions as typer takes them."""
+
+    @hookspec
+    def rr_register_checks(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """Functions that `rr doctor` asks, `(Evidence) -> Finding | None`: None where there is nothing to say of it
+        (`rr.Evidence`, `rr.Finding`)."""

@@ -24,7 +24,7 @@ Protocol = Literal["end-to-end", "oracle"]
 Beyond = Literal["window", "tournament"]
 """How more candidates than fit are reranked: `rr.rerank.sort`."""
 Permutation = Literal["cyclic", "random"]
-"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr.rerank.permute`)."""
+"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr_bench.permute`)."""
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant."""
 Run = Mapping[str, Mapping[str, float]]
@@ -260,7 +260,7 @@ class Dataset:
     """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in a seeded
     random order, the same for every reranker; `first_stage[q]` is parallel to it. `groups`: query id → group that must
     not straddle two splits (a query without one is its own). `fingerprint` is a SHA-256 over all that is ranked and
-    judged: equal fingerprints mean the very same evaluation."""
+    judged: equal fingerprints mean the very same evaluation. `report`: figures about it (docs/data.md)."""
 
     name: str
     documents: Mapping[str, Document]
@@ -275,6 +275,7 @@ class Dataset:
     notes: tuple[str, ...]
     fingerprint: str
     groups: Mapping[str, str] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for one in fields(self):

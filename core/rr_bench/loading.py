@@ -14,6 +14,7 @@ from rr.registry.resolve import Resolved, target_name
 from rr.rerank import compose
 from rr.rerank.gate import checked_info, one_each, with_ties, within_scale
 from rr.types import Ranking, Request, Scores, checked_scores, float32
+from rr_bench.permute import Permute
 
 
 def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
@@ -23,7 +24,8 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
     if entry.reranker is not None:
         reranker: Reranker = Checked(component)
     else:
-        reranker = compose(component, entry.window, entry.stride, entry.beyond, entry.permutations, entry.permutation)
+        scorer = component if entry.permutations < 2 else Permute(component, entry.permutations, entry.permutation)
+        reranker = compose(scorer, entry.window, entry.stride, entry.beyond)
     if reranker.info.state == "trained" and checkpoint is None and not told(resolved.settings, "weights"):
         raise PluginError(
             f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "

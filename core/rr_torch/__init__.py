@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rr_torch.batching import token_batches
     from rr_torch.bge_m3 import BgeM3, Output
-    from rr_torch.device import parameter_counts, pick_device, pick_dtype, precision_of, seeded
+    from rr_torch.device import evaluating, parameter_counts, pick_device, pick_dtype, precision_of, seeded
     from rr_torch.encoding import FrozenEncoder, cosine_scores
     from rr_torch.fitting import copied, fit
-    from rr_torch.loading import check_length, check_safetensors, quiet, weights_not_in
+    from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, weights_not_in
     from rr_torch.packed import Packed, can_pack, pack, packed_inputs, packs, positions
     from rr_torch.padding import settle_padding
     from rr_torch.precision import mixed_precision
+    from rr_torch.recording import BatchLoss
     from rr_torch.roles import Embed, Role
     from rr_torch.settings import DtypeName, EncoderSettings, FitSettings, TextModelSettings
     from rr_torch.short import Layers, ShortEncoder, has_short_way, layers_replaced
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rr_torch.trust import runs_code
 
 __all__ = [
+    "BatchLoss",
     "BgeM3",
     "DtypeName",
     "Embed",
@@ -39,10 +41,12 @@ __all__ = [
     "ShortEncoder",
     "TextModelSettings",
     "can_pack",
+    "check_finite",
     "check_length",
     "check_safetensors",
     "copied",
     "cosine_scores",
+    "evaluating",
     "fit",
     "has_short_way",
     "layers_replaced",
@@ -68,7 +72,7 @@ __all__ = [
 
 _MODULES = [
     *("settings", "source", "trust", "roles", "device", "loading", "batching", "padding", "precision", "packed"),
-    *("short", "fitting", "encoding", "bge_m3"),
+    *("recording", "short", "fitting", "encoding", "bge_m3"),
 ]
 """Where the public names live; what needs the fewest distributions comes first, so that nobody needs others'."""
 

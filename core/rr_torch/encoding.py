@@ -18,10 +18,10 @@ from transformers import PreTrainedModel
 
 from rr.errors import RerankError
 from rr.files import device_name, fingerprint, folder_fingerprint, home, keeping
-from rr.types import Request
+from rr.types import Request, Scores
 from rr_torch.device import pick_device
 from rr_torch.embeddings import EmbeddingStore, Encode
-from rr_torch.loading import check_length, check_safetensors, quiet, whole_folder
+from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, whole_folder
 from rr_torch.packed_texts import PROBE, packed_vectors, reads_packed
 from rr_torch.padding import settle_padding
 from rr_torch.roles import Embed, Role, encode_as, prompt_of, reads_apart, set_prompts
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 VERSIONS = ("torch", "transformers", "tokenizers", "sentence-transformers")
 """What computes vectors besides our own code."""
+AROUND = 8
+"""Tokens that a tokenizer puts around a text, at the most."""
 SHORT_FROM = 2000
 """Characters from which the short way is worth laying out the weights for."""
 
@@ -70,6 +72,7 @@ class FrozenEncoder:
         else:
             self.module = _sentence_transformer(settings)
             self.dimensions = int(self.module.get_embedding_dimension())
+        check_finite(settings.model, self.module)
         self.module.requires_grad_(False)
         self.module.eval()
         readings: dict[tuple[str, Role | None], _Reading] = {}
@@ -124,6 +127,25 @@ class FrozenEncoder:
 
         vectors = reading.store.vectors(wanted, encode) if keeping() else self._anew(wanted, encode)
         return vectors.to(self.module.device)
+
+    def too_long(self, texts: Sequence[str], role: Role = "document") -> list[bool]:
+        """Which texts are cut."""
+        limit, prompt = self._settings.max_seq_length, self._readings[role].prompt
+        read = [prompt + text for text in texts]
+        # a token holds a byte at the least: most texts need not be looked at
+        might = [index for index, text in enumerate(read) if len(text.encode()) + AROUND > limit]
+        found = [False] * len(read)
+        if might and (self._flag or isinstance(self.module.max_seq_length, int)):
+            for index, cut in zip(might, self._longer([read[index] for index in might], limit), strict=True):
+                found[index] = cut
+        return found
+
+    def _longer(self, texts: list[str], limit: int) -> list[bool]:
+        if self._flag:
+            return self._flag.too_long(texts)
+        tokenizer = next(part.tokenizer for part in self.module.modules() if isinstance(part, Transformer))
+        rows = tokenizer(texts, padding=False, truncation=False, verbose=False)["input_ids"]
+        return [len(row) > limit for row in rows]
 
     def _anew(self, texts: list[str], encode: Encode) -> Tensor:
         """Each distinct text encoded now."""
@@ -224,15 +246,18 @@ def _set_pooling(module: Any, settings: EncoderSettings, folder: Path) -> None:
 
 
 @torch.no_grad()
-def cosine_scores(requests: Sequence[Request], embed: Embed) -> list[list[float]]:
-    """For each request the cosine of its query with each candidate; `embed` gives vectors of any length."""
+def cosine_scores(requests: Sequence[Request], embed: Embed, encoder: FrozenEncoder) -> list[Scores]:
+    """For each request the cosine of its query with each candidate; `embed` gives vectors of any length, of what
+    `encoder` reads. Diagnostics: `truncated`, the share of a query's documents that were cut."""
+    contents = [d.content for request in requests for d in request.candidates]
     queries = _unit(embed([request.query.text for request in requests], "query"))
-    documents = _unit(embed([d.content for request in requests for d in request.candidates], "document"))
+    documents, cut = _unit(embed(contents, "document")), encoder.too_long(contents)
     answers, start = [], 0
     for query, request in zip(queries, requests, strict=True):
         end = start + len(request.candidates)
         # not a matrix product, whose last bit depends on the row: equal texts must get equal scores
-        answers.append((documents[start:end] * query).sum(dim=1).tolist())
+        cosines = (documents[start:end] * query).sum(dim=1).tolist()
+        answers.append(Scores(tuple(cosines), {"truncated": sum(cut[start:end]) / len(request.candidates)}))
         start = end
     return answers
 

@@ -4,18 +4,20 @@ that are halved where memory ends, and a state on disk from which a killed train
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from transformers import get_scheduler
 
-from rr.errors import RerankError
+from rr.errors import NoNumberError, RerankError
 from rr.protocols import STATE, OnEvent, TrainingEvent
 from rr.training.processes import processes, rank
 from rr_torch import parallel
@@ -24,16 +26,22 @@ from rr_torch.course import Course, begun
 from rr_torch.feeding import crashes_in_one_line, feed
 from rr_torch.memory import out_of_memory
 from rr_torch.precision import Precision
+from rr_torch.recording import BatchLoss, Movement, StepFigures, probed, within_budget
 from rr_torch.settings import FitSettings
 
 Item = TypeVar("Item")
+NO_NUMBER = "the loss is no number any more: the weights have gone beyond what numbers hold; lower the learning rate"
+NO_NUMBER_YET = (
+    "the loss is no number before the first step: it is the base model, or the number format that it is loaded in, and "
+    "no learning rate mends it; look for NaN in its weights"
+)
 
 
 def fit(
     module: torch.nn.Module,
     epochs: Sequence[Sequence[Item]],
     settings: FitSettings,
-    loss: Callable[[Sequence[Any]], Tensor],
+    loss: Callable[[Sequence[Any]], Tensor | BatchLoss],
     quality: Callable[[], float],
     snapshot: Callable[[], Weights],
     on_event: OnEvent,
@@ -44,11 +52,14 @@ def fit(
     precision: Precision = Precision(),  # noqa: B008 - it is frozen
     divisible: bool = True,
     lr_of: Callable[[str], float] | None = None,
+    probes: Mapping[str, Sequence[Item]] = MappingProxyType({}),
+    told: Mapping[str, float] = MappingProxyType({}),
+    on_save: Callable[[int], None] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
 
     Args:
-        loss: the mean loss of a batch of prepared items, a scalar with a gradient.
+        loss: the mean loss of a batch of prepared items, a scalar with a gradient; or that with its chance level.
         quality: the dev metric of the module as it is, the one that `settings.selects_by()` names, higher is better;
             asked in eval mode.
         snapshot: what is to be kept, as it is: it is written to the disk at once.
@@ -57,22 +68,32 @@ def fit(
         divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
             then halved, from there on, and its step made of twice as many.
         lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
+        probes: of a split (train, dev), samples drawn once, whose loss is told at every evaluation: that of a step is
+            of samples drawn anew, with dropout, and decides nothing. As many are used as the time allows.
+        told: more figures of the start, as the events' have them.
+        on_save: called with the step before a state is saved, in every process.
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals: mapped from a file in `out`, which
         must be there as long as they are used.
 
     Raises:
-        RerankError: there are no items, the warm-up never ends, all states found are damaged, a worker died, or there
-            is too little memory for a batch that cannot be halved.
+        RerankError: there are no items, all is frozen, the warm-up never ends, all states found are damaged, a worker
+            died, or there is too little memory for a batch that cannot be halved.
+        NoNumberError: the loss is NaN or infinite.
     """
     named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     trained = [parameter for _, parameter in named]
+    if not named:
+        on_event(TrainingEvent(0, 0, trained=0))
+        raise RerankError("there is nothing to train: no weight requires a gradient; freeze less")
     rates: dict[float, list[Tensor]] = {}
     for name, parameter in named:
         rates.setdefault(lr_of(name) if lr_of else settings.lr, []).append(parameter)
     size = settings.batch_size * settings.gradient_accumulation_steps
-    steps = [(items, start) for items in epochs for start in range(0, len(items), size)][: settings.max_steps]
+    steps = [(epoch, items, start) for epoch, items in enumerate(epochs, 1) for start in range(0, len(items), size)][
+        : settings.max_steps
+    ]
     ends = set(accumulate(-(-len(items) // size) for items in epochs))
     total = len(steps)
     if not total:
@@ -83,6 +104,7 @@ def fit(
     scaler = precision.scaler()
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, _warmup_steps(settings, total), total).lr_lambdas[0]
+    movement = Movement(named) if settings.record else None
     course = begun(out / STATE, settings.batch_size, trained, optimizer, scaler)
     for event in course.events:
         on_event(event)
@@ -93,44 +115,71 @@ def fit(
 
     def share(step: int) -> Sequence[Any]:
         """The items of a step that this one of several processes computes."""
-        items, start = steps[step]
+        _, items, start = steps[step]
         return prepare(items[start : start + size][rank() :: processes()])
 
-    def backward(items: Sequence[Any], weight: float) -> Tensor:
+    def backward(items: Sequence[Any], weight: float, figures: StepFigures) -> Tensor:
         """Adds to the gradient that of these items' mean loss times `weight`, and gives the latter."""
         with precision.autocast():
-            value = loss(items) * weight
+            answer = loss(items)
+        value = (answer.value if isinstance(answer, BatchLoss) else answer) * weight
         scaler.scale(value).backward()  # type: ignore[no-untyped-call]
+        if isinstance(answer, BatchLoss):
+            figures.add(answer, weight)
         return value.detach()
 
+    course_items = sum(min(size, len(items) - start) for _, items, start in steps)
+    fixed = dict(probes) if settings.record else {}
+    if divisible:  # else it is asked about a whole batch, for which the samples are few anyway
+        fixed = within_budget(fixed, course_items, total // every if every else len(ends))
+    fixed = {split: prepare(samples) for split, samples in fixed.items()}
+
+    def evaluate(extra: Mapping[str, float] = MappingProxyType({})) -> float:
+        """Tells the module as it is: its dev metric, which is given back, and the losses of the probes."""
+        module.eval()
+        with precision.autocast():
+            figures = probed(fixed, course.batch if divisible else settings.batch_size, loss)
+            if not all(map(math.isfinite, figures.values())):
+                raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
+            reached = quality()
+        module.train()
+        moved = movement.figures() if movement else {}
+        figures = {**extra, **figures, **moved}
+        tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by(), figures=figures))
+        return reached
+
     changed: set[int] = set()  # numbers of weights that a gradient has reached; the optimiser skips the others
+    if settings.record and not course.events:
+        evaluate(told)
     module.train()
     with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
         while course.step < total and (settings.patience is None or course.misses < settings.patience):
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor(course.step)
-            items, start = steps[course.step]
-            value = _gradient(next(batches), min(size, len(items) - start), course, backward, trained, divisible)
+            epoch, items, start = steps[course.step]
+            taken = min(size, len(items) - start)
+            value, of_step = _gradient(next(batches), taken, course, backward, trained, divisible)
             changed.update(number for number, weight in enumerate(trained) if weight.grad is not None)
             scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
+            norm = torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm).item()
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad()
             course.step += 1
-            tell(TrainingEvent(course.step, total, loss=value, trained=sum(trained[n].numel() for n in changed)))
+            count = sum(trained[number].numel() for number in changed)
+            rate = max(group["lr"] for group in optimizer.param_groups)
+            figures = {"epoch": float(epoch), "items": float(taken), "lr": rate, "gradient_norm": norm, **of_step}
+            tell(TrainingEvent(course.step, total, loss=value, trained=count, figures=figures))
             due = course.step % every == 0 if every else course.step in ends
             if due or course.step == total:
-                module.eval()
-                with precision.autocast():
-                    reached = quality()
-                module.train()
-                tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by()))
+                reached = evaluate()
                 course.misses += 1
                 if course.best is None or reached > course.best:
                     course.best, course.misses = reached, 0
                     course.kept.keep(course.step, snapshot())
             if course.step % settings.save_steps == 0 and course.step < total:
+                if on_save:
+                    on_save(course.step)
                 course.save(out / STATE, trained, optimizer, scaler)
     module.eval()
     return course.kept.weights()
@@ -155,22 +204,22 @@ def _gradient(
     items: Sequence[Any],
     size: int,
     course: Course,
-    backward: Callable[[Sequence[Any], float], Tensor],
+    backward: Callable[[Sequence[Any], float, StepFigures], Tensor],
     trained: Sequence[Tensor],
     divisible: bool,
-) -> float:
-    """Leaves the gradient of the mean loss over a step's items in the weights, and gives that loss. `items`: those of
-    this process; `size`: how many all of them have.
+) -> tuple[float, dict[str, float]]:
+    """Leaves the gradient of the mean loss over a step's items in the weights, and gives that loss with the figures of
+    the step. `items`: those of this process; `size`: how many all of them have.
 
     Raises:
         RerankError: there is too little memory.
     """
     while True:
         try:
-            value = torch.zeros((), device=trained[0].device)
+            value, figures = torch.zeros((), device=trained[0].device), StepFigures()
             for start in range(0, len(items), course.batch):
                 part = items[start : start + course.batch]
-                value += backward(part, len(part) / size)
+                value += backward(part, len(part) / size, figures)
             break
         except RuntimeError as error:
             if not out_of_memory(error):
@@ -199,7 +248,7 @@ def _gradient(
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
         parallel.add_up([value, *(weight.grad for weight in trained if weight.grad is not None)])
-    return value.item()
+    return value.item(), figures.figures()
 
 
 def copied(state: dict[str, Any]) -> Weights:

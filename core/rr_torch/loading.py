@@ -15,7 +15,7 @@ from safetensors import safe_open
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from rr.errors import RerankError
+from rr.errors import NoNumberError, RerankError
 from rr_torch.source import weights_folder
 
 
@@ -48,6 +48,16 @@ def check_safetensors(model: str) -> None:
             f"model {model!r} has no weights in safetensors files, and others can run code when they are read; "
             "save it with save_pretrained, which writes them"
         )
+
+
+def check_finite(model: str, module: torch.nn.Module) -> None:
+    """
+    Raises:
+        NoNumberError: a weight holds NaN or infinity.
+    """
+    for name, weight in module.named_parameters():
+        if weight.is_floating_point() and not torch.isfinite(weight.detach().sum(dtype=torch.float64)):
+            raise NoNumberError(f"model {model!r}: its weight {name} holds NaN or infinity; get a whole copy of it")
 
 
 def weights_not_in(folder: Path, module: torch.nn.Module) -> list[str]:

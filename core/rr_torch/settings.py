@@ -83,3 +83,5 @@ class FitSettings(Settings):
     """Steps between two states to go on from after a kill."""
     seed: int = 0
     """Of samples, shuffles, dropout and initialisation."""
+    record: bool = True
+    """Whether what `rr doctor` asks for is measured, too: the start, and some fixed samples at each evaluation."""

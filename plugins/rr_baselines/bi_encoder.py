@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rr import ModelInfo, Request
+from rr import ModelInfo, Request, Scores
 from rr_torch import EncoderSettings, FrozenEncoder, cosine_scores, parameter_counts
 
 
@@ -21,5 +21,5 @@ class BiEncoderScorer:
     def info(self) -> ModelInfo:
         return ModelInfo("cosine", state="pretrained", parameters=parameter_counts(self._encoder.module)[0])
 
-    def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        return cosine_scores(requests, self._encoder)
+    def score(self, requests: Sequence[Request]) -> list[Scores]:
+        return cosine_scores(requests, self._encoder, self._encoder)

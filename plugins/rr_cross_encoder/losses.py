@@ -16,11 +16,12 @@ LISTWISE = {"listnet": "ListNetLoss", "lambda": "LambdaLoss", "ranknet": "RankNe
 
 @dataclass(frozen=True, slots=True)
 class Tokenised:
-    """A sample whose pairs are token ids."""
+    """A sample whose pairs are token ids. `cut`: how many of its documents were cut."""
 
     rows: list[Encoded]
     labels: tuple[float, ...]
     weight: float
+    cut: int = 0
 
 
 def loss_of(name: str, logits: Tensor, samples: Sequence[Tokenised]) -> Tensor:

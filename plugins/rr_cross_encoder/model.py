@@ -18,6 +18,7 @@ from rr_cross_encoder.served import own_prompt
 from rr_cross_encoder.settings import CrossEncoderSettings
 from rr_torch import (
     ShortEncoder,
+    check_finite,
     check_length,
     check_safetensors,
     has_short_way,
@@ -68,6 +69,7 @@ class PairModel:
                 trust_remote_code=remote,
                 output_loading_info=True,
             )
+        check_finite(settings.model, self.model)
         self.untrained = tuple(sorted(loading["missing_keys"]))
         check_length(self.model, settings.max_seq_length, self.tokenizer)
         self.model.to(self.device).eval()

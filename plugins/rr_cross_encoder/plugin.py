@@ -43,3 +43,11 @@ def rr_register_trainers() -> list[Component]:
             trains="cross_encoder",
         )
     ]
+
+
+@hookimpl
+def rr_register_checks() -> list[Component]:
+    return [
+        Component("pos-weight", "rr_cross_encoder.checks:pos_weight", "The weight of positive pairs"),
+        Component("easy-negatives", "rr_cross_encoder.checks:easy_negatives", "Negatives that teach nothing"),
+    ]

@@ -114,6 +114,8 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
     """Activations are computed twice rather than kept: less memory, more time."""
     dataloader_num_workers: int = Field(0, ge=0)
     """Processes that tokenise ahead; 0: the training itself does."""
+    save_total_limit: int | None = Field(None, gt=0)
+    """So many of the models at every `save_steps` are kept, the newest ones, as checkpoint-N/; null: none."""
     dev_ratio: float | None = Field(None, gt=0, lt=1)
     """So much of the train and dev queries is the dev split of this training; null: the data set's own dev split."""
     dev_metric: str = "nDCG@10"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
 from rr.data import with_dev_share
-from rr.training import DEV_METRICS, mine, rank, ranking_quality
+from rr.training import DEV_METRICS, MiningSettings, mine, rank, ranking_quality
+from rr_cross_encoder.checkpoints import Checkpoints
 from rr_cross_encoder.dev_metrics import dev_metrics, labelled_requests
 from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import PairModel
@@ -20,11 +22,15 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import BatchLoss, fit, mixed_precision, pick_device, quiet, seeded
+
+PROBE, MOST = -1, 64
+"""The epoch that no training has, and how many of its samples are asked about at most."""
 
 
 class CrossEncoderTrainer:
-    """The evaluation with the best `dev_metric` is kept. Beside the model lies `dev_metrics.json`."""
+    """The evaluation with the best `dev_metric` is kept. Beside the model lie `dev_metrics.json` and, if they are asked
+    for, the last models that were saved on the way."""
 
     Settings = CrossEncoderTraining
 
@@ -40,9 +46,13 @@ class CrossEncoderTrainer:
         mined = mine(dataset, settings)
         samples = {"bce": pair_samples, "lce": group_samples}.get(settings.loss, list_samples)
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
+        probes = {"train": samples(dataset, mined.pools, settings, PROBE)}
+        own = replace(dataset, splits={**dataset.splits, "train": dataset.splits["dev"]})
+        probes["dev"] = samples(own, mine(own, MiningSettings()).pools, settings, PROBE)
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
+        kept = Checkpoints(out, settings.save_total_limit, partial(save, pairs)) if settings.save_total_limit else None
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -57,16 +67,25 @@ class CrossEncoderTrainer:
                 workers=settings.dataloader_num_workers,
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
+                probes={split: found[:MOST] for split, found in probes.items()},
+                on_save=kept.save if kept else None,
             )
         pairs.model.load_state_dict(best)
         if rank() > 0:
             return
         with precision.autocast():
-            told = {**dev_metrics(scorer, dataset), "notes": mined.notes}
+            told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        with quiet():
-            pairs.model.save_pretrained(out)
-            save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, out)
+        save(pairs, out)
+        if kept:
+            kept.show()
+
+
+def save(pairs: PairModel, folder: Path) -> None:
+    """Writes what this plugin, transformers and sentence-transformers load."""
+    with quiet():
+        pairs.model.save_pretrained(folder)
+        save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, folder)
 
 
 def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]]) -> CrossEncoderTraining:
@@ -109,9 +128,17 @@ def in_head(model: Any, name: str) -> bool:
 
 def tokenised(pairs: PairModel, samples: Sequence[Sample]) -> list[Tokenised]:
     texts = [(sample.query, document) for sample in samples for document in sample.documents]
-    rows = iter(pairs.encode(texts)[0])
-    return [Tokenised([next(rows) for _ in sample.documents], sample.labels, sample.weight) for sample in samples]
+    rows = iter(zip(*pairs.encode(texts), strict=True))
+    found = []
+    for sample in samples:
+        encoded, cut = zip(*(next(rows) for _ in sample.documents), strict=True)
+        found.append(Tokenised(list(encoded), sample.labels, sample.weight, sum(cut)))
+    return found
 
 
-def batch_loss(pairs: PairModel, name: str, samples: Sequence[Tokenised]) -> Tensor:
-    return loss_of(name, pairs.logits([row for sample in samples for row in sample.rows]), samples)
+def batch_loss(pairs: PairModel, name: str, samples: Sequence[Tokenised]) -> BatchLoss:
+    """By chance: the same loss, were all logits 0 (of weighted BCE, Σ w ln 2 / n)."""
+    logits = pairs.logits([row for sample in samples for row in sample.rows])
+    chance = loss_of(name, torch.zeros_like(logits), samples).item()
+    pairs_in_all = sum(len(sample.rows) for sample in samples)
+    return BatchLoss(loss_of(name, logits, samples), chance, sum(sample.cut for sample in samples) / pairs_in_all)

@@ -73,6 +73,7 @@ class Vectors:
         queries = sorted({row.query for row in rows})
         documents = sorted({text for row in rows for text in row.documents})
         self.matrix = torch.cat([encoder(queries, "query"), encoder(documents, "document")])
+        self._cut = dict(zip(documents, encoder.too_long(documents), strict=True))
         self._places: dict[Role, dict[str, int]] = {
             "query": {text: place for place, text in enumerate(queries)},
             "document": {text: place for place, text in enumerate(documents, len(queries))},
@@ -80,6 +81,11 @@ class Vectors:
 
     def __call__(self, texts: Iterable[str], role: Role) -> Tensor:
         return self.matrix[[self._places[role][text] for text in texts]]
+
+    def truncated(self, rows: Sequence[Row]) -> float:
+        """The share of the rows' documents that the encoder has cut."""
+        cut = [self._cut[text] for row in rows for text in row.documents]
+        return sum(cut) / len(cut)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,13 @@ FIXED: dict[str, tuple[Any, str]] = {
 }
 ELSEWHERE = {
     "data_path": "the data set is named by --dataset and described in the registry",
-    "train_split": "the splits are drawn as the data set's `split:` in the registry says",
     "output_dir": "the checkpoint's folder is given by --out",
     "save_every": "the best and the last head are saved, and a state to go on from every `save_steps`",
     "log_every": "every step's loss is logged",
     "device": "the GPU is used where there is one",
 }
 USE_HARD_NEGATIVES = "use_hard_neg"
+TRAIN_SPLIT = "train_split"
 
 
 def read_config(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
@@ -63,6 +63,10 @@ def read_config(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
                 raise RerankError(f"config: {key!r} must be true or false, not {value!r}")
             if not value:
                 training["num_hard_negatives"] = 0
+        elif key == TRAIN_SPLIT:
+            if not isinstance(value, float) or not 0 < value < 1:
+                raise RerankError(f"config: {key!r} must be a number between 0 and 1, not {value!r}")
+            training["dev_ratio"] = round(1 - value, 10)  # .1, not .09999999999999998
         elif key in FIXED:
             only, why = FIXED[key]
             if type(value) is not type(only) or value != only:
@@ -70,7 +74,7 @@ def read_config(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
         elif key in ELSEWHERE:
             notes.append(f"config: {key!r} is not read: {ELSEWHERE[key]}")
         else:
-            known = [*SETTINGS, *TRAINING, *FIXED, *ELSEWHERE, USE_HARD_NEGATIVES]
+            known = [*SETTINGS, *TRAINING, *FIXED, *ELSEWHERE, USE_HARD_NEGATIVES, TRAIN_SPLIT]
             raise RerankError(f"config: unknown key {key!r}{nearest(key, known)}")
     return settings, training, notes
 

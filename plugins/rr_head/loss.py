@@ -50,3 +50,13 @@ def weighted_info_nce(
             terms.append(theirs.masked_fill(~foreign, float("-inf")).flatten(1))
         losses.append(torch.logsumexp(torch.cat(terms, dim=1), dim=1) - logits[rows, rows])
     return torch.stack(losses).mean()
+
+
+def chance_level(weights: Tensor, same: Tensor, foreign: Tensor | None = None) -> float:
+    """`weighted_info_nce` where all similarities are equal: the mean over rows and directions of ln(1 + Σ effective
+    negatives)."""
+    rows = torch.arange(len(weights), device=weights.device)
+    others = ~same
+    others[rows, rows] = False
+    hard = weights.sum(1) + (0 if foreign is None else foreign.flatten(1).sum(1))
+    return torch.log1p(torch.stack([others.sum(1) + hard, others.sum(0) + hard])).mean().item()

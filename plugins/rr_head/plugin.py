@@ -50,3 +50,16 @@ def rr_register_trainers() -> list[Component]:
             trains="head",
         )
     ]
+
+
+@hookimpl
+def rr_register_checks() -> list[Component]:
+    return [
+        Component("negative-weights", "rr_head.checks:negative_weights", "Weights of hard negatives"),
+        Component("loss-formula", "rr_head.checks:loss_formula", "What the weights multiply"),
+        Component("temperature", "rr_head.checks:temperature", "The temperature of InfoNCE"),
+        Component("negatives-nearer", "rr_head.checks:negatives_nearer", "Hard negatives nearer than positives"),
+        Component(
+            "batch-duplicates", "rr_head.checks:batch_duplicates", "Positives of other rows that answer a row too"
+        ),
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rr import ModelInfo, Request, State
+from rr import ModelInfo, Request, Scores, State
 from rr_head.export import export_model
 from rr_head.model import make_head
 from rr_head.settings import HeadSettings
@@ -16,7 +16,7 @@ from rr_torch import FrozenEncoder, Role, cosine_scores, parameter_counts
 
 
 class HeadScorer:
-    """Scores are cosines of projected query and document."""
+    """Scores are cosines of projected query and document. Diagnostics: `truncated`, as of the bi-encoder."""
 
     Settings = HeadSettings
 
@@ -40,8 +40,8 @@ class HeadScorer:
         notes = () if self._state == "trained" else ("random head",)
         return ModelInfo("cosine", state=self._state, parameters=frozen + own, trainable=own, notes=notes)
 
-    def score(self, requests: Sequence[Request]) -> list[list[float]]:
-        return cosine_scores(requests, self.embed)
+    def score(self, requests: Sequence[Request]) -> list[Scores]:
+        return cosine_scores(requests, self.embed, self._encoder)
 
     def embed(self, texts: Iterable[str], role: Role = "document") -> Tensor:
         """Projections, shape (texts, dimensions), not normalised."""

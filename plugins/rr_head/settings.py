@@ -39,11 +39,16 @@ class HeadTraining(FitSettings):
     """A row; those that the data set names come first."""
     cross_row_negatives: bool = False
     """The other rows' hard negatives are negatives of a row too, of weight 1."""
+    dev_ratio: float | None = Field(None, gt=0, lt=1)
+    """So much of the train and dev queries is the dev split of this training; null: the data set's own dev split."""
     dev_metric: ListingMetric = "nDCG@10"
     """Which epoch is best, on the dev split: its positives among their hard negatives and the other listings."""
 
     def selects_by(self) -> str:
         return f"listings {self.dev_metric}"
+
+    def dev_split(self) -> tuple[float, int] | None:
+        return None if self.dev_ratio is None else (self.dev_ratio, self.seed)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> HeadTraining:

@@ -5,30 +5,56 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rr import Dataset, OnEvent
+from rr.data import with_dev_share
 from rr.training import DEV_METRICS, rank
 from rr_head.batches import Batch, Row, Vectors, batch_of, training_rows
 from rr_head.config import read_config
 from rr_head.listings import ListingTask
-from rr_head.loss import weighted_info_nce
+from rr_head.loss import chance_level, weighted_info_nce
 from rr_head.model import Trainee, initialise, make_head, save_head
 from rr_head.scorer import HeadScorer
 from rr_head.settings import HeadSettings, HeadTraining, ListingMetric
-from rr_torch import FrozenEncoder, copied, fit, seeded
+from rr_torch import BatchLoss, FrozenEncoder, copied, fit, seeded
 
-BatchLoss = Callable[[Batch, Tensor], Tensor]
+Loss = Callable[[Batch, Tensor], Tensor]
+
+MOST = 64
+"""Rows of a probe."""
 
 
 def info_nce(batch: Batch, temperature: Tensor) -> Tensor:
     return weighted_info_nce(
         batch.queries, batch.positives, batch.negatives, batch.weights, batch.same, temperature, batch.foreign
     )
+
+
+def equal_scores_loss(loss: Loss, batch: Batch, temperature: Tensor) -> float:
+    """The loss of a batch whose vectors all are the same one. It is `chance_level`, unless the loss weighs something
+    else than exponentials."""
+    ones = torch.ones_like(batch.queries[:, :1])
+    negatives = torch.ones_like(batch.negatives[:, :, :1])
+    return loss(replace(batch, queries=ones, positives=ones, negatives=negatives), temperature).item()
+
+
+@torch.no_grad()
+def neighbours(batch: Batch) -> dict[str, float]:
+    """`negatives_nearer`: the share of hard negatives that are nearer to their query than its positive is;
+    `batch_duplicates`: of other rows' positives that are relevant to a row, too."""
+    own = (batch.queries * batch.positives).sum(dim=1)
+    theirs = torch.einsum("id,ikd->ik", batch.queries, batch.negatives)
+    counted, others = batch.weights > 0, batch.same.clone()
+    others.fill_diagonal_(False)
+    told = {"batch_duplicates": others.sum().item() / max(len(others) * (len(others) - 1), 1)}
+    if counted.any():
+        told["negatives_nearer"] = (theirs > own[:, None])[counted].double().mean().item()
+    return told
 
 
 class HeadTrainer:
@@ -42,15 +68,20 @@ class HeadTrainer:
         self._settings, self._scorer_settings = settings, scorer_settings
 
     def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
-        encoder = FrozenEncoder(self._scorer_settings)
-        rows = training_rows(dataset, self._settings.num_hard_negatives)
-        trained = train_head(encoder, rows, dataset, self._settings, self._scorer_settings, on_event, out)
+        settings, scorer_settings = self._settings, self._scorer_settings
+        if settings.dev_ratio is not None:
+            dataset = with_dev_share(dataset, settings.dev_ratio, settings.seed)
+        encoder = FrozenEncoder(scorer_settings)
+        rows = training_rows(dataset, settings.num_hard_negatives)
+        trained = train_head(encoder, rows, dataset, settings, scorer_settings, on_event, out)
         if rank() == 0:
-            settings = self._scorer_settings
-            save_head(trained.head, trained.last, settings, trained.temperature, out, encoder.prompts)
+            save_head(trained.head, trained.last, scorer_settings, trained.temperature, out, encoder.prompts)
             metrics = {f"listings {name}": value for name, value in trained.metrics.items()}
             figures = json.dumps({"metrics": metrics, "targets": {}}, ensure_ascii=False, indent=2)
             (out / DEV_METRICS).write_text(figures + "\n", encoding="utf-8")
+
+    def quality(self, scorer: HeadScorer, dataset: Dataset) -> float:
+        return listing_quality(scorer, ListingTask(dataset, "dev"), self._settings.dev_metric)
 
 
 @dataclass(frozen=True)
@@ -72,7 +103,7 @@ def train_head(
     scorer_settings: HeadSettings,
     on_event: OnEvent,
     out: Path,
-    loss: BatchLoss = info_nce,
+    loss: Loss = info_nce,
 ) -> Trained:
     """
     Raises:
@@ -80,14 +111,27 @@ def train_head(
     """
     epochs = [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)]
     head = make_head(scorer_settings, encoder.dimensions, None).to(encoder.module.device)
-    vectors = Vectors(encoder, rows)
+    own = replace(dataset, splits={**dataset.splits, "train": dataset.splits["dev"]})
+    probes = {
+        "train": rows[:: max(len(rows) // MOST, 1)][:MOST],
+        "dev": training_rows(own, settings.num_hard_negatives),
+    }
+    vectors = Vectors(encoder, [*rows, *probes["dev"]])
     initialise(head, settings.initialisation, scorer_settings.seed, vectors.matrix)
     trainee = Trainee(head, settings.temperature, settings.learn_temperature)
     scorer, task = HeadScorer.of(encoder, head), ListingTask(dataset, "dev")
 
-    def batch_loss(batch: Sequence[Row]) -> Tensor:
-        return loss(batch_of(vectors, head, batch, settings.cross_row_negatives), trainee.temperature())
+    def batch_loss(rows: Sequence[Row]) -> BatchLoss:
+        batch = batch_of(vectors, head, rows, settings.cross_row_negatives)
+        chance = chance_level(batch.weights, batch.same, batch.foreign)
+        return BatchLoss(loss(batch, trainee.temperature()), chance, vectors.truncated(rows))
 
+    first = batch_of(vectors, head, epochs[0][: settings.batch_size], settings.cross_row_negatives)
+    told = {
+        "equal_scores_loss": equal_scores_loss(loss, first, trainee.temperature().detach()),
+        "equal_scores_loss chance": chance_level(first.weights, first.same, first.foreign),
+        **neighbours(first),
+    }
     with seeded(settings.seed + rank()):
         best = fit(
             trainee,
@@ -99,6 +143,8 @@ def train_head(
             on_event=on_event,
             out=out,
             divisible=False,  # the rows of a batch are each other's negatives
+            probes={split: found[:MOST] for split, found in probes.items()},
+            told=told,
         )
     last = copied(trainee.state_dict())
     metrics = {f"{name} (last)": value for name, value in task.metrics(scorer.embed).items()}

@@ -20,6 +20,7 @@ from rr_letters.settings import LetterSettings
 from rr_torch import (
     DtypeName,
     can_pack,
+    check_finite,
     check_safetensors,
     pack,
     pick_device,
@@ -56,6 +57,7 @@ class LetterModel:
             _check_adapter(checkpoint)
             with quiet():
                 self.model = PeftModel.from_pretrained(self.model, str(checkpoint))
+        check_finite(settings.model, self.model)
         self.model.eval()
         budget = Budget(settings.title_tokens, settings.history_items, settings.max_tokens)
         self.prompter = Prompter(self.tokenizer, budget, settings.templates())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +20,14 @@ from rr import Dataset, OnEvent, RerankError
 from rr.training import rank, ranking_quality
 from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
-from rr_letters.samples import Epoch, Sample
+from rr_letters.prompt import Prompt
+from rr_letters.samples import Epoch, Sample, probe
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings, LetterTraining
-from rr_torch import fit, pick_device, pick_dtype, quiet, seeded
+from rr_torch import BatchLoss, evaluating, fit, pick_device, pick_dtype, quiet, seeded
+
+FEW = 8
+"""Samples that are asked about both ways."""
 
 
 class LetterTrainer:
@@ -43,6 +48,9 @@ class LetterTrainer:
         loss = letter_loss if settings.objective == "letters" else next_token_loss
         scorer = LetterScorer.of(letters)
         every_prefix = settings.samples == "every-prefix"
+        probes = {
+            split: probe(dataset, split, every_prefix, settings.candidates, settings.seed) for split in ("train", "dev")
+        }
         with seeded(settings.seed + 1 + rank()):  # dropout
             best = fit(
                 letters.model,
@@ -56,6 +64,8 @@ class LetterTrainer:
                 snapshot=lambda: get_peft_model_state_dict(letters.model),
                 on_event=on_event,
                 out=out,
+                probes=probes,
+                told=parity(letters, scorer, probes["train"][:FEW]),
             )
         set_peft_model_state_dict(letters.model, best)
         if rank() == 0:
@@ -93,22 +103,44 @@ def add_lora(letters: LetterModel, settings: LetterTraining) -> None:
         letters.model = get_peft_model(letters.model, config)
 
 
-def letter_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
-    """The mean over prompts of -log softmax over the letters shown, at the answer's letter."""
-    prompts = [letters.prompter.render(request).tokens for request, _ in samples]
-    logits = letters.label_logits(letters.last_hidden(prompts))
+def letter_loss(letters: LetterModel, samples: Sequence[Sample]) -> BatchLoss:
+    """The mean over prompts of -log softmax over the letters shown, at the answer's letter. By chance: of ln C, C the
+    prompt's candidates."""
+    prompts = [letters.prompter.render(request) for request, _ in samples]
+    logits = letters.label_logits(letters.last_hidden([prompt.tokens for prompt in prompts]))
     shown = torch.tensor([len(request.candidates) for request, _ in samples], device=logits.device)
     absent = torch.arange(len(LETTERS), device=logits.device) >= shown[:, None]
     answers = torch.tensor([answer for _, answer in samples], device=logits.device)
-    return torch.nn.functional.cross_entropy(logits.masked_fill(absent, float("-inf")), answers)
+    loss = torch.nn.functional.cross_entropy(logits.masked_fill(absent, float("-inf")), answers)
+    return _told(loss, samples, prompts)
 
 
-def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> Tensor:
+def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> BatchLoss:
     """The mean over prompts and over their answers' tokens (the letter, the end of the turn) of -log softmax over the
-    vocabulary: the prompt is masked, so only these positions need logits."""
-    prompts = [letters.prompter.render(request).tokens for request, _ in samples]
+    vocabulary: the prompt is masked, so only these positions need logits. By chance: half of ln C, for a model that
+    knows the form of an answer and nothing else."""
+    prompts = [letters.prompter.render(request) for request, _ in samples]
     answers = letters.labels[torch.tensor([answer for _, answer in samples])].tolist()
-    answered = [[*prompt, answer] for prompt, answer in zip(prompts, answers, strict=True)]
+    answered = [[*prompt.tokens, answer] for prompt, answer in zip(prompts, answers, strict=True)]
     logits = letters.vocabulary_logits(letters.hidden(answered, last=2))
     ends = [letters.prompter.end_of_turn()] * len(prompts)
-    return torch.nn.functional.cross_entropy(logits, torch.tensor([*answers, *ends], device=logits.device))
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([*answers, *ends], device=logits.device))
+    return _told(loss, samples, prompts, known=0.5)
+
+
+@torch.no_grad()
+def parity(letters: LetterModel, scorer: LetterScorer, samples: Sequence[Sample]) -> dict[str, float]:
+    """The loss of the same samples, as it is trained (`parity trained`) and as scores have it (`parity scored`): they
+    differ where the two read different prompts, or the answer at different positions."""
+    scores = scorer.score([request for request, _ in samples])
+    scored = [-math.log(max(one.values[answer], 1e-30)) for one, (_, answer) in zip(scores, samples, strict=True)]
+    with evaluating(letters.model):
+        trained = float(letter_loss(letters, samples).value)
+    return {"parity trained": trained, "parity scored": sum(scored) / len(scored)}
+
+
+def _told(loss: Tensor, samples: Sequence[Sample], prompts: Sequence[Prompt], known: float = 1.0) -> BatchLoss:
+    """The loss with what is known of its batch. `known`: the share of the answer's tokens that chance cannot guess."""
+    chance = known * sum(math.log(len(request.candidates)) for request, _ in samples) / len(samples)
+    truncated = sum(prompt.cut for prompt in prompts) / len(prompts)
+    return BatchLoss(loss, chance, truncated, [answer for _, answer in samples])

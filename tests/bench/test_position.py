@@ -14,12 +14,12 @@ from scipy.stats import binomtest
 from rr.errors import RerankError
 from rr.measures import evaluate, metric
 from rr.protocols import ModelInfo
-from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort
 from rr.types import Dataset, Document, Query, Request, Scores
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.position import PositionBias, position_bias
 from rr_bench.evaluate.significance import wilson
+from rr_bench.permute import Permute
 from rr_bench.registry import load_registry
 from tests.conftest import ROOT, Rr
 from tests.core.scorers import ByGold

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rr import Document, ModelInfo, Query, Request, Scores, ScoringError
 from rr.data.collection import Collection
 from rr.measures import metric
-from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort, Window
 from rr.types import Ranking, float32, lost_in_32_bits, trec_order
 from rr_bench.loading import Checked
+from rr_bench.permute import Permute
 from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_bench.stream.runs import read_run, run_lines, scores
 from rr_cross_encoder.scorer import by_request, sigmoid

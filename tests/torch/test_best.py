@@ -23,7 +23,7 @@ from rr_torch.states import newest_state
 from rr_torch.tensors import write_tensors
 from tests.torch.test_fitting import DAMAGES, Run, Stop, assert_same, items, shuffled
 
-SETTINGS = FitSettings(batch_size=4, eval_steps=2, save_steps=3, lr=0.02)
+SETTINGS = FitSettings(batch_size=4, eval_steps=2, save_steps=3, lr=0.02, record=False)
 EPOCHS = shuffled(items(20), 2)
 """10 steps; measurements after every second, states after 3, 6 and 9."""
 RISING = {2: 0.1, 4: 0.2, 6: 0.3, 8: 0.4, 10: 0.5}

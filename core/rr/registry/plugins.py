@@ -75,8 +75,8 @@ class Plugins:
         raise PluginError(f"no {kind} is called {name!r}{nearest(name.rpartition('/')[2], known)}{failed}")
 
     def load(self, kind: Kind, name: str) -> Any:
-        """The class of a component, imported now; of a command, its function. Raises PluginError: unknown name, missing
-        requirement (with the command that installs it), or an import that broke (with its cause chained)."""
+        """The class of a component, imported now; of a command or a check, its function. Raises PluginError: unknown
+        name, missing requirement (with the command that installs it), or an import that broke (its cause chained)."""
         registered = self.get(kind, name)
         missing = [need for need in registered.component.requires if not _installed(need)]
         if missing:
@@ -84,7 +84,8 @@ class Plugins:
             raise PluginError(f"{kind} {name!r} needs {', '.join(missing)}; {mend}")
         where = f"{kind} {name!r}: {registered.component.target}"
         found = _imported(registered.component.target, where, HEAVY)
-        fits, what = (callable(found), "function") if kind == "command" else (isinstance(found, type), "class")
+        function = kind in ("command", "check")
+        fits, what = (callable(found), "function") if function else (isinstance(found, type), "class")
         if not fits:
             raise PluginError(f"{where} is {type(found).__name__}, not a {what}")
         return found

@@ -3,9 +3,8 @@
 from rr.errors import PluginError
 from rr.protocols import Reranker, Scorer
 from rr.rerank.gate import checked_info
-from rr.rerank.permute import Permute
 from rr.rerank.sort import Sort, Tournament, Window
-from rr.types import Beyond, Permutation
+from rr.types import Beyond
 
 
 def compose(
@@ -13,20 +12,14 @@ def compose(
     window: int | None = None,
     stride: int | None = None,
     beyond: Beyond = "window",
-    permutations: int = 1,
-    permutation: Permutation = "cyclic",
 ) -> Reranker:
     """`Sort` where any number of candidates fits; else `Window`, by default as wide as the scorer allows and moving by
-    half, or `Tournament` with groups as large. Above 1 `permutations`, whatever is shown is shown in so many orders.
-    Raises PluginError: what the scorer says of itself cannot be understood; it takes fewer than two candidates, so that
-    it could never compare any, or fewer than the window holds; or permutations are asked of one that is not
-    listwise."""
+    half, or `Tournament` with groups as large. Raises PluginError: what the scorer says of itself cannot be understood;
+    it takes fewer than two candidates, so that it could never compare any, or fewer than the window holds."""
     limit = checked_info(scorer.info).max_candidates
     if limit is not None and (limit < 2 or (window or limit) > limit):
         raise PluginError(f"the scorer takes {limit} candidates at once; a window of {window or limit} does not fit")
     size = window or limit
-    if permutations > 1:
-        scorer = Permute(scorer, permutations, permutation)
     if size is None:
         return Sort(scorer)
     return Tournament(scorer, size) if beyond == "tournament" else Window(scorer, size, stride or size // 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -13,6 +14,8 @@ from rr_bench.cli.printing import tell
 app = typer.Typer(cls=Plugged, help="Look at the data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 SAMPLE_CHARACTERS = 200
+SAID = ("sizes", "documents", "ceilings", "relevant")
+"""Keys of the report that stand in the lines above it."""
 
 
 @app.command("list")
@@ -39,7 +42,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.")],
     registry: RegistryOption = None,
 ) -> None:
-    """Show sizes, splits, candidates, recall ceiling, notes and a sample of a data set."""
+    """Show sizes, splits, candidates, recall ceiling, report, notes and a sample of a data set."""
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
     from rr_bench.registry import load_registry
@@ -57,6 +60,10 @@ def show(
             f"  {split}: {len(query_ids)} queries, {relevant:.2f} relevant and {depth:.1f} candidates a query, "
             f"recall ceiling {dataset.recall_ceiling(split):.3f}"
         )
+    tell("report:")
+    for key, figures in dataset.report.items():
+        if figures and key not in SAID:
+            tell(f"  {key}: {_figures(figures)}")
     for note in dataset.notes:
         tell(f"note: {note}")
     query = dataset.queries[dataset.splits["test"][0]]
@@ -64,6 +71,18 @@ def show(
     for id_ in sorted(dataset.relevant(query.id)):
         document = dataset.documents[id_]
         tell(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+
+
+def _figures(value: object) -> str:
+    if isinstance(value, Mapping):
+        parts = (
+            (name, f"({_figures(part)})" if isinstance(part, Mapping) else _figures(part))
+            for name, part in value.items()
+        )
+        return ", ".join(f"{name} {part}" for name, part in parts)
+    if isinstance(value, list | tuple):
+        return " ".join(map(_figures, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _short(text: str) -> str:

@@ -37,9 +37,9 @@ def with_flags(
     """
     if not arguments:
         return entry
-    models = {key: settings_model(plugins, *component) for key, component in _components(entry).items()}
+    models = setting_models(plugins, entry)
     given: dict[str, dict[str, Any]] = {}
-    for flag, text in _pairs(arguments):
+    for flag, text in pairs(arguments):
         section, key, value = _meant(flag, text, models, name, options)
         if key in given.setdefault(section, {}):
             raise RerankError(f"{flag} is given twice; keep one")
@@ -47,6 +47,15 @@ def with_flags(
     with plugin_code(f"flags of {name!r}"):
         given = {section: models[section].expanded(values) for section, values in given.items()}
     return entry.overridden(given, f"flags of {name!r}")
+
+
+def setting_models(plugins: Plugins, entry: RerankerEntry) -> Models:
+    """All settings that are flags of this entry."""
+    return {key: settings_model(plugins, *component) for key, component in _components(entry).items()}
+
+
+def known_names(models: Models) -> set[str]:
+    return {field for model in models.values() for field in model.model_fields}
 
 
 def _components(entry: RerankerEntry) -> dict[str, tuple[Kind, str]]:
@@ -75,8 +84,12 @@ def described(settings: Settings) -> Iterator[tuple[str, Any, str]]:
         yield name, values[name], " ".join((field.description or "").split())
 
 
-def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:
-    """Flag → the text of its value, or `ALONE`."""
+def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:
+    """Flag → the text of its value, or `ALONE`.
+
+    Raises:
+        RerankError: a value belongs to no flag.
+    """
     rest = list(arguments)
     while rest:
         flag, equals, text = rest.pop(0).partition("=")
@@ -92,6 +105,26 @@ def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:
             yield flag, ALONE
 
 
+def argument(flag: str, text: object) -> str:
+    """One of `pairs` as it may stand on the command line."""
+    return flag if text is ALONE else f"{flag}={text}"
+
+
+def word(flag: str) -> str:
+    """The name that a flag has in YAML."""
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def value(flag: str, text: object) -> str:
+    """
+    Raises:
+        RerankError: the flag stands alone, or before nothing.
+    """
+    if text is ALONE or not text:
+        raise RerankError(f"{flag} needs a value: {flag} VALUE")
+    return str(text)
+
+
 def _is_value(argument: str) -> bool:
     """Whether it is no flag: negative numbers are none."""
     try:
@@ -103,8 +136,7 @@ def _is_value(argument: str) -> bool:
 
 def _meant(flag: str, text: object, models: Models, name: str, options: Sequence[str]) -> tuple[str, str, Any]:
     """The key of the entry, the name of the setting under it, and its value."""
-    word = flag.removeprefix("--").replace("-", "_")
-    section, dot, bare = word.rpartition(".")
+    section, dot, bare = word(flag).rpartition(".")
     searched = {key: model for key, model in models.items() if not dot or key == section}
     for key, model in searched.items():
         if bare in model.model_fields:
@@ -119,8 +151,8 @@ def _meant(flag: str, text: object, models: Models, name: str, options: Sequence
             if text is not ALONE:
                 raise RerankError(f"{flag} takes no value; it is false by itself")
             return key, positive, False
-    known = [field.replace("_", "-") for model in models.values() for field in model.model_fields]
-    known += [option.removeprefix("--") for option in options if option.startswith("--")]
+    known = [*known_names(models), *(word(option) for option in options if option.startswith("--"))]
+    known = sorted(name.replace("_", "-") for name in known)
     raise RerankError(
         f"{name!r} has no setting {flag} (those that 'rr info {name}' lists){nearest(bare.replace('_', '-'), known)}"
     )

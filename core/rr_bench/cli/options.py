@@ -12,6 +12,7 @@ import typer
 from rr.progress import Progress
 
 if TYPE_CHECKING:
+    from rich import progress
     from rich.console import Console
 
 
@@ -46,6 +47,12 @@ RESUMES = "what was finished is kept, and the same command resumes there"
 """What Ctrl-C is told of work that is kept part by part."""
 
 
+DESCRIPTION, STATUS = "description", "fields[status]"
+"""Of a task of rich's, as its columns name them."""
+SECONDS = 10.0
+"""Between two lines on how work is doing, where there is no terminal."""
+
+
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """Ctrl-C; what is true of the work that it ended."""
 
@@ -77,6 +84,20 @@ class RichProgress(Progress):
         from rr.training.processes import rank
 
         self._console = Console(stderr=True, quiet=rank() > 0)
+        self._bars: progress.Progress | None = None
+        self._told = 0.0
+
+    def status(self, text: str) -> None:
+        """Beside the bar; without a terminal a line every `SECONDS` seconds."""
+        import time
+
+        from rr_bench.report.escape import terminal
+
+        if self._bars is not None:
+            self._bars.update(self._bars.task_ids[-1], status=terminal(text))
+        elif time.perf_counter() - self._told >= SECONDS:
+            self._told = time.perf_counter()
+            self._console.print(terminal(text), markup=False, highlight=False)
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -87,12 +108,16 @@ class RichProgress(Progress):
         from rr_bench.report.escape import terminal
 
         description, started = terminal(description), time.perf_counter()
+        self._told = started
         if self._console.is_terminal:
-            text = progress.TextColumn("{task.description}", markup=False)
+            text, status = (progress.TextColumn(f"{{task.{name}}}", markup=False) for name in (DESCRIPTION, STATUS))
             columns = (progress.SpinnerColumn(), text, progress.MofNCompleteColumn(), progress.TimeElapsedColumn())
-            with progress.Progress(*columns, console=self._console, transient=True) as bars:
-                bar = bars.add_task(description, total=total)
-                yield lambda units: bars.advance(bar, units)
+            with progress.Progress(*columns, status, console=self._console, transient=True) as bars:
+                bar, self._bars = bars.add_task(description, total=total, status=""), bars
+                try:
+                    yield lambda units: bars.advance(bar, units)
+                finally:
+                    self._bars = None
         else:
             yield lambda units: None
         seconds = time.perf_counter() - started

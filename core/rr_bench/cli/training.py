@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand
@@ -12,6 +12,10 @@ from typer.core import TyperCommand
 from rr_bench.cli.options import ProfileOption, RegistryOption, given_path, on_interrupt
 from rr_bench.cli.printing import tell
 
+if TYPE_CHECKING:
+    from rr.diagnosis import Verdict
+
+FINETUNED = "reranker-finetuned"
 SETTINGS_ARE_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Of the command: `rr_bench.cli.flags` reads what it does not know itself."""
 
@@ -27,6 +31,7 @@ class Train(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         from rr.registry.plugins import installed_plugins
         from rr_bench.api import find_entry
+        from rr_bench.cli.files import offers
         from rr_bench.cli.flags import described, entry_settings
         from rr_bench.registry import load_registry
 
@@ -42,6 +47,9 @@ class Train(TyperCommand):
             with formatter.section(f"{section.capitalize()} of {words[0]}"):
                 rows = [(f"--{n.replace('_', '-')} {_yaml(value)}", text) for n, value, text in described(settings)]
                 formatter.write_dl(rows)
+        for offer in offers(plugins):
+            with formatter.section(f"Files in place of --dataset, for reader {offer.reader}"):
+                formatter.write_dl([(f"--{flag}", text) for flag, text in offer.texts.items()])
 
 
 NAMED = "rr.named"
@@ -56,15 +64,37 @@ def _yaml(value: object) -> str:
 def train(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set to train on.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", parser=given_path, help="New folder for the checkpoint (else in $RR_HOME).")
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Data set to train on (else its files: rr train NAME --help).")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "--output_dir",
+            "--output-dir",
+            parser=given_path,
+            help="New folder for the checkpoint (else in $RR_HOME).",
+        ),
+    ] = None,
+    timestamp: Annotated[
+        bool, typer.Option("--timestamp", help=f"Put the time behind the name of --out (else {FINETUNED}).")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(
             "--config", parser=given_path, help="JSON config of another training script, if the trainer reads it."
         ),
+    ] = None,
+    stop_if: Annotated[
+        str | None,
+        typer.Option(
+            "--stop-if", help="End it early where rr doctor sees a fault: --stop-if fault.", show_default=False
+        ),
+    ] = None,
+    observe: Annotated[
+        list[str] | None,
+        typer.Option("--observe", help="Also tell tensorboard, trackio or wandb (repeatable).", show_default=False),
     ] = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -73,10 +103,13 @@ def train(
 
     Every setting of the reranker is a flag too: --batch-size 4 --lr 1e-5 --fp16 --no-gradient-checkpointing --patience
     null --lora-targets '[q_proj, v_proj]'. 'rr info NAME' lists their names and values. A name that stands under both
-    'training' and 'settings' means the former; --settings.batch-size 4 means the latter.
+    'training' and 'settings' means the former; --settings.batch-size 4 means the latter. --base_model NAME is the
+    model to start from: a folder, one that 'rr train' wrote too, or a hub name.
     """
     import json
+    from dataclasses import replace
 
+    from rr.diagnosis import Evidence
     from rr.errors import RerankError
     from rr.protocols import DEV_METRICS
     from rr.registry.plugins import installed_plugins
@@ -84,31 +117,63 @@ def train(
     from rr.training.processes import rank
     from rr_bench.api import find_entry
     from rr_bench.cli.config import with_config
-    from rr_bench.cli.flags import with_flags
+    from rr_bench.cli.files import asked_dataset, offers
+    from rr_bench.cli.flags import setting_models, with_flags
     from rr_bench.cli.options import RichProgress
+    from rr_bench.cli.spellings import SPELLINGS, in_our_words
     from rr_bench.data.load import load_dataset
+    from rr_bench.doctor.diagnosis import diagnose
+    from rr_bench.doctor.evidence import of_checkpoint
+    from rr_bench.doctor.hopeless import stops_if
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import RECORD
+    from rr_bench.train.limits import limits
+    from rr_bench.train.observers import observers
     from rr_bench.train.training import train as train_checkpoint
 
+    if stop_if not in (None, "fault", "warning"):
+        raise RerankError(f"--stop-if {stop_if}: it is fault, or warning")
+    if timestamp:
+        out = stamped(out or Path(FINETUNED))
     if out is not None:
         new_path(out, "--out", (config, registry))
     found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
     if name.startswith("-"):
         raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
-    options = [option for parameter in context.command.params for option in parameter.opts]
     entry = find_entry(found, plugins, name, profile)
     if config is not None:
         entry, notes = with_config(plugins, name, entry, config)
         for note in notes:
             tell(note, err=True)
-    entry = with_flags(plugins, name, entry, context.args, options)
+    models = setting_models(plugins, entry)
+    offered = offers(plugins) if context.args or dataset is None else []
+    called, read, arguments = asked_dataset(dataset, context.args, models, found, offered)
+    arguments, notes = in_our_words(arguments, models, found, name, entry)
+    for note in notes:
+        tell(note, err=True)
+    options = [option for parameter in context.command.params for option in parameter.opts]
+    options += [f"--{word}" for word in (*SPELLINGS, *(flag for offer in offered for flag in offer.options))]
+    entry = with_flags(plugins, name, entry, arguments, options)
     resolved = resolve(plugins, name, entry)
-    data = load_dataset(dataset, found.dataset(dataset), progress)
-    with on_interrupt("the same command goes on from what its trainer has kept"):
-        checkpoint = train_checkpoint(plugins, resolved, data, out, progress)
+    data = load_dataset(called, read, progress)
+    again = f"with --out {out} in place of --out and --timestamp " if timestamp else ""
+    files = [
+        word
+        for offer in offered
+        for flag, option in offer.options.items()
+        if dataset is None and offer.reader == read.reader and option in read.options
+        for word in (f"--{flag}", str(read.options[option]))
+    ]
+    known = Evidence(name, dataset or "", training=entry.training, options=(*files, *_options(profile, registry)))
+    with (
+        on_interrupt(f"the same command {again}goes on from what its trainer has kept"),
+        observers(observe or (), f"{name}-{called}".replace("/", "-")) as looking_on,
+    ):
+        if stop_if is not None:
+            looking_on.append(stops_if(cast("Verdict", stop_if), known))
+        checkpoint = train_checkpoint(plugins, resolved, data, out, progress, looking_on)
     if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))
@@ -120,21 +185,57 @@ def train(
         metric = record["dev_metric"] or "(of a metric that the trainer does not name)"
         told.append(f"best dev {metric} {record['best_dev']:.4f}")
     tell(", ".join(told), err=True)
+    if slow := limits(record):
+        tell(slow, err=True)
     loaded = load_component(resolved, checkpoint.folder).info
     if loaded.parameters:
         tell(f"{checkpoint.trained(loaded):,} of {loaded.parameters:,} parameters trained", err=True)
     tell_dev_metrics(checkpoint.folder / DEV_METRICS)
     for note in checkpoint.notes:
         tell(f"warning: {note}", err=True)
+    recorded = replace(of_checkpoint(checkpoint, known.options), dataset=known.dataset)
+    diagnosis = diagnose(recorded, plugins)
+    tell(f"doctor: {diagnosis.line}", err=True)
+    if diagnosis.leading is not None:
+        tell(f"next: {diagnosis.leading[1].command or Evidence().command('doctor', str(checkpoint.folder))}", err=True)
+
+
+def _options(profile: str | None, registry: Path | None) -> tuple[str, ...]:
+    """As a command has to name them again."""
+    named = {"--profile": profile, "--registry": registry and str(registry)}
+    return tuple(word for option, value in named.items() if value for word in (option, value))
+
+
+def stamped(out: Path) -> Path:
+    """The folder with the time behind its name: `reranker-finetuned-20261126-131500`.
+
+    Raises:
+        RerankError: it has no name, or several processes train together and would not have the same one.
+    """
+    from datetime import datetime
+
+    from rr.errors import RerankError
+    from rr.training.processes import processes
+
+    if out.name in ("", ".."):
+        raise RerankError(f"--out {out} has no name to put the time behind; write one")
+    if processes() > 1:
+        raise RerankError(
+            "--timestamp is for one process; several that train together need one name: give it with --out"
+        )
+    return out.with_name(f"{out.name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
 
 
 def tell_dev_metrics(file: Path) -> None:
-    """The targets, met or missed, and the notes of a trainer that left such a file."""
+    """The figures, the targets, met or missed, and the notes of a trainer that left such a file."""
     import json
 
     if not file.is_file():
         return
     left = json.loads(file.read_text(encoding="utf-8"))
+    figures = [f"{name} {value:.3f}" for name, value in left["metrics"].items()]
+    if figures:
+        tell(f"on dev: {', '.join(figures)}", err=True)
     targets = [
         f"{name} {left['metrics'][name]:.3f} > {target['goal']:.2f} {'met' if target['met'] else 'missed'}"
         for name, target in left.get("targets", {}).items()

@@ -17,6 +17,8 @@ from rr.types import Dataset, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
+from rr_bench.data.report import data_report
+from rr_bench.data.report_notes import report_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, united_groups
 from rr_bench.registry import CandidatePlan, SplitPlan
 
@@ -32,7 +34,9 @@ def prepare(
     """The data set that every reranker is compared on."""
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
-    return _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
+    return _told(
+        _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
+    )
 
 
 def prepare_folds(
@@ -61,8 +65,7 @@ def prepare_folds(
     # in one order for all folds, which is that of their splits too
     every = tuple(query_id for query_id in collection.queries if query_id in tested)
     whole = _frozen(name, collection, {"test": every}, (), candidates, retriever, notes, progress)
-    datasets = [replace(whole, splits=of_fold) for of_fold in splits]
-    return [replace(dataset, fingerprint=dataset_fingerprint(dataset)) for dataset in datasets]
+    return [_told(replace(whole, splits=of_fold)) for of_fold in splits]
 
 
 def _frozen(
@@ -75,7 +78,7 @@ def _frozen(
     notes: Sequence[str],
     progress: Progress,
 ) -> Dataset:
-    """`train`: the queries that a first stage may learn from."""
+    """Without report and fingerprint, which need the final splits. `train`: what a first stage may learn from."""
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
     equal = equal_queries(collection.queries[query_id] for query_id in used)
     lists: dict[str, tuple[str, ...]] = {}
@@ -112,7 +115,13 @@ def _frozen(
         fingerprint="",
         groups=united_groups(collection.groups, equal),
     )
-    return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)), fingerprint=dataset_fingerprint(dataset))
+    return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)))
+
+
+def _told(dataset: Dataset) -> Dataset:
+    report = data_report(dataset)
+    notes = (*dataset.notes, *report_notes(report))
+    return replace(dataset, report=report, notes=notes, fingerprint=dataset_fingerprint(dataset))
 
 
 def dataset_fingerprint(dataset: Dataset) -> str:

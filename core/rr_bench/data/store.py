@@ -14,8 +14,8 @@ from rr_bench.data.prepare import dataset_fingerprint
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> None:
-    """`dataset.json` (name, protocol, notes, fingerprint), `documents.jsonl`, and `queries.jsonl` with each query's
-    split, judgements and candidates; sealed under the folder's name."""
+    """`dataset.json` (name, protocol, notes, report, fingerprint), `documents.jsonl`, and `queries.jsonl` with each
+    query's split, judgements and candidates; sealed under the folder's name."""
     split_of = {query_id: split for split, query_ids in dataset.splits.items() for query_id in query_ids}
     with sealed_folder(folder, folder.name) as temporary:
         _write_lines(
@@ -48,6 +48,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
             "protocol": dataset.protocol,
             "splits": list(dataset.splits),
             "notes": dataset.notes,
+            "report": dataset.report,
             "fingerprint": dataset.fingerprint,
         }
         text = json.dumps(meta, ensure_ascii=False, indent=2)
@@ -98,6 +99,7 @@ def _read(folder: Path) -> Dataset:
         notes=tuple(meta["notes"]),
         fingerprint=meta["fingerprint"],
         groups={id_: row["group"] for id_, row in rows.items() if row["group"] is not None},
+        report=meta["report"],
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rr.types import Dataset, Document, Query
+from rr_bench.data.report import report_without_test
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def shown(dataset: Dataset) -> Dataset:
 
 def without_test(dataset: Dataset) -> Dataset:
     """What trainers get: the whole corpus, and of the queries those of train and dev. The test split is empty, and
-    nothing of its queries is there."""
+    nothing of its queries is there, nor in the report."""
     learned = {*dataset.splits["train"], *dataset.splits["dev"]}
 
     def kept(parts: Mapping[str, T]) -> dict[str, T]:
@@ -57,4 +58,5 @@ def without_test(dataset: Dataset) -> Dataset:
         first_stage=kept(dataset.first_stage),
         hard_negatives=kept(dataset.hard_negatives),
         groups=kept(dataset.groups),
+        report=report_without_test(dataset.report),
     )

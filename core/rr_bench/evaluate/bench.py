@@ -25,10 +25,12 @@ from rr_bench import arguments
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.view import shown
+from rr_bench.doctor.diagnosis import listed
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
+from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.folds import Prefixed, pooled
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr_bench.evaluate.significance import difference, interval
@@ -219,12 +221,14 @@ def _measured(
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
     values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
     checkpoint = choice.checkpoint
+    diagnostics, chosen = _diagnostics(scored), chosen_places(requests, runs)
+    diagnosis = diagnosed(resolved, dataset, choice, diagnostics, chosen, plugins)
     return Row(
         reranker=label,
         state=scored.info.state,
         notes=(*scored.info.notes, *choice.notes),
         metrics={name: interval(one) for name, one in values.items()},
-        diagnostics=_diagnostics(scored),
+        diagnostics=diagnostics,
         train_seconds=checkpoint.seconds if checkpoint else None,
         train_timed_on=checkpoint.timed_on if checkpoint else {},
         ms_per_query=cost.ms_per_query,
@@ -235,6 +239,9 @@ def _measured(
         weights=weights_from(choice),
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
+        verdict=diagnosis.verdict,
+        findings=tuple(listed(diagnosis)),
+        chosen=chosen,
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rr.errors import ScoringError
 from rr.protocols import ModelInfo
-from rr.rerank.permute import kendall_tau
 from rr.types import Request
+from rr_bench.permute import kendall_tau
 
 ROUNDING: dict[str, float] = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 """How far two computations of the same scores may differ, as a share of the largest of them: company changes the order

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from statistics import fmean
 
 from rr.files import fingerprint
 from rr.progress import Progress
+from rr_bench.doctor.diagnosis import WORST_FIRST
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
 
@@ -23,6 +24,9 @@ class Prefixed(Progress):
 
     def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
         return self.progress.task(f"{self.prefix}{description}", total)
+
+    def status(self, text: str) -> None:
+        self.progress.status(text)
 
 
 def pooled(results: Sequence[DatasetResult]) -> DatasetResult:
@@ -85,7 +89,20 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,
+        verdict=min((row.verdict for row in rows), key=WORST_FIRST.index),
+        findings=_findings(rows),
+        chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
     )
+
+
+def _findings(rows: Sequence[Row]) -> tuple[Mapping[str, str], ...]:
+    """Those of all folds, the worst first; each says of which it is."""
+    found = [
+        {**one, "evidence": f"fold {number}: {one['evidence']}"}
+        for number, row in enumerate(rows, 1)
+        for one in row.findings
+    ]
+    return tuple(sorted(found, key=lambda one: WORST_FIRST.index(one["verdict"])))
 
 
 def _mean(values: Iterable[float], sizes: Sequence[int]) -> float:

@@ -18,7 +18,6 @@ import numpy as np
 from rr.errors import RerankError
 from rr.protocols import Scorer
 from rr.rerank.gate import score_all
-from rr.rerank.permute import SEED, Order, mean_answer, orders, score_orders
 from rr.types import Dataset, Request, Scores, trec_order
 from rr_bench.evaluate.significance import (
     MEANS,
@@ -31,6 +30,7 @@ from rr_bench.evaluate.significance import (
     wilson,
 )
 from rr_bench.parts import parts
+from rr_bench.permute import SEED, Order, mean_answer, orders, score_orders
 
 MOST = 1000
 """Orders of a query's candidates, at the most."""

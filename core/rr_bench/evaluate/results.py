@@ -67,6 +67,12 @@ class Row(_FreeText):
     """Metric → one value a query, in the order of the data set's `query_ids`, or of the population that it names."""
     folds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of a cross-validation: metric → the mean of each fold."""
+    verdict: str = ""
+    """Of `rr doctor`: `ok`, `warning`, `fault` or `cannot tell`."""
+    findings: tuple[Mapping[str, str], ...] = ()
+    """What it found, in its order: check, verdict, evidence, meaning, command."""
+    chosen: tuple[int, ...] = ()
+    """Place among the candidates → how many queries' best one was shown there."""
     skipped: str = ""
     """Why it does not apply here."""
     failure: str = ""

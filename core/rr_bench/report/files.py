@@ -16,7 +16,7 @@ from typing import Any
 from rr.files import write_atomic
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.report import escape
-from rr_bench.report.table import cells, explanation, header, populations, sizes, title
+from rr_bench.report.table import bad_findings, cells, explanation, header, populations, sizes, title
 from rr_bench.report.times import conditions_text
 
 FILES = MARKDOWN, CSV, JSON = "bench.md", "bench.csv", "bench.json"
@@ -117,7 +117,7 @@ def csv_text(result: BenchResult) -> str:
         *(f"{name}{part}" for name in result.metrics for part in ("", " low", " high")),
         *("baseline", "delta", "delta low", "delta high", "p", "p_holm"),
         *("train_seconds", "ms_per_query", "pairs_per_second", "parameters", "trained_parameters", "scores_from_store"),
-        *("checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
+        *("verdict", "findings", "checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
         *(f"diagnostic {name}" for name in diagnostics),
         *("documents", "queries", "candidates", "retriever", "protocol", "recall_ceiling", "populations", "folds"),
         *("timed_on", "train_timed_on", "notes", "dataset_notes", "failure"),
@@ -149,6 +149,8 @@ def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
         "parameters": row.parameters,
         "trained_parameters": row.trainable,
         "scores_from_store": str(row.scores_from_store).lower(),
+        "verdict": row.verdict,
+        "findings": _listed([f"{one['verdict']}: {one['check']}: {one['evidence']}" for one in bad_findings(row)]),
         "checkpoint": _listed([one.checkpoint for one in row.weights]),
         "checkpoint_fingerprint": _listed([one.fingerprint for one in row.weights]),
         "trained_on": _listed([one.dataset for one in row.weights]),

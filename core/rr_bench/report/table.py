@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Difference
 from rr_bench.report.times import machines
@@ -65,7 +67,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         f"{row.pairs_per_second:,.0f}",
         count(row.parameters),
         count(row.trainable),
-        "; ".join((*row.notes, *_checkpoints(row), *_diagnostics(row))),
+        "; ".join((*_verdict(row), *row.notes, *_checkpoints(row), *_diagnostics(row))),
     ]
 
 
@@ -123,6 +125,19 @@ def count(number: int) -> str:
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return str(number)
+
+
+def bad_findings(row: Row) -> list[Mapping[str, str]]:
+    """Its faults and warnings."""
+    return [one for one in row.findings if one["verdict"] in ("fault", "warning")]
+
+
+def _verdict(row: Row) -> list[str]:
+    """The doctor's, with what is worst: what to make of the row's figures."""
+    bad = [one for one in bad_findings(row) if one["verdict"] == row.verdict]
+    told = "".join(f", {one['check']}: {one['evidence']}" for one in bad[:1])
+    more = f" (and {len(bad) - 1} more: rr doctor)" if len(bad) > 1 else ""
+    return [f"doctor: {row.verdict}{told}{more}"] if row.verdict else []
 
 
 def _checkpoints(row: Row) -> list[str]:

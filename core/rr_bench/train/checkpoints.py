@@ -18,11 +18,11 @@ from rr.registry.resolve import Resolved, target_name
 from rr.types import Dataset
 from rr_bench.keys import settings_files
 from rr_bench.loading import told
+from rr_bench.train.events import EVENTS
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.workplace import KEPT, NOTES
 
 RECORD = "training_info.json"
-LOSSES = "loss.jsonl"
 REQUIRED: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "finished": str,
@@ -66,7 +66,10 @@ class Checkpoint:
     def damage(self) -> str:
         """What is wrong with the first file that is not as the record says; nothing if all are. Reads all of them,
         which takes under a second for 500 MB."""
-        for name, sha256 in {**self.record["files"], **self.record.get("losses", {})}.items():
+        for name, sha256 in {
+            **self.record["files"],
+            **self.record.get("events", self.record.get("losses", {})),
+        }.items():
             if not (self.folder / name).is_file():
                 return f"{name} is missing"
             try:
@@ -104,10 +107,11 @@ def dev_share(training: Settings) -> list[float] | None:
 
 
 def written_files(folder: Path, but: Collection[str] = ()) -> dict[str, str]:
-    """Name → SHA-256 of what lies in a folder: all but the core's own files and the trainer's state. `but`: names of
+    """Name → SHA-256 of what lies in a folder: all but the core's own files (`loss.jsonl` was one) and the trainer's
+    state. `but`: names of
     files that do not count either."""
     names = {path.relative_to(folder) for path in files_below(folder)}
-    ours = (RECORD, LOSSES, NOTES, STATE, KEPT)
+    ours = (RECORD, EVENTS, "loss.jsonl", NOTES, STATE, KEPT)
     found = [name for name in sorted(names) if name.parts[0] not in ours and str(name) not in but]
     return {str(name): file_sha256(folder / name) for name in found}
 

@@ -20,12 +20,17 @@ QUERIES, ORDERS = 4, 32
 honest training may leave alone for some."""
 
 
+class UnchangedError(PluginError):
+    """A checkpoint scores as its component does without one."""
+
+
 def tried(resolved: Resolved, dataset: Dataset, folder: Path, files: Collection[str]) -> ModelInfo:
     """Loads what a trainer has written into `folder` (the names of its `files`) as its users will, and tells what is
     known of the loaded model.
 
     Raises:
-        PluginError: nothing was written, or on the dev split it scores as the component does without a checkpoint.
+        PluginError: nothing was written.
+        UnchangedError: on the dev split it scores as the component does without a checkpoint.
     """
     if not files:
         raise PluginError(
@@ -38,7 +43,7 @@ def tried(resolved: Resolved, dataset: Dataset, folder: Path, files: Collection[
     except RerankError:  # there is no model without a checkpoint, and nothing to be mistaken for
         return info
     if trained and all(_same(*pair) for pair in zip(trained, untrained, strict=True)):
-        raise PluginError(
+        raise UnchangedError(
             f"the checkpoint of {resolved.name!r} scores {len(trained)} dev queries exactly as the untrained model "
             "does: see that its trainer saves the weights that it changes, that its scorer loads them, and that the "
             "learning rate is not 0"

@@ -18,6 +18,7 @@ from rr.files.kept import read_json, take_away, with_checksum
 from rr.protocols import STATE
 from rr.training.processes import rank
 from rr_bench.outputs import own_folder
+from rr_bench.train.events import EVENTS
 
 NOTES = "workplace.json"
 KEPT = "kept"
@@ -67,7 +68,7 @@ class Workplace:
         if notes.get("finished"):
             self._show()
             return True
-        ours = (STATE, KEPT, NOTES) if notes else ()  # a state without its key could be anyone's
+        ours = (STATE, KEPT, NOTES, EVENTS) if notes else ()  # a state without its key could be anyone's
         for left in self.folder.iterdir():  # what was written after the last state is written again
             if left.name not in ours:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()

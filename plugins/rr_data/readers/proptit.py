@@ -17,6 +17,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, DataPath, Row, as_id, read_bytes
 from rr_data.tables import header, read_table
@@ -28,9 +30,12 @@ SHOWN = 10  # so many damaged cells are listed in a message; the others are coun
 
 
 class Options(Settings):
-    corpus: DataPath  # the CSV of documents
-    queries: DataPath  # the XLSX of labelled queries
-    damaged: Literal["error", "skip"] = "error"  # what to do about label cells that cannot be read
+    corpus: DataPath = Field(json_schema_extra={"flag": "corpus_csv"})
+    """The CSV of documents."""
+    queries: DataPath = Field(json_schema_extra={"flag": "train_xlsx"})
+    """The XLSX of labelled queries."""
+    damaged: Literal["error", "skip"] = Field("error", json_schema_extra={"flag": "damaged"})
+    """What to do about label cells that cannot be read."""
 
 
 class ProPtit:
@@ -72,7 +77,7 @@ class ProPtit:
         if self._options.damaged == "error":
             raise DataError(
                 f"{self._options.queries}: {len(damage)} damaged label cells: {listed}. "
-                "Mend them, or set `damaged: skip` to leave their queries out"
+                "Mend them, or set `damaged: skip` (of `rr train`: --damaged skip) to leave their queries out"
             )
         return Collection(
             documents,

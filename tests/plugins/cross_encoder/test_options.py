@@ -328,9 +328,10 @@ def test_the_command_tells_targets_and_notes(bert: Bert, small_registry: Path, r
     figures = told["metrics"]
     said = ", ".join(
         f"{name} {figures[name]:.3f} > {goal} {'met' if figures[name] > float(goal) else 'missed'}"
-        for name, goal in (("accuracy", "0.80"), ("margin", "0.40"))
+        for name, goal in (("balanced_accuracy", "0.80"), ("margin", "0.40"))
     )
     assert f"targets on dev: {said}\n" in ended.stderr
+    assert f"on dev: {', '.join(f'{name} {value:.3f}' for name, value in figures.items())}\n" in ended.stderr
     (note,) = told["notes"]
     assert note.startswith("hard negatives: ")
     assert f"\n{note}\n" in ended.stderr
@@ -346,4 +347,5 @@ def test_any_trainer_may_leave_targets(tmp_path: Path, capsys: pytest.CaptureFix
     file.write_text(json.dumps(left), encoding="utf-8")
     tell_dev_metrics(file)
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "thin data\ntargets on dev: purity 0.500 > 0.25 met\n")
+    figures = "on dev: purity 0.500\n"
+    assert (said.out, said.err) == ("", f"{figures}thin data\n{figures}targets on dev: purity 0.500 > 0.25 met\n")

@@ -36,11 +36,12 @@ def test_the_original_config_becomes_settings_and_notes() -> None:
         "epochs": 7,
         "max_grad_norm": 0.5,
         "warmup_steps": 12,
+        "dev_ratio": 0.1,
     }
-    unread = ["data_path", "train_split", "output_dir", "save_every", "log_every", "device"]
+    unread = ["data_path", "output_dir", "save_every", "log_every", "device"]
     assert [note.split("'")[1] for note in notes] == unread
     assert "--dataset" in notes[0]
-    assert "--out" in notes[2]
+    assert "--out" in notes[1]
     HeadSettings.model_validate({"model": "folder", **settings})
     HeadTraining.model_validate(training)
 
@@ -65,6 +66,10 @@ def test_without_hard_negatives() -> None:
         ({"save_best": False}, "'save_best' can only be true"),
         ({"validate_every": 2}, "'validate_every' can only be 1, not 2"),
         ({"use_hard_neg": "no"}, "'use_hard_neg' must be true or false, not 'no'"),
+        ({"train_split": 1.0}, "'train_split' must be a number between 0 and 1, not 1.0"),
+        ({"train_split": 90}, "'train_split' must be a number between 0 and 1, not 90"),
+        ({"train_split": True}, "'train_split' must be a number between 0 and 1, not True"),
+        ({"train_split": "0.9"}, "'train_split' must be a number between 0 and 1, not '0.9'"),
         ({"learnig_rate": 1e-4}, "unknown key 'learnig_rate'; did you mean 'learning_rate'?"),
     ],
 )

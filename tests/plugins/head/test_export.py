@@ -139,12 +139,16 @@ def test_a_head_is_trained_shown_and_exported_by_the_commands(
 def test_a_config_of_the_recipes_own_script_is_trained_by(registry: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "config.json", tmp_path / "trained"
     config.write_text(
-        '{"// a": "", "epochs": 3, "learning_rate": 0.001, "d_out": 4, "device": "auto"}', encoding="utf-8"
+        '{"// a": "", "epochs": 3, "learning_rate": 0.001, "d_out": 4, "device": "auto", "train_split": 0.8}',
+        encoding="utf-8",
     )
     done = rr("train", "head", "-d", "rooms", "--config", config, "--lr", "2e-3", "--out", out, "--registry", registry)
     assert "config: 'device' is not read: the GPU is used where there is one" in done.stderr
     record = json.loads((out / "training_info.json").read_text(encoding="utf-8"))
     assert (record["training"]["epochs"], record["training"]["lr"], record["settings"]["dimensions"]) == (3, 2e-3, 4)
+    assert (record["training"]["dev_ratio"], record["dev_share"]) == (0.2, [0.2, 0])
+    figures = json.loads((out / "dev_metrics.json").read_text(encoding="utf-8"))["metrics"]
+    assert f"on dev: {', '.join(f'{name} {value:.3f}' for name, value in figures.items())}\n" in done.stderr
 
 
 @pytest.mark.parametrize(

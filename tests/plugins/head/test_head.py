@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from rr import Dataset, Document, HardNegative, Query, Request, RerankError, TrainingEvent
+from rr.data import with_dev_share
 from rr_head.batches import batch_of, training_rows
 from rr_head.listings import ListingTask
 from rr_head.model import initialise, make_head
@@ -380,6 +381,22 @@ def test_the_dev_metric_is_the_one_that_is_asked_for(
     assert told[f"listings {name}"] == pytest.approx(max(observed.qualities))
     assert {event.metric for event in observed.events if event.dev is not None} == {f"listings {name}"}
     assert told[f"listings {name} (last)"] == pytest.approx(observed.qualities[-1])
+
+
+def test_a_dev_ratio_is_the_dev_split_of_the_training(
+    sentence_encoder: Path, learnable: Dataset, tmp_path: Path
+) -> None:
+    options = TRAINING.model_copy(update={"epochs": 1, "dev_ratio": 0.5, "seed": 3})
+    observed = observe(HeadTrainer(options, settings(sentence_encoder)), learnable, tmp_path / "out")
+    cut = with_dev_share(learnable, 0.5, 3)
+    assert cut.splits["test"] == learnable.splits["test"]
+    assert len(cut.splits["dev"]) > len(learnable.splits["dev"])
+    assert len(observed.losses) < 3  # of fewer rows
+    head = HeadScorer(settings(sentence_encoder), observed.folder)
+    expected = ListingTask(cut, "dev").metrics(head.embed)["nDCG@10"]
+    assert observed.qualities == [pytest.approx(expected, abs=1e-6)]
+    assert options.dev_split() == (0.5, 3)
+    assert TRAINING.dev_split() is None
 
 
 def test_a_learned_temperature_is_trained_bounded_saved_and_goes_on_after_a_kill(

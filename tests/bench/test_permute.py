@@ -13,9 +13,9 @@ from scipy.stats import kendalltau
 
 from rr.errors import PluginError, ScoringError
 from rr.protocols import ModelInfo
-from rr.rerank.permute import Permute, kendall_tau, mean_tau, orders
 from rr.rerank.sort import Sort, Tournament, Window
 from rr.types import Permutation, Request, Scores
+from rr_bench.permute import Permute, kendall_tau, mean_tau, orders
 from tests.core.scorers import ByGold, PrefersTheFirst, best_first, gold_of, request_of
 
 KINDS: tuple[Permutation, ...] = ("cyclic", "random")
