@@ -12,9 +12,8 @@ from torch import Tensor
 from rr.protocols import TrainingEvent
 from rr.training.processes import rank
 from rr_torch import parallel
+from rr_torch.best import Kept, forget_after
 from rr_torch.states import newest_state, save_state
-
-Weights = dict[str, Tensor]
 
 
 @dataclass
@@ -23,11 +22,11 @@ class Course:
     the weights of that one."""
 
     batch: int
+    kept: Kept
     step: int = 0
     misses: int = 0
     best: float | None = None
     events: list[TrainingEvent] = field(default_factory=list)
-    kept: Weights = field(default_factory=dict)
 
     def save(
         self, folder: Path, trained: Sequence[Tensor], optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
@@ -35,7 +34,6 @@ class Course:
         tensors = {f"weight.{number}": weight.detach() for number, weight in enumerate(trained)}
         for number, weight in enumerate(trained):
             tensors.update({f"optimizer.{number}.{name}": value for name, value in optimizer.state[weight].items()})
-        tensors.update({f"kept.{name}": value for name, value in self.kept.items()})
         for process, state in enumerate(parallel.gathered(torch.get_rng_state())):
             tensors[f"random.{process}"] = state
         if trained[0].is_cuda:
@@ -46,6 +44,7 @@ class Course:
             "step": self.step,
             "misses": self.misses,
             "best": self.best,
+            "kept": self.kept.told(),
             "events": [asdict(event) for event in self.events],
             "scaler": scaler.state_dict(),
         }
@@ -53,21 +52,28 @@ class Course:
             save_state(folder, self.step, tensors, facts)
 
 
-def resumed(
-    folder: Path, trained: Sequence[Tensor], optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
-) -> Course | None:
-    """The course that the newest state tells, with weights, optimiser, scaler and randomness set to it; None where
-    there is none."""
-    found = newest_state(folder)
+def begun(
+    folder: Path,
+    batch: int,
+    trained: Sequence[Tensor],
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> Course:
+    """The course that the newest state tells, with weights, optimiser, scaler and randomness set to it; where there is
+    none, a new one of this `batch`."""
+    found = newest_state(folder, lambda facts: Kept(folder, **facts["kept"]).check())
+    forget_after(folder, found[1]["step"] if found else 0)
     if found is None:
-        return None
+        return Course(batch, Kept(folder))
     tensors, facts = found
     with torch.no_grad():
         for number, weight in enumerate(trained):
             weight.copy_(tensors[f"weight.{number}"])
             prefix = f"optimizer.{number}."
             moments = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            optimizer.state[weight] = {name: tensor.to(weight.device) for name, tensor in moments.items()}
+            # copies: mapped, they would hold the file, which is to be removed
+            copies = {name: tensor.to(weight.device, copy=True) for name, tensor in moments.items()}
+            optimizer.state[weight] = copies
     if scaler.is_enabled():
         scaler.load_state_dict(facts["scaler"])
     # on more processes or on another device than before, dropout is another; everything else goes on as it was
@@ -76,5 +82,5 @@ def resumed(
     if trained[0].is_cuda and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
         torch.cuda.set_rng_state(state)
     events = [TrainingEvent(**event) for event in facts["events"]]
-    kept = {name.removeprefix("kept."): tensor for name, tensor in tensors.items() if name.startswith("kept.")}
-    return Course(facts["batch"], facts["step"], facts["misses"], facts["best"], events, kept)
+    kept = Kept(folder, **facts["kept"])
+    return Course(facts["batch"], kept, facts["step"], facts["misses"], facts["best"], events)

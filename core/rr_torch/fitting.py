@@ -21,7 +21,8 @@ from rr.errors import NoNumberError, RerankError
 from rr.protocols import STATE, OnEvent, TrainingEvent
 from rr.training.processes import processes, rank
 from rr_torch import parallel
-from rr_torch.course import Course, Weights, resumed
+from rr_torch.best import Weights
+from rr_torch.course import Course, begun
 from rr_torch.feeding import crashes_in_one_line, feed
 from rr_torch.memory import out_of_memory
 from rr_torch.precision import Precision
@@ -61,8 +62,8 @@ def fit(
         loss: the mean loss of a batch of prepared items, a scalar with a gradient; or that with its chance level.
         quality: the dev metric of the module as it is, the one that `settings.selects_by()` names, higher is better;
             asked in eval mode.
-        snapshot: a copy of what is to be kept.
-        out: states are kept in `out / "state"`; where there is one, the training goes on from it.
+        snapshot: what is to be kept, as it is: it is written to the disk at once.
+        out: states and best weights are kept in `out / "state"`; where there is a state, the training goes on from it.
         prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
         divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
             then halved, from there on, and its step made of twice as many.
@@ -73,7 +74,8 @@ def fit(
         on_save: called with the step before a state is saved, in every process.
 
     Returns:
-        The snapshot of the evaluation with the best quality, the earliest of equals.
+        The snapshot of the evaluation with the best quality, the earliest of equals: mapped from a file in `out`, which
+        must be there as long as they are used.
 
     Raises:
         RerankError: there are no items, all is frozen, the warm-up never ends, all states found are damaged, a worker
@@ -103,7 +105,7 @@ def fit(
     # taken as a function of the step, a schedule has no state that could be lost
     factor = get_scheduler(settings.SCHEDULE, optimizer, _warmup_steps(settings, total), total).lr_lambdas[0]
     movement = Movement(named) if settings.record else None
-    course = resumed(out / STATE, trained, optimizer, scaler) or Course(settings.batch_size)
+    course = begun(out / STATE, settings.batch_size, trained, optimizer, scaler)
     for event in course.events:
         on_event(event)
 
@@ -175,13 +177,14 @@ def fit(
                 reached = evaluate()
                 course.misses += 1
                 if course.best is None or reached > course.best:
-                    course.best, course.kept, course.misses = reached, snapshot(), 0
+                    course.best, course.misses = reached, 0
+                    course.kept.keep(course.step, snapshot())
             if course.step % settings.save_steps == 0 and course.step < total:
                 if on_save:
                     on_save(course.step)
                 course.save(out / STATE, trained, optimizer, scaler)
     module.eval()
-    return course.kept
+    return course.kept.weights()
 
 
 def evaluation_steps(settings: FitSettings, total: int) -> int | None:
@@ -251,6 +254,5 @@ def _gradient(
 
 
 def copied(state: dict[str, Any]) -> Weights:
-    """A copy of a state dict that further training does not change, in main memory: a GPU that just holds weights,
-    gradients and moments has no room for two more sets of weights."""
+    """A copy of a state dict that further training does not change, in main memory. For what is small."""
     return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}

@@ -22,7 +22,7 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import BatchLoss, copied, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import BatchLoss, fit, mixed_precision, pick_device, quiet, seeded
 
 PROBE, MOST = -1, 64
 """The epoch that no training has, and how many of its samples are asked about at most."""
@@ -60,7 +60,7 @@ class CrossEncoderTrainer:
                 in_lists(settings, epochs),
                 loss=lambda batch: batch_loss(pairs, settings.loss, batch),
                 quality=lambda: ranking_quality(scorer, dataset, name=settings.dev_metric),
-                snapshot=lambda: copied(pairs.model.state_dict()),
+                snapshot=pairs.model.state_dict,
                 on_event=on_event,
                 out=out,
                 prepare=lambda batch: tokenised(pairs, batch),

@@ -139,7 +139,7 @@ def train_head(
             settings,
             loss=batch_loss,
             quality=lambda: listing_quality(scorer, task, settings.dev_metric),
-            snapshot=lambda: copied(trainee.state_dict()),
+            snapshot=trainee.state_dict,
             on_event=on_event,
             out=out,
             divisible=False,  # the rows of a batch are each other's negatives

@@ -24,7 +24,7 @@ from rr_letters.prompt import Prompt
 from rr_letters.samples import Epoch, Sample, probe
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings, LetterTraining
-from rr_torch import BatchLoss, copied, evaluating, fit, pick_device, pick_dtype, quiet, seeded
+from rr_torch import BatchLoss, evaluating, fit, pick_device, pick_dtype, quiet, seeded
 
 FEW = 8
 """Samples that are asked about both ways."""
@@ -61,7 +61,7 @@ class LetterTrainer:
                 settings,
                 loss=lambda samples: loss(letters, samples),
                 quality=lambda: ranking_quality(scorer, dataset),
-                snapshot=lambda: copied(get_peft_model_state_dict(letters.model)),
+                snapshot=lambda: get_peft_model_state_dict(letters.model),
                 on_event=on_event,
                 out=out,
                 probes=probes,

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
-from rr.files import home, is_sealed, sealed_folder
+from rr.files import DamagedError, home, is_sealed, sealed_folder
 from rr.files.kept import read_json, with_checksum
 from rr.progress import SILENT
 from rr.registry.plugins import Plugins, Registered
@@ -40,6 +40,7 @@ from rr_bench.train.checkpoints import chosen_checkpoint
 from rr_bench.train.training import train
 from rr_bench.train.workplace import workplace
 from rr_torch import embeddings
+from rr_torch.best import Kept
 from rr_torch.embeddings import EmbeddingStore
 from rr_torch.states import newest_state, save_state
 
@@ -456,6 +457,20 @@ def test_the_state_of_a_training(tmp_path: Path, damage: Damage, caplog: pytest.
     tensors, facts = newest_state(folder) or pytest.fail("no state")
     assert (tensors["weight"].tolist(), facts) == ([[1.0] * 3] * 2, {"step": 1})
     named(caplog, "state-000000002.safetensors")
+
+
+@every_damage
+def test_the_best_weights_of_a_training(tmp_path: Path, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept(tmp_path / ".out.partial" / "state")
+    kept.folder.parent.mkdir()
+    kept.keep(1, {"weight": torch.full((2, 3), 1.0), "none": torch.zeros(0)})
+    kept.check()
+    damage(kept.folder / "best-000000001.safetensors")
+    with pytest.raises(DamagedError, match=r"its best weights, best-000000001\.safetensors, are"):
+        kept.check()
+    named(caplog, "best-000000001.safetensors")
+    kept.keep(1, {"weight": torch.full((2, 3), 2.0)})  # there is room for them again
+    assert kept.weights()["weight"].tolist() == [[2.0] * 3] * 2
 
 
 def resaved(path: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:

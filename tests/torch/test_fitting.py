@@ -110,7 +110,7 @@ class Run:
         if len(self.events) == self.stop_at_event:
             raise Stop
         self.events.append(event)
-        self.states.append(sorted(path.name for path in self.out.glob("state/*")))
+        self.states.append(sorted(path.name for path in self.out.glob("state/state-*")))
 
     def _quality(self) -> float:
         self.measured += 1
@@ -448,12 +448,12 @@ def test_two_states_are_kept(whole: tuple[Run, Weights]) -> None:
         *[[three, six]] * 3,
         [six, nine],
     ]
-    assert sorted(path.name for path in (run.out / "state").iterdir()) == [six, nine]
+    assert sorted(path.name for path in (run.out / "state").glob("state-*")) == [six, nine]
 
 
 def test_of_the_last_step_there_is_no_state(tmp_path: Path) -> None:
     Run(tmp_path, SAVED.model_copy(update={"save_steps": 5}), EPOCHS)()
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["state-000000005.safetensors"]
+    assert [path.name for path in (tmp_path / "state").glob("state-*")] == ["state-000000005.safetensors"]
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
