@@ -24,7 +24,7 @@ from rr_torch import parallel
 from rr_torch.best import Weights
 from rr_torch.course import Course, begun
 from rr_torch.feeding import crashes_in_one_line, feed
-from rr_torch.memory import out_of_memory
+from rr_torch.memory import no_room, out_of_memory
 from rr_torch.precision import Precision
 from rr_torch.recording import BatchLoss, Movement, StepFigures, probed, within_budget
 from rr_torch.settings import FitSettings
@@ -138,7 +138,7 @@ def fit(
         """Tells the module as it is: its dev metric, which is given back, and the losses of the probes."""
         module.eval()
         with precision.autocast():
-            figures = probed(fixed, course.batch if divisible else settings.batch_size, loss)
+            figures = probed(fixed, course.batch, loss, divisible)
             if not all(map(math.isfinite, figures.values())):
                 raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
             reached = quality()
@@ -227,14 +227,8 @@ def _gradient(
             if not out_of_memory(error):
                 raise
             batch = min(course.batch, len(items))
-            if not divisible:
-                raise RerankError(
-                    f"out of memory with a batch of {batch}, which this loss needs whole; set a smaller batch_size"
-                ) from error
-            if batch == 1:
-                raise RerankError(
-                    "out of memory with a batch of 1; lower max_seq_length, or set gradient_checkpointing: true"
-                ) from error
+            if not divisible or batch == 1:
+                raise no_room(batch, divisible) from error
         # outside of the handler, which keeps alive what the failed attempt had allocated
         for weight in trained:
             weight.grad = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from rr_torch.memory import no_room, out_of_memory
 
 SAMPLED = 1 << 14
 """Entries of a weight that its movement is told from, evenly spread: a copy of all would take a model's size."""
@@ -97,21 +99,38 @@ def within_budget(probes: Probes, items: int, evaluations: int) -> dict[str, Seq
 
 
 @torch.no_grad()
-def probed(probes: Probes, batch: int, loss: Callable[[Sequence[Any]], Tensor | BatchLoss]) -> dict[str, float]:
-    """`probe_SPLIT` and `probe_SPLIT chance` of each; the module must be in eval mode."""
-    found = {}
-    for split, samples in probes.items():
-        value = chance = 0.0
-        for start in range(0, len(samples), batch):
-            part = samples[start : start + batch]
-            told = loss(part)
-            share = len(part) / len(samples)
-            if isinstance(told, BatchLoss):
-                chance += share * told.chance
-                told = told.value
-            value += share * float(told)
-        if samples:
-            found[f"probe_{split}"] = value
-            if chance:
-                found[f"probe_{split} chance"] = chance
-    return found
+def probed(
+    probes: Probes, batch: int, loss: Callable[[Sequence[Any]], Tensor | BatchLoss], divisible: bool
+) -> dict[str, float]:
+    """`probe_SPLIT` and `probe_SPLIT chance` of each, `batch` samples at a time, or fewer where memory ends and the loss
+    is `divisible`. The module must be in eval mode.
+
+    Raises:
+        RerankError: there is too little memory.
+    """
+    while True:
+        try:
+            return {name: figure for split, one in probes.items() for name, figure in _probed(split, one, batch, loss)}
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            if not divisible or batch == 1:
+                raise no_room(batch, divisible) from error
+        batch //= 2  # outside of the handler, which keeps alive what the failed attempt had allocated
+
+
+def _probed(
+    split: str, samples: Sequence[Any], batch: int, loss: Callable[[Sequence[Any]], Tensor | BatchLoss]
+) -> Iterator[tuple[str, float]]:
+    value, chance = 0.0, 0.0
+    for start in range(0, len(samples), batch):
+        part = samples[start : start + batch]
+        told, share = loss(part), len(part) / len(samples)
+        if isinstance(told, BatchLoss):
+            chance += share * told.chance
+            told = told.value
+        value += share * float(told)
+    if samples:
+        yield f"probe_{split}", value
+    if chance:
+        yield f"probe_{split} chance", chance

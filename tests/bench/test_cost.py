@@ -317,7 +317,7 @@ def test_a_training_finds_nothing_that_others_have_kept(small_registry: Path, pl
     assert {name: row.trainable for name, row in found.items()} == {"a": 7, "b": 7}
     assert all(row.train_timed_on["machine"] == machine() for row in found.values())
     for folder in (home() / "checkpoints").iterdir():
-        assert sorted(path.name for path in folder.iterdir()) == ["loss.jsonl", "training_info.json", "weights"]
+        assert sorted(path.name for path in folder.iterdir()) == ["events.jsonl", "training_info.json", "weights"]
 
 
 def test_after_an_interrupt_a_training_finds_what_it_has_kept_itself(

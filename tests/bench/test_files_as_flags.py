@@ -195,7 +195,7 @@ def test_options_that_are_the_trainers_own_or_for_this_very_base_are_no_news(
 def test_logging_steps_are_passed_over_and_said(plugins: Plugins, registry: Registry) -> None:
     entry, notes = translated(plugins, registry, ENTRY, "--logging_steps", "10", "--epochs", "1")
     assert entry.training == {"lr": 2.0, "epochs": 1}
-    assert notes == ["--logging_steps is not read: the loss of every step is logged, in loss.jsonl of the checkpoint"]
+    assert notes == ["--logging_steps is not read: the loss of every step is logged, in events.jsonl of the checkpoint"]
 
 
 def test_settings_of_these_names_are_the_rerankers_own(plugins: Plugins, registry: Registry) -> None:

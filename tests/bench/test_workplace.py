@@ -362,12 +362,12 @@ def test_an_interrupted_training_goes_on(
     assert Trainer.found == [["workplace.json"], ["state", *(["state/steps"] if step > 1 else []), "workplace.json"]]
     assert listing(folder.parent) == [
         folder.name,
-        *(f"{folder.name}/{name}" for name in ("loss.jsonl", "training_info.json", "weights")),
+        *(f"{folder.name}/{name}" for name in ("events.jsonl", "training_info.json", "weights")),
     ]
     assert checkpoint == open_checkpoint(folder)
     record = json.loads((folder / "training_info.json").read_text(encoding="utf-8"))
     assert record["steps"] == 3
-    losses = [json.loads(line)["loss"] for line in (folder / "loss.jsonl").read_text().splitlines()]
+    losses = [json.loads(line)["loss"] for line in (folder / "events.jsonl").read_text().splitlines()]
     assert losses == [1.0, 0.5, 1 / 3, None]
 
 

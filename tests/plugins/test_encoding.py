@@ -209,8 +209,8 @@ def test_a_bi_encoder_scores_by_both_prompts(bert: Callable[..., Path], tmp_path
     (found,) = BiEncoderScorer(EncoderSettings(model=str(folder), max_seq_length=64)).score([asked])
     model = plain(folder)
     expected = model.similarity(model.encode_query("lamp"), model.encode_document(list(documents)))[0]
-    assert found == pytest.approx(expected.tolist(), abs=1e-5)
-    assert found[0] < 0.999, "the same text, asked and told, is not one vector"
+    assert found.values == pytest.approx(expected.tolist(), abs=1e-5)
+    assert found.values[0] < 0.999, "the same text, asked and told, is not one vector"
 
 
 @cpu_only
@@ -395,9 +395,7 @@ def test_a_training_encodes_what_it_reads_whoever_has_encoded_it_before(small_re
         before = FrozenEncoder.in_all
         train(plugins, resolved, dataset)
         encoded.append(FrozenEncoder.in_all - before)
-    tried = len(dataset.splits["dev"]) + 6  # the first checkpoint's trial encoded these for the second's
-    assert encoded[0] == encoded[1] + tried
-    assert encoded[1] > 0
+    assert encoded[0] == encoded[1] > 0  # with what the trial of its checkpoint reads
 
 
 # folders as they come

@@ -100,7 +100,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_was_not(
     whole, out, partial = tmp_path / "whole", tmp_path / "killed", tmp_path / ".killed.partial"
     launcher.start(*train, whole)
     assert launcher.end() == 0, launcher.log.read_text()
-    steps = sum('"dev": null' in line for line in (whole / "loss.jsonl").read_text().splitlines())
+    steps = sum('"dev": null' in line for line in (whole / "events.jsonl").read_text().splitlines())
     assert steps == 18
     reached = [0]
     for moment in (0, 2, 6, 11):  # the first before anything is kept
@@ -120,7 +120,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_was_not(
     assert not partial.exists()
     names = sorted(path.name for path in whole.iterdir())
     assert sorted(path.name for path in out.iterdir()) == names
-    assert {"adapter_model.safetensors", "loss.jsonl"} < set(names)
+    assert {"adapter_model.safetensors", "events.jsonl"} < set(names)
     for name in set(names) - {"training_info.json"}:  # it tells the seconds
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
     weights = load_file(out / "adapter_model.safetensors")

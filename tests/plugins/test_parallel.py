@@ -21,7 +21,8 @@ from rr.registry.plugins import discover
 from rr.registry.resolve import resolve
 from rr_bench.data.load import load_dataset
 from rr_bench.registry import load_registry
-from rr_bench.train.training import LOSSES, Checkpoint, train
+from rr_bench.train.events import EVENTS
+from rr_bench.train.training import Checkpoint, train
 
 LETTERS = """
   letters:
@@ -75,6 +76,8 @@ class Interrupt:
 
         yield advance
 
+    def status(self, text: str) -> None: ...
+
 
 def together(processes: int, script: Path, *commands: str) -> subprocess.CompletedProcess[str]:
     """Runs `rr` commands, one after the other, in processes that were launched together."""
@@ -122,5 +125,5 @@ def test_two_processes_train_what_one_would(registry: Path, tmp_path: Path) -> N
 
 
 def losses(folder: Path) -> list[float]:
-    events = map(json.loads, (folder / LOSSES).read_text(encoding="utf-8").splitlines())
+    events = map(json.loads, (folder / EVENTS).read_text(encoding="utf-8").splitlines())
     return [event["loss"] for event in events if event["loss"] is not None]

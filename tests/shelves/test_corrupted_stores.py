@@ -344,7 +344,7 @@ def trained(small_registry: Path) -> Trained:
     return found
 
 
-@pytest.mark.parametrize("file", ["weight.json", "training_info.json", "loss.jsonl"])
+@pytest.mark.parametrize("file", ["weight.json", "training_info.json", "events.jsonl"])
 @every_damage
 def test_a_checkpoint(trained: Trained, file: str, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
     newest = trained.folders[2]

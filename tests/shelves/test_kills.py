@@ -182,7 +182,7 @@ def test_a_training_that_is_killed(
         # the step in flight alone is done again, unless the kill came after it was kept
         assert [*before[:-1], *after] == steps or [*before, *after] == steps
     assert trained_files(tmp_path / "out") == trained
-    assert {"weight.json", "loss.jsonl", "steps", "files"} <= set(trained)
+    assert {"weight.json", "events.jsonl", "steps", "files"} <= set(trained)
     assert not (tmp_path / ".out.partial").exists()
 
 

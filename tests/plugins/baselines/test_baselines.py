@@ -134,7 +134,7 @@ def test_bi_encoder_equals_the_cosine_by_hand(learnable: Dataset, sentence_encod
     scorer = BiEncoderScorer(EncoderSettings(model=str(sentence_encoder), max_seq_length=64))
     for asked, scores in zip(requests, scorer.score(requests), strict=True):
         query = plain.encode(asked.query.text)
-        for document, score in zip(asked.candidates, scores, strict=True):
+        for document, score in zip(asked.candidates, scores.values, strict=True):
             text = plain.encode(document.content)
             assert score == pytest.approx(query @ text / np.linalg.norm(query) / np.linalg.norm(text), abs=1e-5)
 
@@ -142,7 +142,7 @@ def test_bi_encoder_equals_the_cosine_by_hand(learnable: Dataset, sentence_encod
 def test_bi_encoder_reads_the_title_too(sentence_encoder: Path) -> None:
     titled = Request(Query("q", "lamp"), (Document("d", "text", "title"), Document("e", "title\ntext")))
     (scores,) = BiEncoderScorer(EncoderSettings(model=str(sentence_encoder))).score([titled])
-    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert scores.values[0] == pytest.approx(scores.values[1], abs=1e-6)
 
 
 def test_bi_encoder_counts_its_parameters(sentence_encoder: Path) -> None:
@@ -168,6 +168,6 @@ def test_a_thousand_candidates(sentence_encoder: Path) -> None:
     (found,) = Bm25Scorer(Bm25Scorer.Settings()).score([asked])
     assert found.index(max(found)) == 123
     (cosines,) = BiEncoderScorer(EncoderSettings(model=str(sentence_encoder))).score([asked])
-    assert cosines.index(max(cosines)) == 123
+    assert cosines.values.index(max(cosines.values)) == 123
     assert FirstStage(rr.Settings()).rerank([asked])[0].items[0].document.id == "d999"
     assert sorted(random_reranker().rerank([asked])[0].scores) == sorted(f"d{number}" for number in range(1000))

@@ -170,7 +170,10 @@ def test_those_up_to_the_state_outlive_a_crash_and_the_end_is_the_same(
     checkpoint = train(installed_plugins(), resolved, learnable, out)
     assert kept(out) == kept(whole) == ["checkpoint-4", "checkpoint-6"]
     ours, theirs = contents(out), contents(whole)
-    assert {name for name in theirs if ours.get(name) != theirs[name]} == {"training_info.json"}  # it tells the seconds
+    assert {name for name in theirs if ours.get(name) != theirs[name]} == {
+        "training_info.json",
+        "events.jsonl",
+    }  # they tell the seconds
     assert ours.keys() == theirs.keys()
     assert {f"checkpoint-{step}/{WEIGHTS}" for step in (4, 6)} < set(checkpoint.record["files"])
 

@@ -69,7 +69,7 @@ def test_the_guides_command_trains_what_ranks(files: Path, bert: Bert, rr_comman
     ended = rr_command("train", "cross-encoder", *FULL, *FILES, *FLAGS, "--base_model", bert(1), "--timestamp")
     assert ended.returncode == 0, ended.stderr
     assert re.fullmatch(r"reranker-finetuned-\d{8}-\d{6}", ended.stdout.strip())
-    assert "--logging_steps is not read: the loss of every step is logged, in loss.jsonl" in ended.stderr
+    assert "--logging_steps is not read: the loss of every step is logged, in events.jsonl" in ended.stderr
     assert "targets on dev: balanced_accuracy " in ended.stderr
     folder = files / ended.stdout.strip()
     found = record(folder)

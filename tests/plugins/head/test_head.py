@@ -55,7 +55,7 @@ def test_scores_equal_the_cosine_by_hand(sentence_encoder: Path, learnable: Data
     scorer = HeadScorer(settings(sentence_encoder), trained.folder)
     for request, scores in zip(requests, scorer.score(requests), strict=True):
         query = weight @ plain.encode(request.query.text)
-        for document, score in zip(request.candidates, scores, strict=True):
+        for document, score in zip(request.candidates, scores.values, strict=True):
             told = weight @ plain.encode(document.content)
             assert score == pytest.approx(query @ told / np.linalg.norm(query) / np.linalg.norm(told), abs=1e-5)
 
@@ -65,7 +65,7 @@ def test_scores_do_not_depend_on_what_comes_along(sentence_encoder: Path, learna
     together = HeadScorer(settings(sentence_encoder)).score(requests)
     for request, scores in zip(requests, together, strict=True):
         alone = HeadScorer(settings(sentence_encoder, batch_size=1)).score([request])[0]
-        assert alone == pytest.approx(scores, abs=1e-5)
+        assert alone.values == pytest.approx(scores.values, abs=1e-5)
 
 
 def test_an_untrained_head_says_so(sentence_encoder: Path) -> None:

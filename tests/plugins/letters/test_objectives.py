@@ -14,6 +14,7 @@ from rr_letters.model import LetterModel
 from rr_letters.samples import Sample
 from rr_letters.settings import LetterTraining
 from rr_letters.trainer import add_lora, letter_loss, next_token_loss
+from rr_torch import BatchLoss
 from rr_torch.device import seeded
 from tests.plugins.conftest import CHATML
 from tests.plugins.letters.helpers import (
@@ -27,7 +28,7 @@ from tests.plugins.letters.helpers import (
     with_template,
 )
 
-Objective = Callable[[LetterModel, Sequence[Sample]], torch.Tensor]
+Objective = Callable[[LetterModel, Sequence[Sample]], BatchLoss]
 
 
 def adapted(folder: Path) -> LetterModel:
@@ -76,7 +77,7 @@ def test_the_loss_is_that_of_the_conversation(
     # a base model's tokenizer: the end of a text is not the end of a turn
     letters = adapted(with_template(qwen("qwen3"), template, tmp_path / "model", eos_token="<|endoftext|>"))
     samples = [*choices(watched, LetterTraining(candidates=5), 0)[:5], (passages("?", ["x", "y", "z"]), 2)]
-    loss = objective(letters, samples)
+    loss = objective(letters, samples).value
     found = gradients(letters, loss)
     letters.base.set_attn_implementation("sdpa")
     expected = plain_losses(letters, samples)[objective]
