@@ -53,7 +53,7 @@ def fit(
     divisible: bool = True,
     lr_of: Callable[[str], float] | None = None,
     probes: Mapping[str, Sequence[Item]] = MappingProxyType({}),
-    told: Mapping[str, float] = MappingProxyType({}),
+    told: Callable[[], Mapping[str, float]] = dict,
     on_save: Callable[[int], None] | None = None,
 ) -> Weights:
     """Trains the weights of `module` that require a gradient on each epoch's items, in their order and in batches.
@@ -70,7 +70,7 @@ def fit(
         lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
         probes: of a split (train, dev), samples drawn once, whose loss is told at every evaluation: that of a step is
             of samples drawn anew, with dropout, and decides nothing. As many are used as the time allows.
-        told: more figures of the start, as the events' have them.
+        told: gives more figures of the start, as the events' have them.
         on_save: called with the step before a state is saved, in every process.
 
     Returns:
@@ -134,18 +134,19 @@ def fit(
         fixed = within_budget(fixed, course_items, total // every if every else len(ends))
     fixed = {split: prepare(samples) for split, samples in fixed.items()}
 
-    def evaluate(extra: Mapping[str, float] = MappingProxyType({})) -> float:
-        """Tells the module as it is: its dev metric, which is given back, and the losses of the probes."""
+    def evaluate(more: Callable[[], Mapping[str, float]] = dict) -> float:
+        """Tells the module as it is: its dev metric, which is given back, the losses of the probes, and `more`."""
         module.eval()
         with precision.autocast():
             figures = probed(fixed, course.batch, loss, divisible)
             if not all(map(math.isfinite, figures.values())):
                 raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
+            figures = {**more(), **figures}
             reached = quality()
         module.train()
         moved = movement.figures() if movement else {}
-        figures = {**extra, **figures, **moved}
-        tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by(), figures=figures))
+        told = {**figures, **moved}
+        tell(TrainingEvent(course.step, total, dev=reached, metric=settings.selects_by(), figures=told))
         return reached
 
     changed: set[int] = set()  # numbers of weights that a gradient has reached; the optimiser skips the others

@@ -102,8 +102,8 @@ def within_budget(probes: Probes, items: int, evaluations: int) -> dict[str, Seq
 def probed(
     probes: Probes, batch: int, loss: Callable[[Sequence[Any]], Tensor | BatchLoss], divisible: bool
 ) -> dict[str, float]:
-    """`probe_SPLIT` and `probe_SPLIT chance` of each, `batch` samples at a time, or fewer where memory ends and the loss
-    is `divisible`. The module must be in eval mode.
+    """`probe_SPLIT` and `probe_SPLIT chance` of each, `batch` samples at a time, or fewer where memory ends and the
+    loss is `divisible`. The module must be in eval mode.
 
     Raises:
         RerankError: there is too little memory.

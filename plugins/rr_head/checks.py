@@ -69,14 +69,12 @@ def temperature(evidence: Evidence) -> Finding | None:
 
 
 def negatives_nearer(evidence: Evidence) -> Finding | None:
-    """Hard negatives that are nearer to their query than its positive, before training and at its end."""
-    series = evidence.series("negatives_nearer")
-    if not series:
+    """Hard negatives that are nearer to their query than its positive, before training."""
+    share = evidence.last("negatives_nearer")
+    if math.isnan(share):
         return None
-    text = (
-        f"{series[0][1]:.0%} of hard negatives nearer than their positive at the start, {series[-1][1]:.0%} at the end"
-    )
-    if series[-1][1] < 0.8:
+    text = f"{share:.0%} of hard negatives are nearer than their positive before training"
+    if share < 0.95:
         return Finding("ok", text)
     return Finding(
         "warning",

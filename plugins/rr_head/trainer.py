@@ -126,12 +126,14 @@ def train_head(
         chance = chance_level(batch.weights, batch.same, batch.foreign)
         return BatchLoss(loss(batch, trainee.temperature()), chance, vectors.truncated(rows))
 
-    first = batch_of(vectors, head, epochs[0][: settings.batch_size], settings.cross_row_negatives)
-    told = {
-        "equal_scores_loss": equal_scores_loss(loss, first, trainee.temperature().detach()),
-        "equal_scores_loss chance": chance_level(first.weights, first.same, first.foreign),
-        **neighbours(first),
-    }
+    def told() -> dict[str, float]:
+        first = batch_of(vectors, head, epochs[0][: settings.batch_size], settings.cross_row_negatives)
+        return {
+            "equal_scores_loss": equal_scores_loss(loss, first, trainee.temperature().detach()),
+            "equal_scores_loss chance": chance_level(first.weights, first.same, first.foreign),
+            **neighbours(first),
+        }
+
     with seeded(settings.seed + rank()):
         best = fit(
             trainee,

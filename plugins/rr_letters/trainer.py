@@ -65,7 +65,7 @@ class LetterTrainer:
                 on_event=on_event,
                 out=out,
                 probes=probes,
-                told=parity(letters, scorer, probes["train"][:FEW]),
+                told=lambda: parity(letters, scorer, probes["train"][:FEW]),
             )
         set_peft_model_state_dict(letters.model, best)
         if rank() == 0:

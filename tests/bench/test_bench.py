@@ -282,9 +282,13 @@ def test_a_loss_that_does_not_fall_is_noted(installed: Install, rr_command: Rr, 
         "RR_SLOW_SECONDS": "0",
         "RR_SLOW_LOSS": "0.693",
     }
-    ended = rr_command("bench", "slow-trained", "--registry", slow_registry(tmp_path), **environment)
+    command = ("bench", "slow-trained", "--registry", slow_registry(tmp_path), "--out", tmp_path / "out")
+    ended = rr_command(*command, **environment)
     assert ended.returncode == 0, ended.stderr
-    assert "loss did not fall (0.693 → 0.693)" in ended.stdout
+    assert "doctor: fault, steps: 3 steps" in ended.stdout
+    result = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
+    findings = {one["check"]: one for one in result["datasets"][0]["rows"][0]["findings"]}
+    assert findings["loss-flat"]["evidence"] == "loss 0.693 at the start, 0.693 at its lowest"
 
 
 def test_a_loss_that_is_no_number_fails_the_row_and_leaves_no_checkpoint(
@@ -298,5 +302,7 @@ def test_a_loss_that_is_no_number_fails_the_row_and_leaves_no_checkpoint(
     }
     ended = rr_command("bench", "slow-trained", "--registry", slow_registry(tmp_path), **environment)
     assert ended.returncode == 1
-    assert "the loss is nan at step 1; lower the learning rate" in ended.stdout
-    assert not list((Path(os.environ["RR_HOME"]) / "checkpoints").iterdir())
+    assert "the loss is nan at step 1; no weight has changed by then: look for NaN in the base model" in ended.stdout
+    (left,) = (Path(os.environ["RR_HOME"]) / "checkpoints").iterdir()
+    assert left.name.startswith(".slow-trained-")
+    assert left.name.endswith(".failed")

@@ -220,7 +220,7 @@ def test_train_then_rerank(rr_command: Rr, small_registry: Path, tmp_path: Path)
     record = json.loads((out / "training_info.json").read_text(encoding="utf-8"))
     assert record["training"]["epochs"] == 2
     assert record["data"]["name"] == "rooms"
-    assert len((out / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record["steps"] + 2
+    assert len((out / "events.jsonl").read_text(encoding="utf-8").splitlines()) == record["steps"] + 3
     failed(rr_command("train", "head", "-d", "rooms", "--out", out, "--registry", small_registry), "exists already")
     ended = rr_command(
         "rerank", "head", "--checkpoint", out, "--registry", small_registry, "-q", "chợ", "phòng gần chợ", "x"

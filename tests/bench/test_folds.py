@@ -270,7 +270,9 @@ def test_each_fold_is_trained_on_without_its_test_queries(
     assert len(checkpoints) == 3
     seconds = [json.loads((folder / "training_info.json").read_text())["seconds"] for folder in checkpoints]
     assert found.datasets[0].rows[1].train_seconds == pytest.approx(sum(seconds))
-    assert found.datasets[0].rows[1].notes == ("loss did not fall (1.000 → 1.000)",)
+    assert found.datasets[0].rows[1].verdict == "fault"
+    flat = [one["evidence"] for one in found.datasets[0].rows[1].findings if one["check"] == "steps"]
+    assert flat == [f"fold {number}: 1 steps" for number in (1, 2, 3)]
     weights = found.datasets[0].rows[1].weights
     assert [one.checkpoint for one in weights] == [checkpoint_of(fold.fingerprint) for fold in folds]
     assert [(one.dataset, one.data_fingerprint) for one in weights] == [("rooms", fold.fingerprint) for fold in folds]

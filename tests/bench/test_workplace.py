@@ -25,6 +25,8 @@ from rr_bench.code import code_fingerprint
 from rr_bench.data.load import load_dataset
 from rr_bench.registry import load_registry
 from rr_bench.train.checkpoints import open_checkpoint
+from rr_bench.train.events import read_events
+from rr_bench.train.failures import failed_folder
 from rr_bench.train.training import checkpoint_folder, train
 from rr_bench.train.workplace import workplace
 
@@ -359,7 +361,8 @@ def test_an_interrupted_training_goes_on(
     assert (hidden(folder) / "weights").is_file()
     Trainer.in_step.clear()
     checkpoint = train(plugins, toy(plugins), rooms, out)
-    assert Trainer.found == [["workplace.json"], ["state", *(["state/steps"] if step > 1 else []), "workplace.json"]]
+    state = ["state", *(["state/steps"] if step > 1 else [])]
+    assert Trainer.found == [["events.jsonl", "workplace.json"], ["events.jsonl", *state, "workplace.json"]]
     assert listing(folder.parent) == [
         folder.name,
         *(f"{folder.name}/{name}" for name in ("events.jsonl", "training_info.json", "weights")),
@@ -376,7 +379,9 @@ def test_a_broken_training_leaves_nothing_to_be_seen(plugins: Plugins, rooms: Da
     Trainer.in_step[2] = breaks
     with pytest.raises(PluginError, match="training of 'toy' broke: ZeroDivisionError: no data"):
         train(plugins, toy(plugins), rooms, out)
-    assert [path.name for path in out.parent.iterdir()] == [".mine.partial"]
+    assert sorted(path.name for path in out.parent.iterdir()) == [".mine.failed", ".mine.partial"]
+    assert listing(failed_folder(out)) == ["events.jsonl", "failure.json"]
+    assert len(read_events(failed_folder(out) / "events.jsonl")) == 1
     Trainer.in_step.clear()
     assert train(plugins, toy(plugins), rooms, out).folder == out
     assert [path.name for path in out.parent.iterdir()] == ["mine"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -121,7 +122,16 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_was_not(
     names = sorted(path.name for path in whole.iterdir())
     assert sorted(path.name for path in out.iterdir()) == names
     assert {"adapter_model.safetensors", "events.jsonl"} < set(names)
-    for name in set(names) - {"training_info.json"}:  # it tells the seconds
+    assert timeless(out / "events.jsonl") == timeless(whole / "events.jsonl")
+    for name in set(names) - {"training_info.json", "events.jsonl"}:  # they tell the seconds
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
     weights = load_file(out / "adapter_model.safetensors")
     assert any(value.abs().max() > 0 for name, value in weights.items() if "lora_B" in name), "it has learned nothing"
+
+
+def timeless(path: Path) -> list[dict[str, object]]:
+    """The lines of a log of events without their seconds, which never run backwards."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    seconds = [line.pop("seconds") for line in lines]
+    assert seconds == sorted(seconds)
+    return lines

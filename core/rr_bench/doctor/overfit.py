@@ -23,7 +23,7 @@ from rr_bench.keeping import home_at
 from rr_bench.train.trainers import load_trainer, training_settings
 
 EXAMPLES, SECONDS = 32, 60.0
-LEARNT, ENOUGH_STEPS = 0.1, 50
+LEARNT, ENOUGH_STEPS = 0.15, 50
 PLAIN: dict[str, Any] = {
     "epochs": 200,
     "max_steps": None,

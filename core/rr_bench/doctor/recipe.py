@@ -119,7 +119,9 @@ def steps(evidence: Evidence) -> Finding | None:
             else None
         )
     count, devs = losses[-1][0], [one for one in evidence.series("dev") if one[0] > 0]
-    if count < 5:
+    start = next((figure for step, figure in evidence.series("dev") if step == 0), None)
+    gained = start is not None and max((figure for _, figure in devs), default=start) > start + 0.02
+    if count < 5 and not gained:
         return Finding(
             "fault",
             f"{count} steps",

@@ -89,7 +89,7 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,
-        verdict=min((row.verdict for row in rows), key=WORST_FIRST.index),
+        verdict=min((row.verdict for row in rows if row.verdict), key=WORST_FIRST.index, default=""),
         findings=_findings(rows),
         chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
     )

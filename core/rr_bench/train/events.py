@@ -48,6 +48,9 @@ class EventLog:
                 raise RerankError(f"on_event was given {type(event).__name__}; a trainer tells rr.TrainingEvent")
             if event.trained is not None and not whole(event.trained):
                 raise RerankError(f"TrainingEvent.trained is {event.trained!r}; it counts weights, from 0 on")
+            for name, figure in event.figures.items():
+                if isinstance(figure, bool) or not isinstance(figure, int | float):
+                    raise RerankError(f"TrainingEvent.figures[{name!r}] is {figure!r}; figures are numbers")
             self._write(event)
             if event.loss is not None and not math.isfinite(event.loss):
                 raise NoNumberError(f"the loss is {event.loss} at step {event.step}; {_mend(event.step)}")
