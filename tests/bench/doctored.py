@@ -5,12 +5,29 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from pydantic import Field
+
 import rr
+from rr.data import DataPath
+from rr_data.readers.jsonl import Jsonl, Options
 from tests.plugins.planted import planting
 
 
 class Settings(planting.CounterSettings):
     fails: str = ""
+
+
+class Files(rr.Settings):
+    documents: DataPath = Field(json_schema_extra={"flag": "documents_file"})
+    queries: DataPath = Field(json_schema_extra={"flag": "queries_file"})
+    qrels: DataPath = Field(json_schema_extra={"flag": "qrels_file"})
+
+
+class Reader(Jsonl):
+    Settings = Files  # type: ignore[assignment]
+
+    def __init__(self, settings: Files) -> None:
+        super().__init__(Options(**settings.model_dump()))
 
 
 class Trainer(planting.CounterTrainer):
@@ -50,3 +67,8 @@ def rr_register_scorers() -> list[rr.Component]:
 @rr.hookimpl
 def rr_register_trainers() -> list[rr.Component]:
     return [rr.Component("counter", f"{__name__}:Trainer", "Counts pairs of words", trains="counter")]
+
+
+@rr.hookimpl
+def rr_register_readers() -> list[rr.Component]:
+    return [rr.Component("three-files", f"{__name__}:Reader", "JSONL", settings=f"{__name__}:Files")]

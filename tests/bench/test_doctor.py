@@ -270,7 +270,7 @@ def test_a_fault_is_told_with_what_to_do_next(trains: Any, rr_command: Rr, tmp_p
 
 
 def test_train_ends_with_the_doctors_line_and_the_next_command(trains: Any, tmp_path: Path, registry: Path) -> None:
-    ended = trains("counter", "--out", tmp_path / "mine", "--epochs", "1", "--batch-size", "512")
+    ended = trains("counter", "--out", tmp_path / "mine", "--epochs", "1", "--batch-size", "512", "--lr=-0.1")
     assert ended.returncode == 0, ended.stderr
     assert re.search(r"^doctor: fault: steps \(\d steps\)$", ended.stderr, flags=re.MULTILINE), ended.stderr
     words = next_of(ended.stderr)
@@ -281,8 +281,9 @@ def test_train_ends_with_the_doctors_line_and_the_next_command(trains: Any, tmp_
 
 def test_the_next_command_of_a_training_on_files_names_them(rr_command: Rr, registry: Path, tmp_path: Path) -> None:
     folder = tmp_path / "topic files"
-    files = [w for n in ("documents", "queries", "qrels") for w in (f"--{n}", folder / f"{n}.jsonl")]
-    ended = rr_command("train", "counter", *files, "--registry", registry, "--epochs", "1", "--batch-size", "512")
+    files = [w for n in ("documents", "queries", "qrels") for w in (f"--{n}_file", folder / f"{n}.jsonl")]
+    more = ("--epochs", "1", "--batch-size", "512", "--lr=-0.1")
+    ended = rr_command("train", "counter", *files, "--registry", registry, *more)
     assert ended.returncode == 0, ended.stderr
     words = next_of(ended.stderr)
     parses(words)
@@ -490,7 +491,7 @@ def test_a_check_of_someone_else_leads_where_it_explains(
     trains: Any, plugin: Callable[..., None], tmp_path: Path
 ) -> None:
     plugin("doctored_checks")
-    ended = trains("counter", "--out", tmp_path / "mine", "--epochs", "1", "--batch-size", "512")
+    ended = trains("counter", "--out", tmp_path / "mine", "--epochs", "1", "--batch-size", "512", "--lr=-0.1")
     assert re.search(r"^doctor: fault: finds \(\d+ events\)$", ended.stderr, flags=re.MULTILINE), ended.stderr
     assert next_of(ended.stderr) == ["rr", "list"]
 
