@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -33,12 +35,18 @@ class Reader(Jsonl):
 class Trainer(planting.CounterTrainer):
     Settings = Settings  # type: ignore[assignment]
 
+    @property
+    def fails(self) -> str:
+        return getattr(self.settings, "fails", "")
+
     def train(self, dataset: rr.Dataset, out: Path, on_event: rr.OnEvent) -> None:
         told = 0
 
         def tell(event: rr.TrainingEvent) -> None:
             nonlocal told
             told += 1
+            if self.fails == "no chance":  # as of a single candidate
+                event = replace(event, figures={**event.figures, "chance": 0.0})
             on_event(event)
             if told == 4:
                 self.fail(on_event)
@@ -46,16 +54,13 @@ class Trainer(planting.CounterTrainer):
         super().train(dataset, out, tell)
 
     def fail(self, on_event: rr.OnEvent) -> None:
-        fails = getattr(self.settings, "fails", "")
-        if fails == "error":
+        if self.fails == "error":
             raise rr.RerankError("there is <nothing> to train")
-        if fails == "crash":
+        if self.fails == "crash":
             raise ZeroDivisionError("by 0")
-        if fails == "interrupt":
-            import signal
-
+        if self.fails == "interrupt":
             signal.raise_signal(signal.SIGINT)
-        if fails == "nan":
+        if self.fails == "nan":
             on_event(rr.TrainingEvent(4, 9, loss=math.nan))
 
 

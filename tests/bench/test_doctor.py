@@ -23,6 +23,7 @@ from rr import Evidence, Finding, RerankError
 from rr.registry.plugins import installed_plugins
 from rr_bench.cli.app import app
 from rr_bench.doctor.diagnosis import CORE, RANKS, Diagnosis, diagnose, ordered
+from rr_bench.doctor.evidence import of_path
 from rr_bench.train.failures import failed_folder
 from tests.bench import doctored_checks
 from tests.bench.test_cli import failed
@@ -363,13 +364,18 @@ def test_bad_questions_are_one_line(rr_command: Rr, registry: Path, trains: Any,
 
 
 def test_the_folder_one_stands_in_can_be_asked_about(
-    trains: Any, rr_command: Rr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trains: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert trains("counter", "--out", "mine").returncode == 0
-    asked = rr_command("doctor", "mine/.")
-    assert asked.returncode == 0, asked.stderr
-    inside = rr_command("doctor", "mine/../mine/")
-    assert inside.returncode == 0, inside.stderr
+    assert trains("counter", "--out", "other", "--fails", "error").returncode == 2
+    here = Path(".")  # noqa: PTH201 - as it is written
+    monkeypatch.chdir(tmp_path / "mine")
+    assert of_path(here).reranker == "counter"
+    monkeypatch.chdir(failed_folder(tmp_path / "other"))
+    assert of_path(here).error == "there is <nothing> to train"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RerankError, match="no checkpoint, and no failed training"):
+        of_path(here)
 
 
 def test_a_damaged_checkpoint_is_one_line(trains: Any, rr_command: Rr, tmp_path: Path) -> None:
@@ -457,6 +463,10 @@ def test_what_can_learn_a_few_queries_by_heart_is_fine(rr_command: Rr, registry:
     lazy = rr_command("doctor", "lazy", "-d", "topics", "--overfit", "--registry", registry)
     assert lazy.returncode == 1, lazy.stdout + lazy.stderr
     parses(next_of(lazy.stdout))
+    text = registry.read_text(encoding="utf-8")
+    registry.write_text(text.replace("training: {lr: 1.0e-12}", 'training: {fails: "no chance"}'), encoding="utf-8")
+    unknown = rr_command("doctor", "lazy", "-d", "topics", "--overfit", "--registry", registry)
+    assert unknown.returncode == 0, unknown.stdout + unknown.stderr
     assert not (Path(os.environ["RR_HOME"]) / "checkpoints").exists()
 
 

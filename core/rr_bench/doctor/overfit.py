@@ -86,7 +86,7 @@ def overfit(plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Pr
 def _share(events: list[TrainingEvent]) -> float:
     """The lowest mean loss of five steps on end, as a share of its chance level, or of where it began."""
     losses = [event for event in events if event.loss is not None]
-    levels = [one.loss / one.figures.get("chance", losses[0].loss or 1.0) for one in losses if one.loss is not None]
+    levels = [one.loss / (one.figures.get("chance") or losses[0].loss or 1.0) for one in losses if one.loss is not None]
     return min((sum(levels[n : n + 5]) / 5 for n in range(len(levels) - 4)), default=1.0)
 
 
