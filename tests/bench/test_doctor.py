@@ -75,6 +75,8 @@ def test_of_causes_in_a_circle_the_more_certain_is_the_cause(length: int) -> Non
     circle = {name: ("warning", names[(place + 1) % length]) for place, name in enumerate(names)}
     told = order(**circle, z="fault")
     assert told == [("z", "fault"), *((name, "warning") for name in names)]
+    as_bad = {name: ("fault", *others) for name, (_, *others) in circle.items()}
+    assert order(**as_bad, z="fault")[:2] == [("a", "fault"), ("z", "fault")]  # it comes of nothing, and is certain
     assert order(y=("warning", "c"), **{**circle, "c": ("fault", "a", "b")})[0] == ("y", "fault")
 
 
