@@ -122,5 +122,5 @@ def lora_rank(evidence: Evidence) -> Finding | None:
         text,
         "what is trained hardly counts" if scale < 1 else "a small step of the adapter is a leap of the model",
         evidence.retrain(lora_r=own.lora_r, lora_alpha=own.lora_alpha),
-        (*SYMPTOMS, "diverging", "learning-rate"),
+        (*SYMPTOMS, "diverging", "learning-rate", "letter-bias", "label-mass", "model-size", "overfitted", "steps"),
     )

@@ -136,7 +136,11 @@ def test_the_record_tells_what_made_the_checkpoint(rooms: Dataset) -> None:
     assert (record["scorer"], record["trainer"]) == (f"{__name__}:Scorer", f"{__name__}:Trainer")
     assert record["settings"] == {"size": 4}
     assert {"weight": 3.0, "dev": 0.5, "dev_ratio": None}.items() <= record["training"].items()
-    assert record["data"] == {"name": "rooms", "fingerprint": rooms.fingerprint, "report": json.loads(json.dumps(rooms.report))}
+    assert record["data"] == {
+        "name": "rooms",
+        "fingerprint": rooms.fingerprint,
+        "report": json.loads(json.dumps(rooms.report)),
+    }
     assert (record["dev_metric"], record["best_dev"]) == ("nDCG@10", 0.5)
     assert record["files"] == {
         "model/names.txt": hashlib.sha256(b"names").hexdigest(),

@@ -134,7 +134,7 @@ def steps(evidence: Evidence) -> Finding | None:
     best_step, best = max(devs, key=lambda one: (one[1], -one[0]))
     text = f"{count} steps, best dev {best:.3f} at step {best_step}"
     before = max((figure for step, figure in devs if step < best_step), default=0.0)
-    if best_step == devs[-1][0] and best > before + 0.03 and _falling(evidence):
+    if best_step == devs[-1][0] and best > before + 0.05 and _falling(evidence):
         return Finding(
             "warning",
             f"{text}, the last; {before:.3f} before it",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rr.diagnosis import Evidence, Finding
 from rr_bench.doctor.curve import MOVED, SYMPTOMS
 
+NOISE = 0.25
+"""How far a mean over one query is off, about; over n queries it is the root of n less."""
 HALF = ("fp16", "bf16", "merge")
 """Settings with which a checkpoint is not, to the bit, what was evaluated in training."""
 
@@ -64,9 +68,11 @@ def worse_than_base(evidence: Evidence) -> Finding | None:
     text = f"dev {reload['metric']} {reload['found']:.3f}, its base {reload['base']:.3f}"
     if reload["found"] > reload["base"] + 1e-9 or reload["base"] > 0.98:
         return Finding("ok", text)
+    # so far as a few queries can tell
+    clearly = reload["found"] < reload["base"] - NOISE / math.sqrt(max(reload["queries"], 1))
     return Finding(
-        "fault" if reload["found"] < reload["base"] - 0.01 else "warning",
-        text,
+        "fault" if clearly else "warning",
+        f"{text}, of {reload['queries']} queries",
         "the training has made it no better than it was before the first step",
         evidence.retrain(lr=f"{_rate(evidence) / 3:.2g}"),
     )

@@ -511,10 +511,7 @@ PLANTS = [
     Plant("cross-encoder: one candidate", "cross-encoder", ("candidates",), change=one_candidate),
     *(
         Plant(f"{e}: overfitted on {data}", e, ("overfitted",), {"epochs": n, **more}, data=data, change=few(count))
-        for e, data, n, count, more in (
-            ("head", "shops", 80, 8, {"lr": 0.05}),
-            ("head", "topics", 80, 8, {"lr": 0.05}),
-        )
+        for e, data, n, count, more in (("head", "shops", 80, 8, {"lr": 0.05}),)
     ),
 ]
 
