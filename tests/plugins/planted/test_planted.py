@@ -516,17 +516,16 @@ PLANTS = [
 ]
 
 HEALTHY = [
-    Plant(f"{entry} on {data}, seed {seed}", entry, ("ok",), {"seed": seed}, data=data)
-    for entry, datasets in (
-        ("head", ("topics", "shops")),
-        ("cross-encoder", ("topics", "shops")),
-        ("letters", ("films", "films18")),
-        ("counter", ("topics", "shops")),
+    Plant(f"{entry} on {data}, seed {seed}", entry, ("ok",), {"seed": seed, **more}, data=data)
+    for entry, datasets, more in (
+        ("head", ("topics", "shops"), {}),
+        ("cross-encoder", ("topics", "shops"), {}),
+        ("letters", ("worlds17", "worlds19"), {"samples": "every-prefix", "batch_size": 16}),
+        ("counter", ("topics", "shops"), {}),
     )
     for data in datasets
     for seed in (0, 1, 2)
 ]
-ALLOWED_WARNINGS = 2
 
 
 @pytest.fixture(scope="session")
@@ -562,16 +561,12 @@ def test_a_planted_fault_is_named_first(plant: Plant, ward: Ward, tmp_path: Path
 
 
 @pytest.mark.planted
-def test_healthy_trainings_are_left_alone(ward: Ward, tmp_path: Path) -> None:
-    """No fault in any of them, and at most two warnings in all."""
-    told = {}
-    for number, plant in enumerate(HEALTHY):
-        _, diagnosis = ward.diagnosed(plant, tmp_path / f"checkpoint-{number}")
-        keep(plant.name, diagnosis)
-        told[plant.name] = [one for one in listed(diagnosis) if one["verdict"] in ("fault", "warning")]
-    assert len(told) >= 12
-    assert not [one for found in told.values() for one in found if one["verdict"] == "fault"], told
-    assert sum(map(len, told.values())) <= ALLOWED_WARNINGS, told
+@pytest.mark.parametrize("plant", HEALTHY, ids=lambda plant: plant.name)
+def test_a_healthy_training_is_left_alone(plant: Plant, ward: Ward, tmp_path: Path) -> None:
+    """No fault, and not a single warning: two in all would be allowed."""
+    _, diagnosis = ward.diagnosed(plant, tmp_path / "checkpoint")
+    keep(plant.name, diagnosis)
+    assert diagnosis.verdict == "ok", diagnosis.line
 
 
 def keep(name: str, diagnosis: Diagnosis) -> None:
