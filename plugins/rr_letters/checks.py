@@ -95,7 +95,7 @@ def model_size(evidence: Evidence) -> Finding | None:
     text = f"{parameters:,} parameters, LoRA rank {rank}, {candidates} candidates; loss {values[-1]:.0%} of chance"
     late = values[2 * len(values) // 3 :]
     devs = [figure for _, figure in evidence.series("dev")]
-    learnt = len(devs) > 1 and max(devs[1:]) > devs[0] + 0.03
+    learnt = len(devs) > 1 and max(devs[1:]) > devs[0] + 0.01
     if learnt or values[-1] < 0.85 or min(late) < 0.98 * min(values[: len(values) // 2 + 1]):
         return Finding("ok", text)
     return Finding(

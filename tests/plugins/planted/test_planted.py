@@ -550,9 +550,12 @@ def ward(bert: Callable[..., Path], sentence_encoder: Path, tmp_path_factory: py
 
 @pytest.mark.planted
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
-def test_a_planted_fault_is_named_first(plant: Plant, ward: Ward, tmp_path: Path) -> None:
+def test_a_planted_fault_is_named_first(
+    plant: Plant, ward: Ward, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     evidence, diagnosis = ward.diagnosed(plant, tmp_path / "checkpoint")
     keep(plant.name, diagnosis)
+    record_property("planted", diagnosis.line)
     assert diagnosis.leading is not None, [str(one) for one in evidence.events[-3:]]
     name, finding = diagnosis.leading
     assert name in plant.causes, listed(diagnosis)
@@ -562,11 +565,14 @@ def test_a_planted_fault_is_named_first(plant: Plant, ward: Ward, tmp_path: Path
 
 @pytest.mark.planted
 @pytest.mark.parametrize("plant", HEALTHY, ids=lambda plant: plant.name)
-def test_a_healthy_training_is_left_alone(plant: Plant, ward: Ward, tmp_path: Path) -> None:
-    """No fault, and not a single warning: two in all would be allowed."""
+def test_a_healthy_training_has_no_fault(
+    plant: Plant, ward: Ward, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """And all of them together no more than two warnings: tests/conftest.py counts."""
     _, diagnosis = ward.diagnosed(plant, tmp_path / "checkpoint")
     keep(plant.name, diagnosis)
-    assert diagnosis.verdict == "ok", diagnosis.line
+    record_property("healthy", [one["check"] for one in listed(diagnosis) if one["verdict"] == "warning"])
+    assert diagnosis.verdict != "fault", diagnosis.line
 
 
 def keep(name: str, diagnosis: Diagnosis) -> None:
