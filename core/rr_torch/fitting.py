@@ -140,6 +140,7 @@ def fit(
         with precision.autocast():
             figures = probed(fixed, course.batch, loss, divisible)
             if not all(map(math.isfinite, figures.values())):
+                tell(TrainingEvent(course.step, total, figures=figures))
                 raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
             figures = {**more(), **figures}
             reached = quality()

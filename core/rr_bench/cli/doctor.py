@@ -55,6 +55,7 @@ def doctor(
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.train.failures import failed_folder
+    from rr_bench.train.workplace import beside
 
     compute_on(device)
     plugins = installed_plugins()
@@ -74,7 +75,7 @@ def doctor(
         resolved = resolved_entry(target, found, profile, plugins)
         finding = try_overfit(plugins, resolved, load_dataset(dataset, found.dataset(dataset), progress), progress)
         asked = [Asked(f"{target} on {dataset}", Evidence(), Diagnosis({"overfit": finding}))]
-    elif path.exists() or failed_folder(path).is_dir() or path.with_name(f".{path.name}.partial").is_dir():
+    elif path.exists() or failed_folder(path).is_dir() or beside(path, "partial").is_dir():
         if dataset is not None:
             raise RerankError(f"{target} is a path, which says itself what it was trained on; leave out -d")
         asked = about_path(path, plugins, options)

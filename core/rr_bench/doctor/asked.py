@@ -148,8 +148,8 @@ def _told(findings: Sequence[Mapping[str, Any]]) -> Diagnosis:
     found = {}
     for one in findings:
         told = {name: one[name] for name in ("verdict", "evidence", "meaning", "command")}
-        if told["verdict"] not in RANKS:
-            raise KeyError(told["verdict"])
+        if told["verdict"] not in RANKS or not all(isinstance(text, str) for text in (one["check"], *told.values())):
+            raise TypeError(one)
         found[one["check"]] = Finding(**told)
     return Diagnosis(found)
 

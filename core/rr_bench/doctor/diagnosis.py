@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -142,13 +143,13 @@ def ordered(found: Mapping[str, Finding]) -> dict[str, Finding]:
         raised[name] = replace(found[name], verdict=worst)
     places = {name: place for place, name in enumerate(found)}
     # of two that explain each other the one that is more certain is the cause
-    consequences = {
+    causes = Counter(
         other
         for name, others in explained.items()
         for other in others
         if name not in explained[other] or places[name] < places[other]
-    }
-    order = sorted(raised, key=lambda name: (RANKS[raised[name].verdict], name in consequences, places[name]))
+    )
+    order = sorted(raised, key=lambda name: (RANKS[raised[name].verdict], causes[name], places[name]))
     return {name: raised[name] for name in order}
 
 

@@ -14,6 +14,7 @@ from rr.protocols import TrainingEvent
 from rr_bench.train.checkpoints import RECORD, Checkpoint, open_checkpoint
 from rr_bench.train.events import EVENTS, read_events
 from rr_bench.train.failures import FAILURE, failed_folder
+from rr_bench.train.workplace import beside
 
 
 def of_path(path: Path, options: Sequence[str] = ()) -> Evidence:
@@ -27,7 +28,7 @@ def of_path(path: Path, options: Sequence[str] = ()) -> Evidence:
     failed = path if (path / FAILURE).is_file() else failed_folder(path)
     if (failed / FAILURE).is_file():
         return of_failure(failed, options)
-    going_on = path.with_name(f".{path.name}.partial") / EVENTS
+    going_on = beside(path, "partial") / EVENTS
     if going_on.is_file():
         return Evidence(events=read_events(going_on), options=tuple(options))
     raise RerankError(f"{path}: no checkpoint, and no failed training; make one with 'rr train', or name one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -72,7 +73,7 @@ class EventLog:
             chance = last.figures.get("chance")
             parts.append(f"loss {last.loss:.3g}" + ("" if chance is None else f" (chance {chance:.3g})"))
         if self._devs:
-            parts.append(f"dev {self._devs[-1]:.3f}".replace("0.", "."))
+            parts.append("dev " + re.sub(r"^(-?)0\.", r"\1.", f"{self._devs[-1]:.3f}"))
         return " · ".join(parts)
 
     def close(self) -> None:
@@ -131,7 +132,7 @@ def _finite(value: Any) -> Any:
     """The value as JSON has it: what is no number is spelled."""
     if isinstance(value, Mapping):
         return {key: _finite(one) for key, one in value.items()}
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return str(float(value)) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -142,14 +143,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """
     found = []
     try:
-        for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if text.endswith("\n"):
-                line = json.loads(text)
-                line["figures"] = {name: float(figure) for name, figure in line["figures"].items()}
-                line["loss"], line["dev"] = (
-                    None if line[name] is None else float(line[name]) for name in ("loss", "dev")
-                )
-                found.append(line)
+        for text in path.read_text(encoding="utf-8").split("\n")[:-1]:  # names may hold other ends of lines
+            line = json.loads(text)
+            line["step"], line["total"] = int(line["step"]), int(line["total"])
+            line["seconds"] = float(line["seconds"])
+            line["figures"] = {name: float(figure) for name, figure in line["figures"].items()}
+            line["loss"], line["dev"] = (None if line[name] is None else float(line[name]) for name in ("loss", "dev"))
+            line["trained"] = None if line["trained"] is None else int(line["trained"])
+            line["metric"] = None if line["metric"] is None else str(line["metric"])
+            found.append(line)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RerankError(f"{path}: no events of a training ({error}); delete it, and train again") from error
     return found

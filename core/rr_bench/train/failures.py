@@ -16,14 +16,14 @@ from rr.files.kept import with_checksum
 from rr_bench.outputs import own_folder
 from rr_bench.train.events import EVENTS, EventLog
 from rr_bench.train.trial import UnchangedError
-from rr_bench.train.workplace import Workplace
+from rr_bench.train.workplace import Workplace, beside
 
 FAILURE = "failure.json"
 
 
 def failed_folder(path: Path) -> Path:
     """Of the checkpoint that would be `path`: holds `events.jsonl` and `failure.json`."""
-    return path.with_name(f".{path.name}.failed")
+    return beside(path, "failed")
 
 
 @contextmanager

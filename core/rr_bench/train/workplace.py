@@ -26,6 +26,12 @@ KEPT = "kept"
 kill what it has computed itself."""
 
 
+def beside(path: Path, what: str) -> Path:
+    """The hidden folder beside `path` where it is made (`partial`), or where its failure is recorded (`failed`)."""
+    whole = path.absolute()  # where `.` has a name
+    return whole.parent / f".{whole.name}.{what}"
+
+
 @dataclass(frozen=True)
 class Workplace:
     """`folder` becomes `path` when it is published. `key` names the one piece of work that is done in it."""
