@@ -87,9 +87,8 @@ def truncation(evidence: Evidence) -> Finding | None:
     if not told:
         return None
     worst = max([scored or 0.0, *([sum(trained) / len(trained)] if trained else [])])
-    limits = {
-        n: evidence.settings[n] for n in ("max_seq_length", "title_tokens", "max_tokens") if n in evidence.settings
-    }
+    named = {name: evidence.number(name) for name in ("max_seq_length", "title_tokens", "max_tokens")}
+    limits = {name: int(value) for name, value in named.items() if not math.isnan(value)}
     text = f"{', '.join(told)} ({', '.join(f'{name} {value}' for name, value in limits.items())})"
     if worst < 0.5:
         return Finding("ok", text)
@@ -147,4 +146,4 @@ def collapsed(evidence: Evidence) -> Finding | None:
 
 
 def _rate(evidence: Evidence) -> float:
-    return max((figure for _, figure in evidence.series("lr")), default=float(evidence.training.get("lr", 1e-4)))
+    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr", 1e-4))
