@@ -161,8 +161,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.user_properties.append(("attack", mark.args[0]))  # which travels with the report, from a worker too
 
 
+WARNINGS = 2
+"""Of all healthy trainings of the planted shelf together."""
+told: dict[str, list[Any]] = {"planted": [], "healthy": []}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for name, value in report.user_properties if report.when == "call" else ():
+        if name in told:
+            told[name].append((report.passed, value))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where all reports come together: too many warnings about healthy trainings fail the run."""
+    warned = [check for _, checks in told["healthy"] for check in checks]
+    if len(warned) > WARNINGS and not hasattr(session.config, "workerinput"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Of the attack shelf: how many of each kind were tried, and how many were answered right."""
+    """Of the planted shelf and of the attack shelf: how many were tried, and how many were answered right."""
+    if told["planted"] or told["healthy"]:
+        terminalreporter.section("planted shelf")
+        named = sum(passed for passed, _ in told["planted"])
+        terminalreporter.line(f"faults named first: {named} of {len(told['planted'])}")
+        warned = [check for _, checks in told["healthy"] for check in checks]
+        healthy = sum(passed for passed, _ in told["healthy"])
+        terminalreporter.line(f"healthy trainings without a fault: {healthy} of {len(told['healthy'])}")
+        terminalreporter.line(f"warnings about them: {len(warned)} {warned}, at most {WARNINGS}")
     tried, wrong = Counter[str](), Counter[str]()
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, ()):

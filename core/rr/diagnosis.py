@@ -61,7 +61,15 @@ class Evidence:
         flags = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", f"{value}")]
         return shlex.join(["rr", verb, *arguments, *flags, *self.options])
 
+    def number(self, name: str, default: float = math.nan) -> float:
+        """A setting of the trainer, or of the scorer, where it is a number: each may call anything so."""
+        value = self.training.get(name, self.settings.get(name))
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+
     def retrain(self, **settings: object) -> str:
-        """The command that trains it again with other settings."""
+        """The command that trains it again with other settings, those of them that it has."""
+        has = {"training": self.training, "settings": self.settings}
+        if self.training:
+            settings = {k: v for k, v in settings.items() if any(k in has[s] or k.startswith(f"{s}.") for s in has)}
         data = ("-d", self.dataset) if self.dataset else ()  # else `options` name its files
         return self.command("train", self.reranker or "NAME", *data, **settings)

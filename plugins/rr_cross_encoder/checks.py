@@ -8,6 +8,8 @@ SYMPTOMS = (
     *("worse-than-base", "loss-at-chance", "loss-flat", "oscillating", "diverging", "overfitted", "steps"),
     *("metric-does-not-follow", "collapsed"),
 )
+OURS = "rr_cross_encoder."
+"""What the trainers begin with that these checks know."""
 HEAVY = 20.0
 """How many times what balances the classes a positive may weigh."""
 
@@ -15,29 +17,30 @@ HEAVY = 20.0
 def pos_weight(evidence: Evidence) -> Finding | None:
     """What a positive pair weighs, against what balances the classes."""
     given = evidence.training.get("pos_weight")
-    if given is None or evidence.training.get("loss") != "bce":
+    if not evidence.trainer.startswith(OURS) or evidence.training.get("loss") != "bce":
         return None
-    hard, others = (int(evidence.training.get(f"num_{kind}_negatives", 0)) for kind in ("hard", "random"))
+    hard, others = (int(evidence.number(f"num_{kind}_negatives", 0)) for kind in ("hard", "random"))
     balance = float(max(hard + others, 1))
     if given == "auto":
         return Finding("ok", f"pos_weight auto: about {balance:g}")
-    text = f"pos_weight {float(given):g}; {balance:g} balances the classes"
-    if balance / HEAVY <= float(given) <= balance * HEAVY:
+    given = evidence.number("pos_weight")
+    text = f"pos_weight {given:g}; {balance:g} balances the classes"
+    if balance / HEAVY <= given <= balance * HEAVY:
         return Finding("ok", text)
     how = "all is called relevant, since nothing else costs anything"
-    if float(given) < balance:
+    if given < balance:
         how = "all is called irrelevant, since nothing else costs anything"
     return Finding("fault", text, how, evidence.retrain(pos_weight="auto"), SYMPTOMS)
 
 
 def easy_negatives(evidence: Evidence) -> Finding | None:
     """Whether the negatives teach anything about those that it will be asked about."""
-    hard = evidence.training.get("num_hard_negatives")
+    hard = evidence.number("num_hard_negatives")
     losses, chances = evidence.series("probe_train"), evidence.series("probe_train chance")
-    if hard is None or len(losses) < 2 or not chances:
+    if not evidence.trainer.startswith(OURS) or len(losses) < 2 or not chances:
         return None
     reload = evidence.record.get("reload") or {}
-    text = f"{hard} hard negatives a positive; loss of train {losses[-1][1]:.3g} (chance {chances[-1][1]:.3g})"
+    text = f"{hard:g} hard negatives a positive; loss of train {losses[-1][1]:.3g} (chance {chances[-1][1]:.3g})"
     gain = (reload.get("found") or 0.0) - (reload.get("base") or 0.0)
     if hard > 0 or losses[-1][1] > 0.2 * chances[-1][1] or gain > 0.1:
         return Finding("ok", text)

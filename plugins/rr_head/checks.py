@@ -10,6 +10,8 @@ SYMPTOMS = (
     *("worse-than-base", "loss-at-chance", "loss-flat", "oscillating", "diverging", "overfitted", "steps"),
     *("weights-did-not-move", "learning-rate", "metric-does-not-follow", "collapsed"),
 )
+OURS = "rr_head."
+"""What the trainers begin with that these checks know."""
 COLDEST, HOTTEST = 0.01, 0.5
 """Temperatures that InfoNCE is used with."""
 
@@ -17,7 +19,7 @@ COLDEST, HOTTEST = 0.01, 0.5
 def negative_weights(evidence: Evidence) -> Finding | None:
     """The weights of hard negatives."""
     weights = evidence.data.get("weights")
-    if not weights or "temperature" not in evidence.training:
+    if not weights or not evidence.trainer.startswith(OURS):
         return None
     text = (
         f"{weights['negatives']} hard negatives weigh {weights['min']:g} to {weights['max']:g}, {weights['zero']:.0%} 0"
@@ -51,8 +53,8 @@ def loss_formula(evidence: Evidence) -> Finding | None:
 
 def temperature(evidence: Evidence) -> Finding | None:
     """τ, against those that InfoNCE is used with."""
-    tau = evidence.training.get("temperature")
-    if tau is None:
+    tau = evidence.number("temperature")
+    if not evidence.trainer.startswith(OURS) or math.isnan(tau):
         return None
     start, chance = evidence.series("probe_train"), evidence.series("probe_train chance")
     text = f"τ {tau:g}" + (

@@ -486,16 +486,16 @@ def test_a_check_that_breaks_cannot_tell_and_the_others_stand(
     assert {name: one for name, one in told.items() if name in without} == without
     assert own["finds"] == Finding("warning", "0 events", "there are <some>", "rr list", ("steps",))
     for name, text in {
-        "raises": "check 'raises' broke: ZeroDivisionError: in the check",
-        "exits": "check 'exits' broke: SystemExit",
-        "junk": "check 'junk' answered 'all is well', which is no rr.Finding",
-        "verdict": "check 'verdict' answered Finding(verdict='terrible'",
-        "number": "check 'number' answered Finding(verdict='ok', evidence=5",
+        "raises": "check 'rr-doctored_checks/raises' broke: ZeroDivisionError: in the check",
+        "exits": "check 'rr-doctored_checks/exits' broke: SystemExit",
+        "junk": "check 'rr-doctored_checks/junk' answered 'all is well', which is no rr.Finding",
+        "verdict": "check 'rr-doctored_checks/verdict' answered Finding(verdict='terrible'",
+        "number": "check 'rr-doctored_checks/number' answered Finding(verdict='ok', evidence=5",
     }.items():
         assert own[name].verdict == "cannot tell"
         assert own[name].evidence.startswith(text)
     monkeypatch.setenv("RR_STRICT", "1")
-    with pytest.raises(RerankError, match="check 'raises' broke"):
+    with pytest.raises(RerankError, match="raises' broke"):
         diagnose(Evidence(), installed_plugins())
 
 

@@ -188,6 +188,6 @@ def test_examples_are_of_the_first_training_that_they_lead(tmp_path: Path, monke
     assert found == run(list(plants)[::-1])
     assert "*head: b*" in found["leak"]
     assert "```text\nfault: leak\nleak of 1\nso\nnext: rr doctor CHECKPOINT\n```\n<!-- /example -->\n" in found["leak"]
-    assert "*head: b*, behind its cause `leak`" in found["steps"]
+    assert "*head: b* on the planted shelf, behind its cause `leak`" in found["steps"]
     assert "Of a healthy training, *letters: fine*" in found["order"]
     assert all(found[name] == pages[name] for name in ("a", "b", "history", "labels", "index"))

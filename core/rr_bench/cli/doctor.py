@@ -46,11 +46,11 @@ def doctor(
     from rr.registry.plugins import installed_plugins
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
+    from rr_bench.doctor.as_html import html_page
     from rr_bench.doctor.asked import Asked, about_name, about_path, resolved_entry
     from rr_bench.doctor.asked import as_json as json_of
     from rr_bench.doctor.diagnosis import Diagnosis
     from rr_bench.doctor.overfit import overfit as try_overfit
-    from rr_bench.doctor.page import html_page
     from rr_bench.doctor.pages import page
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry

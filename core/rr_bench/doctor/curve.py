@@ -64,7 +64,7 @@ def nothing_trained(evidence: Evidence) -> Finding | None:
         "fault",
         "0 weights receive a gradient",
         "everything is frozen: see what the trainer lets require a gradient (frozen layers, LoRA's targets)",
-        evidence.retrain(frozen_layers="null") if "frozen_layers" in evidence.training else evidence.retrain(),
+        evidence.retrain(frozen_layers="null"),
         ("*",),
     )
 
@@ -184,7 +184,7 @@ def overfitted(evidence: Evidence) -> Finding | None:
         "warning",
         text,
         "it learns its training queries by heart; the best evaluation is what was kept, the rest was lost time",
-        evidence.retrain(epochs=max(round(evidence.training.get("epochs", 1) * best_step / last_step), 1)),
+        evidence.retrain(epochs=max(round(evidence.number("epochs", 1) * best_step / last_step), 1)),
     )
 
 
@@ -211,7 +211,7 @@ def _smoothed(losses: Sequence[float]) -> list[float]:
 
 def _rate(evidence: Evidence) -> float:
     """The highest that was used."""
-    return max((figure for _, figure in evidence.series("lr")), default=float(evidence.training.get("lr", math.nan)))
+    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr"))
 
 
 def _higher(evidence: Evidence) -> str:

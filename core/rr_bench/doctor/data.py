@@ -77,7 +77,7 @@ def order(evidence: Evidence) -> Finding | None:
     total = sum(places.values())
     if total >= 20 and len(places) > 0:
         place, count = max(places.items(), key=lambda one: one[1])
-        width = max(max(places) + 1, int(evidence.training.get("candidates", 2)))
+        width = max(max(places) + 1, int(evidence.number("candidates", 2)))
         told.append(f"{count / total:.0%} of {total:.0f} answers at place {place + 1} of {width}")
         if count / total > max(0.5, 2.5 / width) and width > 2:
             return Finding(

@@ -89,9 +89,11 @@ def diagnose(evidence: Evidence, plugins: Plugins) -> Diagnosis:
         if (finding := check(evidence)) is not None:
             found[name] = finding
     for registered in plugins.of_kind("check"):
-        name = registered.component.name
+        name = full = f"{registered.distribution}/{registered.component.name}"
+        if registered.component.name not in {*CORE, *found}:  # else another one is called so
+            name = registered.component.name
         try:
-            finding = _asked(plugins, name, evidence)
+            finding = _asked(plugins, full, evidence)
         except PluginError as error:
             if os.environ.get("RR_STRICT") == "1":
                 raise

@@ -102,5 +102,5 @@ def _finding(evidence: Evidence, queries: int, share: float) -> Finding:
         text,
         "what cannot learn a few examples by heart is broken itself (its loss, its labels, its rate): the data are not "
         "to blame",
-        evidence.retrain(lr=f"{3 * float(evidence.training.get('lr', 1e-4)):.2g}"),
+        evidence.retrain(lr=f"{3 * evidence.number('lr', 1e-4):.2g}"),
     )

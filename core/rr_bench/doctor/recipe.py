@@ -55,9 +55,9 @@ def warm_up(evidence: Evidence) -> Finding | None:
 def clipping(evidence: Evidence) -> Finding | None:
     """What is left of the gradient after it was clipped."""
     norms = [figure for _, figure in evidence.series("gradient_norm") if math.isfinite(figure)]
-    limit = evidence.training.get("max_grad_norm")
+    limit = evidence.number("max_grad_norm")
     trained = max((event.trained or 0 for event in evidence.events), default=0)
-    if not norms or not limit or not trained:
+    if not norms or not limit > 0 or not trained:
         return None
     cut = sum(norm > limit for norm in norms) / len(norms)
     text = f"gradients of norm {median(norms):.2g}, clipped to {limit:g} in {cut:.0%} of the steps"
@@ -74,8 +74,8 @@ def clipping(evidence: Evidence) -> Finding | None:
 
 def weight_decay(evidence: Evidence) -> Finding | None:
     """The share of the weights that decays over the training: 1 - Π (1 - lr · decay)."""
-    decay, rates = evidence.training.get("weight_decay"), [figure for _, figure in evidence.series("lr")]
-    if decay is None or not rates:
+    decay, rates = evidence.number("weight_decay"), [figure for _, figure in evidence.series("lr")]
+    if math.isnan(decay) or not rates:
         return None
     per_step = max(rates) * decay
     lost = 1 - math.exp(-sum(rates) * decay)
@@ -93,7 +93,8 @@ def weight_decay(evidence: Evidence) -> Finding | None:
 
 def dropout(evidence: Evidence) -> Finding | None:
     """The share of what layers compute that is thrown away in training."""
-    found = {name: value for name, value in evidence.training.items() if "dropout" in name and value is not None}
+    told = {name: evidence.number(name) for name in evidence.training if "dropout" in name}
+    found = {name: value for name, value in told.items() if not math.isnan(value)}
     if not found or not evidence.series("loss"):
         return None
     name, value = max(found.items(), key=lambda one: one[1])
@@ -126,7 +127,7 @@ def steps(evidence: Evidence) -> Finding | None:
             "fault",
             f"{count} steps",
             "so few steps cannot teach anything",
-            evidence.retrain(epochs=max(10, round(20 * evidence.training.get("epochs", 1) / count)), max_steps="null"),
+            evidence.retrain(epochs=max(10, round(20 * evidence.number("epochs", 1) / count)), max_steps="null"),
             SYMPTOMS,
         )
     if len(devs) < 3:
@@ -134,12 +135,12 @@ def steps(evidence: Evidence) -> Finding | None:
     best_step, best = max(devs, key=lambda one: (one[1], -one[0]))
     text = f"{count} steps, best dev {best:.3f} at step {best_step}"
     before = max((figure for step, figure in devs if step < best_step), default=0.0)
-    if best_step == devs[-1][0] and best > before + 0.03 and _falling(evidence):
+    if best_step == devs[-1][0] and best > before + 0.05 and _falling(evidence):
         return Finding(
             "warning",
             f"{text}, the last; {before:.3f} before it",
             "it was still getting better when it ended",
-            evidence.retrain(epochs=2 * int(evidence.training.get("epochs", 1)), max_steps="null"),
+            evidence.retrain(epochs=2 * int(evidence.number("epochs", 1)), max_steps="null"),
         )
     return Finding("ok", text)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rr.diagnosis import Evidence, Finding
 from rr_bench.doctor.curve import MOVED, SYMPTOMS
 
+NOISE = 0.25
+"""How far a mean over one query is off, about; over n queries it is the root of n less."""
 HALF = ("fp16", "bf16", "merge")
 """Settings with which a checkpoint is not, to the bit, what was evaluated in training."""
 
@@ -64,9 +68,11 @@ def worse_than_base(evidence: Evidence) -> Finding | None:
     text = f"dev {reload['metric']} {reload['found']:.3f}, its base {reload['base']:.3f}"
     if reload["found"] > reload["base"] + 1e-9 or reload["base"] > 0.98:
         return Finding("ok", text)
+    # so far as a few queries can tell
+    clearly = reload["found"] < reload["base"] - NOISE / math.sqrt(max(reload["queries"], 1))
     return Finding(
-        "fault" if reload["found"] < reload["base"] - 0.01 else "warning",
-        text,
+        "fault" if clearly else "warning",
+        f"{text}, of {reload['queries']} queries",
         "the training has made it no better than it was before the first step",
         evidence.retrain(lr=f"{_rate(evidence) / 3:.2g}"),
     )
@@ -81,9 +87,8 @@ def truncation(evidence: Evidence) -> Finding | None:
     if not told:
         return None
     worst = max([scored or 0.0, *([sum(trained) / len(trained)] if trained else [])])
-    limits = {
-        n: evidence.settings[n] for n in ("max_seq_length", "title_tokens", "max_tokens") if n in evidence.settings
-    }
+    named = {name: evidence.number(name) for name in ("max_seq_length", "title_tokens", "max_tokens")}
+    limits = {name: int(value) for name, value in named.items() if not math.isnan(value)}
     text = f"{', '.join(told)} ({', '.join(f'{name} {value}' for name, value in limits.items())})"
     if worst < 0.5:
         return Finding("ok", text)
@@ -141,4 +146,4 @@ def collapsed(evidence: Evidence) -> Finding | None:
 
 
 def _rate(evidence: Evidence) -> float:
-    return max((figure for _, figure in evidence.series("lr")), default=float(evidence.training.get("lr", 1e-4)))
+    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr", 1e-4))

@@ -34,9 +34,11 @@ def example(check: str, told: Mapping[str, Findings]) -> str | None:
         if own is None:
             continue
         if own in bad and own is bad[0]:
-            return shown(f"A training with a planted fault, *{plant}*:", own)
+            return shown(f"Of the training *{plant}* on the planted shelf:", own)
         if own in bad and behind is None:
-            behind = shown(f"Of a training with a planted fault, *{plant}*, behind its cause `{bad[0]['check']}`:", own)
+            behind = shown(
+                f"Of the training *{plant}* on the planted shelf, behind its cause `{bad[0]['check']}`:", own
+            )
         if not bad and own["verdict"] == "ok" and healthy is None:
             healthy = shown(f"Of a healthy training, *{plant}*:", own)
     return behind or healthy

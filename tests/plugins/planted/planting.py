@@ -96,10 +96,16 @@ def shops(seed: int = 7) -> Dataset:
     )
 
 
-def films(seed: int = 17, train_queries: int = 60) -> Dataset:
+def films(seed: int = 17, train_queries: int = 60, dev_queries: int = 24) -> Dataset:
     """Users with histories of invented films; the embedded letters' base knows which kinds go together."""
+    split = SplitPlan(max_train=train_queries, max_dev=dev_queries, max_test=4)
     plan = CandidatePlan(retriever="run", protocol="oracle", depth=12)
-    return prepare("films", read("films", seed=seed), SplitPlan(max_train=train_queries, max_dev=24, max_test=4), plan)
+    return prepare("films", read("films", seed=seed), split, plan)
+
+
+def worlds(seed: int) -> Dataset:
+    """As many of them as LoRA needs to better a base that knows much already."""
+    return films(seed, 120, 40)
 
 
 class CounterSettings(Settings):
@@ -235,10 +241,11 @@ class Ward:
     made: dict[str, Dataset] = field(default_factory=dict)
 
     def data(self, name: str) -> Dataset:
+        """By the function that makes it, with its seed if that is named: `shops`, `worlds19`."""
         if name not in self.made:
-            self.made[name] = {"topics": topics, "shops": shops, "films": films}[name.rstrip("0123456789")](
-                *(int(number) for number in [name.lstrip("abcdefghijklmnopqrstuvwxyz")] if number)
-            )
+            word = name.rstrip("0123456789")
+            seeds = [int(name.removeprefix(word))] if word != name else []
+            self.made[name] = {"topics": topics, "shops": shops, "films": films, "worlds": worlds}[word](*seeds)
         return self.made[name]
 
     def diagnosed(self, plant: Plant, out: Path) -> tuple[Evidence, Diagnosis]:

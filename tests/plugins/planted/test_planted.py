@@ -511,25 +511,21 @@ PLANTS = [
     Plant("cross-encoder: one candidate", "cross-encoder", ("candidates",), change=one_candidate),
     *(
         Plant(f"{e}: overfitted on {data}", e, ("overfitted",), {"epochs": n, **more}, data=data, change=few(count))
-        for e, data, n, count, more in (
-            ("head", "shops", 80, 8, {"lr": 0.05}),
-            ("head", "topics", 80, 8, {"lr": 0.05}),
-        )
+        for e, data, n, count, more in (("head", "shops", 80, 8, {"lr": 0.05}),)
     ),
 ]
 
 HEALTHY = [
-    Plant(f"{entry} on {data}, seed {seed}", entry, ("ok",), {"seed": seed}, data=data)
-    for entry, datasets in (
-        ("head", ("topics", "shops")),
-        ("cross-encoder", ("topics", "shops")),
-        ("letters", ("films", "films18")),
-        ("counter", ("topics", "shops")),
+    Plant(f"{entry} on {data}, seed {seed}", entry, ("ok",), {"seed": seed, **more}, data=data)
+    for entry, datasets, more in (
+        ("head", ("topics", "shops"), {}),
+        ("cross-encoder", ("topics", "shops"), {}),
+        ("letters", ("worlds17", "worlds19"), {"samples": "every-prefix", "batch_size": 16}),
+        ("counter", ("topics", "shops"), {}),
     )
     for data in datasets
     for seed in (0, 1, 2)
 ]
-ALLOWED_WARNINGS = 2
 
 
 @pytest.fixture(scope="session")
@@ -554,9 +550,12 @@ def ward(bert: Callable[..., Path], sentence_encoder: Path, tmp_path_factory: py
 
 @pytest.mark.planted
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
-def test_a_planted_fault_is_named_first(plant: Plant, ward: Ward, tmp_path: Path) -> None:
+def test_a_planted_fault_is_named_first(
+    plant: Plant, ward: Ward, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     evidence, diagnosis = ward.diagnosed(plant, tmp_path / "checkpoint")
     keep(plant.name, diagnosis)
+    record_property("planted", diagnosis.line)
     assert diagnosis.leading is not None, [str(one) for one in evidence.events[-3:]]
     name, finding = diagnosis.leading
     assert name in plant.causes, listed(diagnosis)
@@ -565,16 +564,15 @@ def test_a_planted_fault_is_named_first(plant: Plant, ward: Ward, tmp_path: Path
 
 
 @pytest.mark.planted
-def test_healthy_trainings_are_left_alone(ward: Ward, tmp_path: Path) -> None:
-    """No fault in any of them, and at most two warnings in all."""
-    told = {}
-    for number, plant in enumerate(HEALTHY):
-        _, diagnosis = ward.diagnosed(plant, tmp_path / f"checkpoint-{number}")
-        keep(plant.name, diagnosis)
-        told[plant.name] = [one for one in listed(diagnosis) if one["verdict"] in ("fault", "warning")]
-    assert len(told) >= 12
-    assert not [one for found in told.values() for one in found if one["verdict"] == "fault"], told
-    assert sum(map(len, told.values())) <= ALLOWED_WARNINGS, told
+@pytest.mark.parametrize("plant", HEALTHY, ids=lambda plant: plant.name)
+def test_a_healthy_training_has_no_fault(
+    plant: Plant, ward: Ward, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """And all of them together no more than two warnings: tests/conftest.py counts."""
+    _, diagnosis = ward.diagnosed(plant, tmp_path / "checkpoint")
+    keep(plant.name, diagnosis)
+    record_property("healthy", [one["check"] for one in listed(diagnosis) if one["verdict"] == "warning"])
+    assert diagnosis.verdict != "fault", diagnosis.line
 
 
 def keep(name: str, diagnosis: Diagnosis) -> None:
