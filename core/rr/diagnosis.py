@@ -31,7 +31,7 @@ class Evidence:
     """What was recorded of one reranker; what was not is empty. `settings`, `training`: its scorer's and its trainer's,
     as JSON has them. `events`: of its training. `data`: the report of the data set (docs/data.md). `record`: what its
     checkpoint says of itself. `diagnostics`: means over the queries that were scored last. `error`: what its training
-    ended with. `options`: what the commands that it came of named (`--registry FILE`)."""
+    ended with. `options`: what the command that it came of named (`--registry FILE`, `--batch-size=4`)."""
 
     reranker: str = ""
     dataset: str = ""
@@ -58,8 +58,9 @@ class Evidence:
 
     def command(self, verb: str, *arguments: str, **settings: object) -> str:
         """`rr VERB …` as it is pasted: `command("train", "head", "-d", "films", lr=2e-4)`."""
-        flags = [word for key, value in settings.items() for word in (f"--{key.replace('_', '-')}", f"{value}")]
-        return shlex.join(["rr", verb, *arguments, *flags, *self.options])
+        flags = {f"--{key.replace('_', '-')}": f"{value}" for key, value in settings.items()}
+        kept = [word for word in self.options if word.partition("=")[0].replace("_", "-") not in flags]
+        return shlex.join(["rr", verb, *arguments, *(word for flag in flags.items() for word in flag), *kept])
 
     def number(self, name: str, default: float = math.nan) -> float:
         """A setting of the trainer, or of the scorer, where it is a number: each may call anything so."""

@@ -8,6 +8,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from unicodedata import normalize
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -132,8 +133,8 @@ class FrozenEncoder:
         """Which texts are cut."""
         limit, prompt = self._settings.max_seq_length, self._readings[role].prompt
         read = [prompt + text for text in texts]
-        # a token holds a byte at the least: most texts need not be looked at
-        might = [index for index, text in enumerate(read) if len(text.encode()) + AROUND > limit]
+        # a token holds a byte at the least of what a tokenizer reads: most texts need not be looked at
+        might = [n for n, text in enumerate(read) if len(normalize("NFKC", text).encode()) + AROUND > limit]
         found = [False] * len(read)
         if might and (self._flag or isinstance(self.module.max_seq_length, int)):
             for index, cut in zip(might, self._longer([read[index] for index in might], limit), strict=True):

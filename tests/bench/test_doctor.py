@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rr import Evidence, Finding, RerankError
+from rr import Evidence, Finding, RerankError, TrainingEvent
 from rr.registry.plugins import installed_plugins
 from rr_bench.cli.app import app
 from rr_bench.doctor.diagnosis import CORE, RANKS, Diagnosis, diagnose, ordered
@@ -155,6 +155,40 @@ def test_what_is_not_known_is_left_to_be_filled_in() -> None:
     assert Evidence(reranker="head", options=files).retrain() == (
         "rr train head --documents 'my files/d.jsonl' --queries q.jsonl --queries 'more q.jsonl'"
     )
+
+
+def test_a_command_keeps_the_flags_that_it_does_not_change() -> None:
+    flags = ("--batch-size=4", "--lr=1e-9", "--fp16", "--lora_r=2", "--registry", "own.yaml")
+    told = Evidence(reranker="letters", dataset="films", options=flags).retrain(lr=2e-4, lora_r=16)
+    assert told == "rr train letters -d films --lr 0.0002 --lora-r 16 --batch-size=4 --fp16 --registry own.yaml"
+
+
+def test_a_command_names_no_setting_that_the_trainer_lacks() -> None:
+    """Or it could not be pasted."""
+    evidence = Evidence(reranker="own", dataset="d", training={"lr": 1.0}, settings={"model": "m"})
+    assert evidence.retrain(lr=2, warmup=0.1, model="x", **{"settings.model": "y"}) == (
+        "rr train own -d d --lr 2 --model x --settings.model y"
+    )
+
+
+ODD = ("auto", None, True, [1, 2], {"a": 1}, -1, 0, 1e308, "NaN")
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+def test_a_trainer_may_call_anything_by_our_names(value: object) -> None:
+    """What a setting of someone else's holds is no business of ours, and breaks no check."""
+    names = ("lr", "epochs", "dropout", "max_grad_norm", "weight_decay", "temperature", "pos_weight", "candidates")
+    names += ("lora_r", "lora_alpha", "max_seq_length", "title_tokens", "num_hard_negatives", "calibration", "warmup")
+    steps = [
+        TrainingEvent(n, 8, loss=1.0, trained=3, figures={"lr": 0.1, "gradient_norm": 2.0, "place 0": 9})
+        for n in range(1, 9)
+    ]
+    dev = [TrainingEvent(n, 8, dev=0.5, metric="m", figures={"moved": 0.0, "probe_train": 1.0}) for n in (0, 4, 8)]
+    odd = dict.fromkeys(names, value)
+    evidence = Evidence("own", "d", "own:Scorer", "own:Trainer", odd, odd, (dev[0], *steps, *dev[1:]))
+    found = diagnose(evidence, installed_plugins()).findings
+    assert found["weights-did-not-move"].verdict == "fault"
+    assert not [one for one in found.values() if "broke" in one.evidence]
 
 
 # --- trainings

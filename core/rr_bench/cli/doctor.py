@@ -75,12 +75,18 @@ def doctor(
         resolved = resolved_entry(target, found, profile, plugins)
         finding = try_overfit(plugins, resolved, load_dataset(dataset, found.dataset(dataset), progress), progress)
         asked = [Asked(f"{target} on {dataset}", Evidence(), Diagnosis({"overfit": finding}))]
-    elif path.exists() or failed_folder(path).is_dir() or beside(path, "partial").is_dir():
-        if dataset is not None:
-            raise RerankError(f"{target} is a path, which says itself what it was trained on; leave out -d")
+    elif dataset is None and (path.exists() or failed_folder(path).is_dir() or beside(path, "partial").is_dir()):
         asked = about_path(path, plugins, options)
-    else:
-        asked = about_name(target, dataset, load_registry(registry), profile, plugins, options, progress)
+    else:  # whatever lies here under this name
+        found = load_registry(registry)
+        try:
+            resolved = resolved_entry(target, found, profile, plugins)
+        except RerankError as error:
+            if path.exists():
+                said = "is a path, which says itself what it was trained on; leave out -d"
+                raise RerankError(f"{target} {said}") from error
+            raise
+        asked = about_name(resolved, dataset, found, profile, plugins, options, progress)
     if html is not None:
         from rr.files import write_atomic
 

@@ -119,7 +119,7 @@ def train(
     from rr_bench.api import find_entry
     from rr_bench.cli.config import with_config
     from rr_bench.cli.files import asked_dataset, offers
-    from rr_bench.cli.flags import setting_models, with_flags
+    from rr_bench.cli.flags import argument, pairs, setting_models, with_flags
     from rr_bench.cli.options import RichProgress
     from rr_bench.cli.spellings import SPELLINGS, in_our_words
     from rr_bench.data.load import load_dataset
@@ -160,7 +160,7 @@ def train(
     entry = with_flags(plugins, name, entry, arguments, options)
     resolved = resolve(plugins, name, entry)
     data = load_dataset(called, read, progress)
-    again = f"with --out {out} in place of --out and --timestamp " if timestamp else ""
+    resumes = f"with --out {out} in place of --out and --timestamp " if timestamp else ""
     files = [
         word
         for offer in offered
@@ -168,9 +168,11 @@ def train(
         if dataset is None and offer.reader == read.reader and option in read.options
         for word in (f"--{flag}", str(read.options[option]))
     ]
-    known = Evidence(name, dataset or "", training=entry.training, options=(*files, *_options(profile, registry)))
+    flags = [argument(flag, text) for flag, text in pairs(arguments)]
+    again = (*flags, *files, *_options(profile, registry))
+    known = Evidence(name, dataset or "", training=entry.training, options=again)
     with (
-        on_interrupt(f"the same command {again}goes on from what its trainer has kept"),
+        on_interrupt(f"the same command {resumes}goes on from what its trainer has kept"),
         observers(observe or (), f"{name}-{called}".replace("/", "-")) as looking_on,
     ):
         if stop_if is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from rr.data.strict_json import parse_json
 from rr.diagnosis import Evidence, Finding
 from rr.errors import RerankError
+from rr.files import home
 from rr.progress import Progress
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import Resolved, resolve, target_name
@@ -22,6 +23,7 @@ from rr_bench.entries import Failure, find_entry
 from rr_bench.loading import load_reranker
 from rr_bench.registry import Registry
 from rr_bench.train.checkpoints import chosen_checkpoint
+from rr_bench.train.events import EVENTS, read_events
 from rr_bench.train.failures import FAILURE, failed_folder
 from rr_bench.train.training import checkpoint_folder
 
@@ -51,7 +53,7 @@ def about_path(path: Path, plugins: Plugins, options: Sequence[str]) -> list[Ask
 
 
 def about_name(
-    name: str,
+    resolved: Resolved,
     dataset: str | None,
     registry: Registry,
     profile: str | None,
@@ -62,9 +64,9 @@ def about_name(
     """An entry, on the data set named, or on each of the suite that it was trained on.
 
     Raises:
-        RerankError: no reranker is called so, or it was trained on none of them.
+        RerankError: it was trained on none of them.
     """
-    resolved = resolved_entry(name, registry, profile, plugins)
+    name = resolved.name
     named = [dataset] if dataset else list(registry.suite(registry.profile(profile).suite).datasets)
     found = []
     for one in named:
@@ -141,7 +143,13 @@ def _rows(path: Path) -> list[Asked]:
 
 
 def _of_row(row: Mapping[str, Any], dataset: Mapping[str, Any]) -> Evidence:
-    return Evidence(reranker=row["reranker"], dataset=dataset["name"], diagnostics=row["diagnostics"])
+    """With the course of its training, where its checkpoint is still kept."""
+    names = [one["checkpoint"] for one in row["weights"]]
+    kept = [home() / "checkpoints" / name / EVENTS for name in names if Path(name).name == name]
+    events = read_events(kept[0]) if len(names) == len(kept) == 1 and kept[0].is_file() else ()
+    return Evidence(
+        reranker=row["reranker"], dataset=dataset["name"], diagnostics=row["diagnostics"], events=tuple(events)
+    )
 
 
 def _told(findings: Sequence[Mapping[str, Any]]) -> Diagnosis:
