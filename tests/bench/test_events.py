@@ -405,15 +405,6 @@ def test_a_checkpoint_that_changes_nothing_says_so(
     assert len(of_path(tmp_path / "mine").events) == 4
 
 
-def test_a_failure_is_told_how_to_ask_about_it(
-    plugins: Plugins, rooms: Dataset, tmp_path: Path, tells: Callable[[Told], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    tells(fails(RerankError("no")))
-    with pytest.raises(RerankError):
-        train(plugins, toy(plugins), rooms, tmp_path / "mine")
-    assert f"what was recorded is kept; ask about it with: rr doctor {tmp_path / 'mine'}" in caplog.text
-
-
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"\xff", b'{"error": "x", "sha256": "0"}'])
 def test_a_damaged_record_of_a_failure_is_one_line(
     plugins: Plugins, rooms: Dataset, tmp_path: Path, tells: Callable[[Told], None], damage: bytes

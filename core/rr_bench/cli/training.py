@@ -125,13 +125,15 @@ def train(
     from rr_bench.data.load import load_dataset
     from rr_bench.doctor.diagnosis import diagnose
     from rr_bench.doctor.evidence import of_checkpoint
-    from rr_bench.doctor.hopeless import stops_if
+    from rr_bench.doctor.hopeless import StoppedError, stops_if
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.train.checkpoints import RECORD
+    from rr_bench.train.failures import failed_folder
     from rr_bench.train.limits import limits
     from rr_bench.train.observers import observers
+    from rr_bench.train.training import checkpoint_folder
     from rr_bench.train.training import train as train_checkpoint
 
     compute_on(device)
@@ -177,7 +179,13 @@ def train(
     ):
         if stop_if is not None:
             looking_on.append(stops_if(cast("Verdict", stop_if), known))
-        checkpoint = train_checkpoint(plugins, resolved, data, out, progress, looking_on)
+        try:
+            checkpoint = train_checkpoint(plugins, resolved, data, out, progress, looking_on)
+        except RerankError as error:
+            place = out or checkpoint_folder(plugins, resolved, data)
+            if isinstance(error, StoppedError) or rank() > 0 or not failed_folder(place).is_dir():
+                raise
+            raise RerankError(f"{error}; what was recorded tells more: rr doctor {place}") from error
     if rank() > 0:  # one of several processes; the first one reports
         return
     record = json.loads((checkpoint.folder / RECORD).read_text(encoding="utf-8"))

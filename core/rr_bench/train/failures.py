@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,7 +43,6 @@ def kept_if_failed(work: Workplace, about: Mapping[str, Any], log: EventLog) -> 
             failure = {**about, "error": str(error), "unchanged": isinstance(error, UnchangedError)}
             failure["no_number"] = isinstance(error, NoNumberError)
             write_atomic(folder / FAILURE, json.dumps(with_checksum(failure), ensure_ascii=False, indent=2) + "\n")
-            logging.getLogger("rr").warning("what was recorded is kept; ask about it with: rr doctor %s", work.path)
         raise
     if work.writes:
         _cleared(folder)
