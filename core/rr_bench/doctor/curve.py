@@ -138,7 +138,8 @@ def oscillating(evidence: Evidence) -> Finding | None:
     up, way = sum(step for step in steps if step > 0), sum(map(abs, steps))
     share = up / way if way else 0.0
     text = f"the loss rises over {share:.0%} of its way, between {min(losses):.3g} and {max(losses):.3g}"
-    if share < 0.35 or max(losses[1:]) - min(losses[1:]) < 0.1 * losses[0]:
+    learnt = losses[-1] < 0.5 * losses[0]  # however it came there
+    if share < 0.35 or learnt or max(losses[1:]) - min(losses[1:]) < 0.1 * losses[0]:
         return Finding("ok", text)
     return Finding(
         "warning", text, "the steps are too long: lower the rate (5e-5)", evidence.retrain(lr=_lower(evidence))

@@ -139,11 +139,9 @@ def bad_findings(row: Row) -> list[Mapping[str, str]]:
 
 
 def _verdict(row: Row) -> list[str]:
-    """The doctor's, with what is worst: what to make of the row's figures."""
-    bad = [one for one in bad_findings(row) if one["verdict"] == row.verdict]
-    told = "".join(f", {one['check']}: {one['evidence']}" for one in bad[:1])
-    more = f" (and {len(bad) - 1} more: rr doctor)" if len(bad) > 1 else ""
-    return [f"doctor: {row.verdict}{told}{more}"] if row.verdict else []
+    """The doctor's, with the findings that are as bad, causes first: what to make of the row's figures."""
+    bad = [f"{one['check']}: {one['evidence']}" for one in bad_findings(row) if one["verdict"] == row.verdict]
+    return [", ".join((f"doctor: {row.verdict}", *bad))] if row.verdict else []
 
 
 def _checkpoints(row: Row) -> list[str]:
