@@ -348,7 +348,7 @@ def test_a_failed_training_is_asked_about_by_where_it_would_be(
     ended = trains("counter", *out, *(() if asked_by == "name" else ("--fails", fails)))
     assert ended.returncode == 2
     assert text in ended.stderr
-    assert "ask about it with: rr doctor " in ended.stderr
+    assert "what was recorded tells more: rr doctor " in ended.stderr
     target: Any = {"path": tmp_path / "mine", "folder": failed_folder(tmp_path / "mine"), "name": "counter"}[asked_by]
     more = ("-d", "topics", "--registry", registry) if asked_by == "name" else ()
     asked = rr_command("doctor", target, "--json", *more)
