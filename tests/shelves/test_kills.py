@@ -154,9 +154,13 @@ def test_a_bench_that_is_killed(
 
 
 def trained_files(folder: Path) -> dict[str, Any]:
+    """All that is in it but for times, and for the checksums of what holds them."""
     found: dict[str, Any] = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    events = [json.loads(line) for line in found["events.jsonl"].splitlines()]
+    found["events.jsonl"] = [{**event, "seconds": None} for event in events]
     record = json.loads(found.pop("training_info.json"))
-    return found | {key: value for key, value in record.items() if key not in ("seconds", "finished", "sha256")}
+    timed = ("seconds", "finished", "sha256", "events")
+    return found | {key: value for key, value in record.items() if key not in timed}
 
 
 def training_in(launcher: Launcher, place: Path, folder: Path) -> Sitting:
