@@ -43,7 +43,7 @@ PLANS: dict[str, tuple[str, int, dict[str, Any]]] = {
         60,
         {
             "loss": "bce",
-            "epochs": 5,
+            "epochs": 10,
             "batch_size": 8,
             "num_hard_negatives": 3,
             "num_random_negatives": 1,
@@ -54,7 +54,7 @@ PLANS: dict[str, tuple[str, int, dict[str, Any]]] = {
         },
     ),
     "head": ("rentals", 220, {"epochs": 10, "lr": 2e-4}),
-    "letters": ("films", 100, {"epochs": 5, "lr": 6e-3, "patience": None}),
+    "letters": ("films", 60, {"epochs": 5, "lr": 6e-3, "patience": None}),
 }
 """Entry of the registry → its data set, how many queries of it are trained on, and how: S1 to S3 of the guides."""
 

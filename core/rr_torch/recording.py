@@ -17,7 +17,7 @@ SAMPLED = 1 << 14
 """Entries of a weight that its movement is told from, evenly spread: a copy of all would take a model's size."""
 LEAST_NORM = 1e-3
 """An entry's root mean square that a movement is a share of where the start is smaller (LoRA's B starts at 0)."""
-SHARE, LEAST, MOST = 0.03, 8, 64
+SHARE, LEAST, MOST = 0.015, 8, 64
 """Of a training's work that its probes may take, with at least and at most so many samples a split."""
 
 
