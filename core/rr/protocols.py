@@ -156,9 +156,9 @@ class Trainer(Protocol):
         """Trains on `dataset.splits["train"]`, selects on `"dev"`, never touches `"test"`, and writes into the folder
         `out` what its Scorer needs as `checkpoint`: something, by which it scores otherwise than without it. `out`
         becomes visible only when this returns. It is empty but for notes of the caller's (`workplace.json`,
-        `events.jsonl`), a home of
-        the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out / "state"`, where a trainer that
-        was killed may have left, for this same training, what it goes on from; all are removed when this returns.
+        `events.jsonl`), a home of the training's own (`kept`, where `rr.files.home()` points meanwhile) and `out /
+        "state"`, where a trainer that was killed may have left, for this same training, what it goes on from; all but
+        the events are removed when this returns.
         Raises RerankError: there is nothing to train on, or the training broke (a loss that is NaN, say)."""
 
 

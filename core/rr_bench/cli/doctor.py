@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
+from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, as_given, compute_on, given_path
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def doctor(
         raise RerankError("name a checkpoint's folder, a bench.json, or a reranker; --explain CHECK needs neither")
     if html is not None:
         new_path(html, "--html", (registry,))
-    options = [*(("--profile", profile) if profile else ()), *(("--registry", str(registry)) if registry else ())]
+    options = as_given(profile, registry)
     path, progress = Path(target), RichProgress()
     if overfit:
         if dataset is None:

@@ -50,6 +50,13 @@ DeviceOption = Annotated[
     ),
 ]
 
+
+def as_given(profile: str | None, registry: Path | None) -> tuple[str, ...]:
+    """The two options as another command has to name them again."""
+    named = {"--profile": profile, "--registry": registry and str(registry)}
+    return tuple(word for option, value in named.items() if value for word in (option, value))
+
+
 PLAIN_WIDTH = 240
 """Of output that goes into a file or a pipe, where nothing needs to fold."""
 

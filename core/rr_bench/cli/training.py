@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand
 
-from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path, on_interrupt
+from rr_bench.cli.options import (
+    DeviceOption,
+    ProfileOption,
+    RegistryOption,
+    as_given,
+    compute_on,
+    given_path,
+    on_interrupt,
+)
 from rr_bench.cli.printing import tell
 
 if TYPE_CHECKING:
@@ -171,7 +179,7 @@ def train(
         for word in (f"--{flag}", str(read.options[option]))
     ]
     flags = [argument(flag, text) for flag, text in pairs(arguments)]
-    again = (*flags, *files, *_options(profile, registry))
+    again = (*flags, *files, *as_given(profile, registry))
     known = Evidence(name, dataset or "", training=entry.training, options=again)
     with (
         on_interrupt(f"the same command {resumes}goes on from what its trainer has kept"),
@@ -210,12 +218,6 @@ def train(
     tell(f"doctor: {diagnosis.line}", err=True)
     if diagnosis.leading is not None:
         tell(f"next: {diagnosis.leading[1].command or Evidence().command('doctor', str(checkpoint.folder))}", err=True)
-
-
-def _options(profile: str | None, registry: Path | None) -> tuple[str, ...]:
-    """As a command has to name them again."""
-    named = {"--profile": profile, "--registry": registry and str(registry)}
-    return tuple(word for option, value in named.items() if value for word in (option, value))
 
 
 def stamped(out: Path) -> Path:

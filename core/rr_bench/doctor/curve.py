@@ -33,7 +33,7 @@ def no_number(evidence: Evidence) -> Finding | None:
     figure = next(loss for loss in _losses(broken.loss, broken.figures) if not math.isfinite(loss))
     if broken.step <= 1:  # no weight has changed by then
         return _in_the_base(evidence, f"the loss is {figure} at step {broken.step}, before any weight has changed")
-    lr = _rate(evidence)
+    lr = rate(evidence)
     return Finding(
         "fault",
         f"the loss is {figure} at step {broken.step}, {evidence.last('loss'):.3g} before it; lr {lr:.3g}",
@@ -77,7 +77,7 @@ def weights_did_not_move(evidence: Evidence) -> Finding | None:
     if len(moved) < 2:
         return Finding("cannot tell", "the trainer does not tell how far its weights moved (TrainingEvent.figures)")
     far = max(figure for _, figure in moved)
-    text = f"moved {far:.2g} of their norm in {moved[-1][0]} steps, lr {_rate(evidence):.3g}"
+    text = f"moved {far:.2g} of their norm in {moved[-1][0]} steps, lr {rate(evidence):.3g}"
     if far >= MOVED:
         return Finding("ok", text)
     return Finding(
@@ -210,16 +210,16 @@ def _smoothed(losses: Sequence[float]) -> list[float]:
     return [fmean(losses[start : start + span]) for start in range(0, len(losses) - span + 1, span)]
 
 
-def _rate(evidence: Evidence) -> float:
-    """The highest that was used."""
-    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr"))
+def rate(evidence: Evidence, default: float = math.nan) -> float:
+    """The highest learning rate that was used."""
+    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr", default))
 
 
 def _higher(evidence: Evidence) -> str:
-    rate = _rate(evidence)
-    return next((text for text in ("2e-4", "5e-4") if rate < float(text)), f"{3 * rate:.2g}")
+    lr = rate(evidence)
+    return next((text for text in ("2e-4", "5e-4") if lr < float(text)), f"{3 * lr:.2g}")
 
 
 def _lower(evidence: Evidence, by: float = 3) -> str:
-    rate = _rate(evidence)
-    return "5e-5" if 5e-5 < rate <= 5e-4 else f"{rate / by:.2g}"
+    lr = rate(evidence)
+    return "5e-5" if 5e-5 < lr <= 5e-4 else f"{lr / by:.2g}"

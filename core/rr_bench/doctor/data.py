@@ -46,7 +46,7 @@ def labels(evidence: Evidence) -> Finding | None:
         "fault" if fault else "warning",
         text,
         f"the labels of {split} look {how}: {what} tell them apart elsewhere, or the other way round",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         LEARNT,
     )
 
@@ -65,7 +65,7 @@ def truth_missing(evidence: Evidence) -> Finding | None:
         text,
         f"the truth is hardly ever among the candidates of {worst}: no reranker can find it"
         + (", and what is selected there is selected by chance" if worst == "dev" else ""),
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         ("worse-than-base", "metric-does-not-follow", "steps", "overfitted", "dev-split"),
     )
 
@@ -95,7 +95,7 @@ def order(evidence: Evidence) -> Finding | None:
                 "fault",
                 f"the first candidate is relevant in {share:.0%} of {split}, by chance {expected.get(split, 0):.0%}",
                 "the candidates are not shuffled: place tells the answer",
-                evidence.command("data", "show", evidence.dataset or "DATA"),
+                _show(evidence),
                 SYMPTOMS,
             )
     return Finding("ok", "; ".join(told)) if told else None
@@ -117,7 +117,7 @@ def history(evidence: Evidence) -> Finding | None:
             "fault",
             text,
             "histories are too short to tell anything: raise core, or leave such queries out",
-            evidence.command("data", "show", evidence.dataset or "DATA"),
+            _show(evidence),
             (*LEARNT, "labels", "model-size"),
         )
     if aucs and max(aucs.values()) < 0.55:
@@ -125,7 +125,7 @@ def history(evidence: Evidence) -> Finding | None:
             "warning",
             text,
             "what a user met says nothing about what comes next: histories may be another user's, or random",
-            evidence.command("data", "show", evidence.dataset or "DATA"),
+            _show(evidence),
             LEARNT,
         )
     return Finding("ok", text)
@@ -144,7 +144,7 @@ def target_in_history(evidence: Evidence) -> Finding | None:
         "fault" if shares[worst] > 0.3 else "warning",
         text,
         "the model reads the answer, or learns to copy; cut the history before the target",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         LEARNT,
     )
 
@@ -162,7 +162,7 @@ def candidates(evidence: Evidence) -> Finding | None:
             "fault",
             text,
             f"queries of {few[0]} have fewer than two candidates: there is nothing to rank",
-            evidence.command("data", "show", evidence.dataset or "DATA"),
+            _show(evidence),
             SYMPTOMS,
         )
     return Finding("ok", text)
@@ -188,7 +188,7 @@ def leak(evidence: Evidence) -> Finding | None:
         "fault" if shares[worst] > 0.2 else "warning",
         text,
         "what is tested was trained on: every figure of it is too good; split by group, or drop the copies",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         ("overfitted", "steps"),
     )
 
@@ -207,7 +207,7 @@ def duplicates(evidence: Evidence) -> Finding | None:
         "fault" if share > 0.3 or counts["documents"] / documents > 0.6 else "warning",
         text,
         "a copy of what is relevant counts as wrong, in training and in every figure: judge copies alike, or drop them",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         LEARNT,
     )
 
@@ -223,7 +223,7 @@ def dev_split(evidence: Evidence) -> Finding | None:
         "fault" if count < 3 else "warning",
         f"{count} dev queries",
         "the best evaluation is chosen by luck: give the dev split 20 queries or more",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         ("worse-than-base", "overfitted", "steps", "metric-does-not-follow"),
     )
 
@@ -241,9 +241,13 @@ def mojibake(evidence: Evidence) -> Finding | None:
         "fault" if shares[worst] > 0.2 else "warning",
         text,
         "UTF-8 was read as another encoding: read the source again, as UTF-8",
-        evidence.command("data", "show", evidence.dataset or "DATA"),
+        _show(evidence),
         LEARNT,
     )
+
+
+def _show(evidence: Evidence) -> str:
+    return evidence.command("data", "show", evidence.dataset or "DATA")
 
 
 def _splits(report: Mapping[str, Any], name: str) -> dict[str, Any]:

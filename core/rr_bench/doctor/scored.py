@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rr.diagnosis import Evidence, Finding
-from rr_bench.doctor.curve import MOVED, SYMPTOMS
+from rr_bench.doctor.curve import MOVED, SYMPTOMS, rate
 
 NOISE = 0.25
 """How far a mean over one query is off, about; over n queries it is the root of n less."""
@@ -74,7 +74,7 @@ def worse_than_base(evidence: Evidence) -> Finding | None:
         "fault" if clearly else "warning",
         f"{text}, of {reload['queries']} queries",
         "the training has made it no better than it was before the first step",
-        evidence.retrain(lr=f"{_rate(evidence) / 3:.2g}"),
+        evidence.retrain(lr=f"{rate(evidence, 1e-4) / 3:.2g}"),
     )
 
 
@@ -140,10 +140,6 @@ def collapsed(evidence: Evidence) -> Finding | None:
         "fault",
         text,
         "all candidates are the same to it: the order is that of their ids",
-        evidence.retrain(lr=f"{_rate(evidence) / 3:.2g}"),
+        evidence.retrain(lr=f"{rate(evidence, 1e-4) / 3:.2g}"),
         ("worse-than-base",),
     )
-
-
-def _rate(evidence: Evidence) -> float:
-    return max((figure for _, figure in evidence.series("lr")), default=evidence.number("lr", 1e-4))
