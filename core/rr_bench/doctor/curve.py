@@ -91,11 +91,12 @@ def weights_did_not_move(evidence: Evidence) -> Finding | None:
 
 def loss_at_chance(evidence: Evidence) -> Finding | None:
     """The loss at the end against that of equal scores."""
-    levels = [_level(evidence, name) for name in ("probe_train", "probe_dev")]
-    found = [level for level in (*levels, *([] if any(levels) else [_level(evidence, "loss")])) if level is not None]
+    levels = [_level(evidence, name) for name in ("probe_train", "probe_dev", "loss")]
+    found = [level for level in levels if level is not None]
     if not found:
         return None if not evidence.series("loss") else Finding("cannot tell", "the trainer states no chance level")
-    # that of dev counts too: a base that knew the answers may lose some of train's confidence, and still know them
+    # any of them: a base that knew the answers may lose some of train's confidence, and still know them; a probe of a
+    # short training has few samples, and its steps have many
     loss, chance = min(found, key=lambda level: level[0] / level[1])
     text = f"loss {loss:.3g}, chance {chance:.3g}"
     if loss < CHANCE * chance:
@@ -111,12 +112,15 @@ def loss_at_chance(evidence: Evidence) -> Finding | None:
 
 def loss_flat(evidence: Evidence) -> Finding | None:
     """Whether the loss fell from where it began."""
-    losses = [figure for _, figure in evidence.series("probe_train")]
-    if len(losses) < 2:
+    probes = [[figure for _, figure in evidence.series(f"probe_{split}")] for split in ("train", "dev")]
+    courses = [losses for losses in probes if len(losses) > 1]
+    if not courses:
         losses = _smoothed([figure for _, figure in evidence.series("loss")])
-    if len(losses) < 2:
-        return None if not losses else Finding("cannot tell", "there are too few steps to tell")
-    start, lowest = losses[0], min(losses[1:])
+        if len(losses) < 2:
+            return None if not losses else Finding("cannot tell", "there are too few steps to tell")
+        courses = [losses]
+    # either of them: of a few samples that the base knew already, the loss may rise while it falls of all others
+    start, lowest = min(((one[0], min(one[1:])) for one in courses), key=lambda fall: fall[1] / max(fall[0], 1e-9))
     text = f"loss {start:.3g} at the start, {lowest:.3g} at its lowest"
     if lowest < FLAT * start:
         return Finding("ok", text)
@@ -130,13 +134,13 @@ def loss_flat(evidence: Evidence) -> Finding | None:
 
 
 def oscillating(evidence: Evidence) -> Finding | None:
-    """How much of its fall the loss takes back between evaluations."""
-    losses = [figure for _, figure in evidence.series("probe_train")]
-    if len(losses) < 5:
+    """How much of its fall the loss takes back between evaluations: steps that are too long throw all samples about,
+    those of train as those of dev."""
+    probes = [[figure for _, figure in evidence.series(f"probe_{split}")] for split in ("train", "dev")]
+    courses = [losses for losses in probes if len(losses) >= 5]
+    if not courses:
         return None
-    steps = [later - before for before, later in pairwise(losses)]
-    up, way = sum(step for step in steps if step > 0), sum(map(abs, steps))
-    share = up / way if way else 0.0
+    losses, share = min(((course, _rises(course)) for course in courses), key=lambda one: one[1])
     text = f"the loss rises over {share:.0%} of its way, between {min(losses):.3g} and {max(losses):.3g}"
     learnt = losses[-1] < 0.5 * losses[0]  # however it came there
     if share < 0.35 or learnt or max(losses[1:]) - min(losses[1:]) < 0.1 * losses[0]:
@@ -187,6 +191,13 @@ def overfitted(evidence: Evidence) -> Finding | None:
         "it learns its training queries by heart; the best evaluation is what was kept, the rest was lost time",
         evidence.retrain(epochs=max(round(evidence.number("epochs", 1) * best_step / last_step), 1)),
     )
+
+
+def _rises(losses: Sequence[float]) -> float:
+    """The share of the way that a loss goes which leads upwards."""
+    steps = [later - before for before, later in pairwise(losses)]
+    way = sum(map(abs, steps))
+    return sum(step for step in steps if step > 0) / way if way else 0.0
 
 
 def _losses(loss: float | None, figures: object) -> list[float]:
