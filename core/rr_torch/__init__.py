@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rr_torch.packed import Packed, can_pack, pack, packed_inputs, packs, positions
     from rr_torch.padding import settle_padding
     from rr_torch.precision import mixed_precision
-    from rr_torch.recording import BatchLoss
+    from rr_torch.recording import PROBED, BatchLoss, as_train
     from rr_torch.roles import Embed, Role
     from rr_torch.settings import DtypeName, EncoderSettings, FitSettings, TextModelSettings
     from rr_torch.short import Layers, ShortEncoder, has_short_way, layers_replaced
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rr_torch.trust import runs_code
 
 __all__ = [
+    "PROBED",
     "BatchLoss",
     "BgeM3",
     "DtypeName",
@@ -40,6 +41,7 @@ __all__ = [
     "Role",
     "ShortEncoder",
     "TextModelSettings",
+    "as_train",
     "can_pack",
     "check_finite",
     "check_length",

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rr.types import Dataset
 from rr_torch.memory import no_room, out_of_memory
 
 SAMPLED = 1 << 14
 """Entries of a weight that its movement is told from, evenly spread: a copy of all would take a model's size."""
 LEAST_NORM = 1e-3
 """An entry's root mean square that a movement is a share of where the start is smaller (LoRA's B starts at 0)."""
-SHARE, LEAST, MOST = 0.015, 8, 64
-"""Of a training's work that its probes may take, with at least and at most so many samples a split."""
+PROBED = 64
+"""Samples of a probe, at most."""
+SHARE, LEAST = 0.015, 8
+"""Of a training's work that its probes may take, with at least so many samples a split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,15 @@ Probes = Mapping[str, Sequence[Any]]
 """Split → some of its samples, always the same."""
 
 
+def as_train(dataset: Dataset, split: str) -> Dataset:
+    """The data set with this split in the place of train: what draws samples of train then draws a probe of it."""
+    return replace(dataset, splits={**dataset.splits, "train": dataset.splits[split]})
+
+
 def within_budget(probes: Probes, items: int, evaluations: int) -> dict[str, Sequence[Any]]:
     """As many of each probe as cost `SHARE` of a training on `items`, each of which is three forward passes."""
     affordable = SHARE * 3 * items / max((evaluations + 1) * len(probes), 1)
-    size = min(max(int(affordable), LEAST), MOST)
+    size = min(max(int(affordable), LEAST), PROBED)
     return {split: samples[:size] for split, samples in probes.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import BatchLoss, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import PROBED, BatchLoss, as_train, fit, mixed_precision, pick_device, quiet, seeded
 
-PROBE, MOST = -1, 64
-"""The epoch that no training has, and how many of its samples are asked about at most."""
+PROBE = -1
+"""The epoch that no training has."""
 
 
 class CrossEncoderTrainer:
@@ -47,7 +46,7 @@ class CrossEncoderTrainer:
         samples = {"bce": pair_samples, "lce": group_samples}.get(settings.loss, list_samples)
         epochs = [samples(dataset, mined.pools, settings, epoch) for epoch in range(settings.epochs)]
         probes = {"train": samples(dataset, mined.pools, settings, PROBE)}
-        own = replace(dataset, splits={**dataset.splits, "train": dataset.splits["dev"]})
+        own = as_train(dataset, "dev")
         probes["dev"] = samples(own, mine(own, MiningSettings()).pools, settings, PROBE)
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
@@ -67,7 +66,7 @@ class CrossEncoderTrainer:
                 workers=settings.dataloader_num_workers,
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
-                probes={split: found[:MOST] for split, found in probes.items()},
+                probes={split: found[:PROBED] for split, found in probes.items()},
                 on_save=kept.save if kept else None,
             )
         pairs.model.load_state_dict(best)

@@ -21,12 +21,9 @@ from rr_head.loss import chance_level, weighted_info_nce
 from rr_head.model import Trainee, initialise, make_head, save_head
 from rr_head.scorer import HeadScorer
 from rr_head.settings import HeadSettings, HeadTraining, ListingMetric
-from rr_torch import BatchLoss, FrozenEncoder, copied, fit, seeded
+from rr_torch import PROBED, BatchLoss, FrozenEncoder, as_train, copied, fit, seeded
 
 Loss = Callable[[Batch, Tensor], Tensor]
-
-MOST = 64
-"""Rows of a probe."""
 
 
 def info_nce(batch: Batch, temperature: Tensor) -> Tensor:
@@ -111,12 +108,11 @@ def train_head(
     """
     epochs = [_shuffled(rows, settings.seed, epoch) for epoch in range(settings.epochs)]
     head = make_head(scorer_settings, encoder.dimensions, None).to(encoder.module.device)
-    own = replace(dataset, splits={**dataset.splits, "train": dataset.splits["dev"]})
-    probes = {
-        "train": rows[:: max(len(rows) // MOST, 1)][:MOST],
-        "dev": training_rows(own, settings.num_hard_negatives),
-    }
-    vectors = Vectors(encoder, [*rows, *probes["dev"]])
+    probes = {}
+    if settings.record:
+        asked = training_rows(as_train(dataset, "dev"), settings.num_hard_negatives)
+        probes = {"train": rows[:: max(len(rows) // PROBED, 1)][:PROBED], "dev": asked[:PROBED]}
+    vectors = Vectors(encoder, [row for one in (rows, *probes.values()) for row in one])
     initialise(head, settings.initialisation, scorer_settings.seed, vectors.matrix)
     trainee = Trainee(head, settings.temperature, settings.learn_temperature)
     scorer, task = HeadScorer.of(encoder, head), ListingTask(dataset, "dev")
@@ -145,7 +141,7 @@ def train_head(
             on_event=on_event,
             out=out,
             divisible=False,  # the rows of a batch are each other's negatives
-            probes={split: found[:MOST] for split, found in probes.items()},
+            probes=probes,
             told=told,
         )
     last = copied(trainee.state_dict())

@@ -9,9 +9,10 @@ from typing import overload
 
 from rr import Dataset, Query, Request, RerankError
 from rr.training import hard_negatives, random_negatives
+from rr_torch import PROBED, as_train
 
-PROBE, MOST = -1, 64
-"""The epoch that no training has, and how many of its samples a probe has at most."""
+PROBE = -1
+"""The epoch that no training has."""
 
 Sample = tuple[Request, int]
 """A request, and the index of the target among its candidates."""
@@ -108,8 +109,8 @@ class Epoch(Sequence[Sample]):
 def probe(dataset: Dataset, split: str, every_prefix: bool, candidates: int, seed: int) -> list[Sample]:
     """Samples of a split that are never trained on as they are, drawn once, in a seeded order: of train as an epoch
     has them; of another one, questions about what follows a query's whole history."""
-    own = replace(dataset, splits={**dataset.splits, "train": dataset.splits[split]})
+    own = as_train(dataset, split)
     drawn = cuts(own, every_prefix or split != "train", seed, PROBE)
     if split != "train":
         drawn = [cut for cut in drawn if cut.cut == len(dataset.queries[cut.query_id].history)]
-    return [sample(own, cut, candidates, seed, PROBE) for cut in drawn[:MOST]]
+    return [sample(own, cut, candidates, seed, PROBE) for cut in drawn[:PROBED]]

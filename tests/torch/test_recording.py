@@ -16,7 +16,17 @@ from torch import Tensor
 from rr import NoNumberError, RerankError, TrainingEvent
 from rr_torch import recording
 from rr_torch.fitting import copied
-from rr_torch.recording import LEAST, LEAST_NORM, MOST, SAMPLED, BatchLoss, Movement, StepFigures, probed, within_budget
+from rr_torch.recording import (
+    LEAST,
+    LEAST_NORM,
+    PROBED,
+    SAMPLED,
+    BatchLoss,
+    Movement,
+    StepFigures,
+    probed,
+    within_budget,
+)
 from rr_torch.settings import FitSettings
 from tests.torch.test_fitting import DEV, Item, Net, Run, Stop, equal, items, mean_loss, shuffled
 from tests.torch.test_fitting_memory import PETABYTE
@@ -124,12 +134,12 @@ def test_probes_cost_no_more_than_their_share_but_for_the_least(
     found = within_budget(probes, items_in_all, evaluations)
     sizes = {len(samples) for samples in found.values()}
     (size,) = sizes
-    assert LEAST <= size <= MOST
+    assert LEAST <= size <= PROBED
     assert all(samples == list(range(size)) for samples in found.values())  # always the same
     spent = size * splits * (evaluations + 1)
     if size > LEAST:
         assert spent <= recording.SHARE * 3 * items_in_all
-    if size < MOST:
+    if size < PROBED:
         assert (size + 1) * splits * (evaluations + 1) > recording.SHARE * 3 * items_in_all
 
 
