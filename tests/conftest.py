@@ -18,6 +18,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+# one thread a process: there is one process a core, and models as small as these lose more to the threads' hand-over
+# than they gain. Before torch is imported, by these processes and those that they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 INTERRUPTIBLE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)

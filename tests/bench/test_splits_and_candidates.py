@@ -24,6 +24,7 @@ from rr.training.negatives import hard_negatives, random_negatives
 from rr.training.quality import ranking_quality
 from rr.types import Dataset, Document, HardNegative, Query, trec_order
 from rr_baselines.text import words
+from rr_bench.data import prepare as preparing
 from rr_bench.data.load import load_dataset
 from rr_bench.data.prepare import dataset_fingerprint
 from rr_bench.data.splits import draw_splits, limit_splits
@@ -759,3 +760,13 @@ def test_nothing_to_select_on_is_said() -> None:
     assert {name: len(ids) for name, ids in dataset.splits.items()} == {"train": 0, "dev": 0, "test": 10}
     with pytest.raises(DataError, match="data set 'n' has no dev queries; give it more queries that differ"):
         ranking_quality(ByGold({}), dataset)
+
+
+@given(
+    st.dictionaries(
+        st.text("abcđ", min_size=1, max_size=3), st.sampled_from([0.0, -1.0, 1.0, 1 + 1e-9, 2e38, 1e39, -1e39])
+    ),
+    st.integers(1, 12),
+)
+def test_the_best_are_the_first_of_the_one_order(scores: dict[str, float], depth: int) -> None:
+    assert preparing._best(scores, depth) == trec_order(scores)[:depth]

@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+import numpy as np
+
 from rr.border import plugin_code
 from rr.data import equal_queries
 from rr.data.collection import Collection
@@ -13,7 +15,7 @@ from rr.errors import DataError, PluginError
 from rr.files import fingerprint
 from rr.progress import SILENT, Progress
 from rr.protocols import Corpus, Retriever
-from rr.types import Dataset, lost_in_32_bits, trec_order
+from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
@@ -178,7 +180,7 @@ def _candidates(
     with plugin_code(f"retriever {plan.retriever!r}: scores"):
         answer = checked_first_stage(retriever.scores(query), collection.documents, f"retriever {plan.retriever!r}")
     scores = {id_: value for id_, value in answer.items() if id_ not in met}
-    chosen = trec_order(scores)[: plan.depth]
+    chosen = _best(scores, plan.depth)
     if plan.protocol == "oracle":
         documents = collection.documents
         relevant = [
@@ -199,6 +201,15 @@ def _candidates(
     # a truth that the first stage did not find at all keeps the lowest score there is
     floor = min(scores.values(), default=0.0) - 1.0
     return {id_: scores.get(id_, floor) for id_ in chosen}
+
+
+def _best(scores: Mapping[str, float], depth: int) -> list[str]:
+    """The first `depth` of `trec_order`, without an order of all."""
+    if len(scores) > depth:
+        held = np.asarray(float32(scores.values()))
+        floor = np.partition(held, -depth)[-depth]
+        scores = {id_: score for (id_, score), enough in zip(scores.items(), held >= floor, strict=True) if enough}
+    return trec_order(scores)[:depth]
 
 
 def _order(scores: Mapping[str, float], query_id: str, plan: CandidatePlan) -> list[str]:
