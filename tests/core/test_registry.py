@@ -117,7 +117,9 @@ def spelled_default(field: FieldInfo) -> str:
 
 
 def model_within(annotation: Any) -> type[BaseModel] | None:
-    options = [annotation, *get_args(annotation)]
+    options = [annotation]
+    for option in options:  # of lists and alternatives, too
+        options += get_args(option)
     return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
 
 
@@ -146,7 +148,10 @@ def test_the_leading_comment_holds_every_key_with_its_type_and_default() -> None
 def test_the_comment_names_every_value_that_a_key_takes() -> None:
     described = {key: text for _, key, _, _, text in commented()}
     taken = {key: get_args(CandidatePlan.model_fields[key].annotation) for key in ("protocol", "order")}
-    taken |= {key: get_args(RerankerEntry.model_fields[key].annotation) for key in ("beyond", "permutation")}
+    taken |= {
+        key: get_args(RerankerEntry.model_fields[key].annotation)
+        for key in ("beyond", "permutation", "method", "normalisation")
+    }
     taken |= {"reader": (*READERS, *GENERATORS)}
     for key, values in taken.items():
         assert values
