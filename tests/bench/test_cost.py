@@ -206,7 +206,7 @@ def test_what_is_timed_is_not_kept_and_what_is_kept_stays(small_registry: Path, 
 
 
 def test_the_sample_is_the_same_each_time_and_leaves_out_the_warm_up() -> None:
-    requests = [request_of(3, f"q{n}") for n in range(50)]
+    requests = [request_of(3, f"q{n}") for n in range(QUERIES + 30)]
     first, asked = sample(requests)
     assert len(asked) == QUERIES
     assert first not in asked
@@ -239,7 +239,7 @@ def answers_of(requests: Sequence[Request]) -> dict[str, Answer]:
 
 def test_a_slow_reranker_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "SECONDS", 0.05)
-    requests = [request_of(4, f"q{n}") for n in range(30)]
+    requests = [request_of(4, f"q{n}") for n in range(QUERIES + 10)]
     found = measured(lambda: Sleeps(0.1), requests, answers_of(requests))
     assert found.queries == AT_LEAST
     assert 100 <= found.ms_per_query < 200

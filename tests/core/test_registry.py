@@ -185,7 +185,7 @@ def test_a_required_key_that_is_misspelt_is_a_typo_first_and_missing_second(tmp_
 
 def test_a_key_that_is_near_nothing_is_answered_with_all(tmp_path: Path) -> None:
     message = error_of(tmp_path, MINIMAL.replace("{suite: rooms}", "{suite: rooms, xyz: 1}"))
-    assert message == ": unknown key 'profiles.small.xyz'; known: overrides, rerankers, suite"
+    assert message == ": unknown key 'profiles.small.xyz'; known: overrides, price, rerankers, suite"
 
 
 MISTAKES = {
@@ -222,9 +222,9 @@ MISTAKES = {
     ),
     "scorer and reranker": (
         MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, reranker: random}"),
-        ": rerankers.bm25: give exactly one of 'scorer' and 'reranker'",
+        ": rerankers.bm25: give exactly one of 'scorer', 'reranker', 'fuse' and 'cascade'",
     ),
-    "neither": (MINIMAL.replace("{scorer: bm25}", "{}"), ": rerankers.bm25: give exactly one of 'scorer' and 'rer"),
+    "neither": (MINIMAL.replace("{scorer: bm25}", "{}"), ": rerankers.bm25: give exactly one of 'scorer', 'rer"),
     "trainer of a reranker": (
         MINIMAL.replace("{scorer: bm25}", "{reranker: random, trainer: x}"),
         ": rerankers.bm25: a 'trainer' needs a 'scorer'",

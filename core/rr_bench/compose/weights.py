@@ -67,10 +67,12 @@ def found_weights(part: Part, view: Dataset, measure: str, keys: Mapping[str, ob
 
 
 def points(members: int) -> Iterator[tuple[float, ...]]:
-    """All weights on the grid, whose sum is 1: the most even first, then as they are written."""
+    """Equal weights, and all on the grid, whose sum is 1: the most even first, then as they are written."""
     steps = next(n for n in STEPS if n == 1 or math.comb(n + members - 1, members - 1) <= POINTS)
     grid = sorted(_parts(steps, members), key=lambda one: (sum(count * count for count in one), one))
-    yield from (tuple(count / steps for count in one) for one in grid)
+    even = (1 / members,) * members
+    yield even
+    yield from (point for point in (tuple(count / steps for count in one) for one in grid) if point != even)
 
 
 def spelled(part: Part) -> object:
