@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rr.errors import RerankError
@@ -49,9 +49,7 @@ class NamedReranker:
 
     def fingerprint(self) -> str:
         """A hash of everything that its scores depend on besides the requests."""
-        if self.key:
-            return self.key
-        return fingerprint([reranker_key(self.resolved), self.checkpoint.fingerprint() if self.checkpoint else ""])
+        return self.key or _key(self.resolved, self.checkpoint)
 
     def rerank(self, query: str | Query, documents: Iterable[str | Document]) -> Ranking:
         """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
@@ -111,22 +109,33 @@ def load(
         with of_member(leaf, part):
             resolved[leaf.name] = resolve(plugins, leaf.name, with_checkpoint(leaf.entry, checkpoint))
     data = load_dataset(dataset, registry.dataset(dataset)) if dataset else None
+    if not part.members:
+        return _loaded(resolved[name], _checkpoint(resolved[name], checkpoint, data, plugins))
     loaded: dict[str, NamedReranker] = {}
+    known: dict[str, NamedReranker] = {}
     for leaf in part.leaves:
+        trains = leaf.entry.trainer is not None and leaf.entry.checkpoint in ("train", "best")
         with of_member(leaf, part):
-            loaded[leaf.name] = _loaded(resolved[leaf.name], checkpoint, data, plugins)
-    return _whole(part, loaded, data, registry) if part.members else loaded[name]
+            trained = _checkpoint(resolved[leaf.name], None, data if trains else None, plugins)
+            key = _key(resolved[leaf.name], trained)
+            if key not in known:  # else it is loaded already, under another name
+                known[key] = _loaded(resolved[leaf.name], trained)
+        loaded[leaf.name] = replace(known[key], resolved=resolved[leaf.name])
+    return _whole(part, loaded, data, registry)
 
 
-def _loaded(resolved: Resolved, checkpoint: Path | str | None, data: Dataset | None, plugins: Plugins) -> NamedReranker:
-    """An entry with a component. `checkpoint`: what was given in place of the entry's own."""
-    name, entry = resolved.name, resolved.entry
-    if data is None or checkpoint is not None or entry.checkpoint == "best":
-        trained = chosen_checkpoint(plugins, resolved, data).checkpoint
-    else:
-        trained = _trained_on(data, resolved, plugins)
-    reranker = load_reranker(resolved, trained.folder if trained else None)
-    if reranker.info.state == "untrained" and entry.checkpoint != "none":
+def _checkpoint(
+    resolved: Resolved, checkpoint: Path | str | None, data: Dataset | None, plugins: Plugins
+) -> Checkpoint | None:
+    """What an entry with a component is loaded from. `checkpoint`: what was given in place of the entry's own."""
+    if data is None or checkpoint is not None or resolved.entry.checkpoint == "best":
+        return chosen_checkpoint(plugins, resolved, data).checkpoint
+    return _trained_on(data, resolved, plugins)
+
+
+def _loaded(resolved: Resolved, trained: Checkpoint | None) -> NamedReranker:
+    name, reranker = resolved.name, load_reranker(resolved, trained.folder if trained else None)
+    if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
         raise RerankError(
             f"{name!r} is untrained: its scores would come from random weights. Run 'rr train {name} --dataset NAME', "
             f"then give that data set or the checkpoint"
@@ -134,11 +143,14 @@ def _loaded(resolved: Resolved, checkpoint: Path | str | None, data: Dataset | N
     return NamedReranker(resolved, trained, reranker)
 
 
+def _key(resolved: Resolved, trained: Checkpoint | None) -> str:
+    return fingerprint([reranker_key(resolved), trained.fingerprint() if trained else ""])
+
+
 def _whole(part: Part, loaded: Mapping[str, NamedReranker], data: Dataset | None, registry: Registry) -> NamedReranker:
-    """The loaded entries as the one that they make; of those that load the same, one is kept."""
+    """The loaded entries as the one that they make."""
     keys = {name: one.fingerprint() for name, one in loaded.items()}
-    first = {key: loaded[name].reranker for name, key in reversed(keys.items())}
-    rerankers = {name: first[key] for name, key in keys.items()}
+    rerankers = {name: one.reranker for name, one in loaded.items()}
     weights = {name: one.weights for name, one in _found_weights(part, rerankers, keys, data, registry).items()}
     known = {
         name: Known(

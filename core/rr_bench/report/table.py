@@ -146,9 +146,9 @@ def _costs(result: BenchResult) -> str:
         return ""
     priced = "$/1k: of 1,000 queries, at the price in the registry. " if "$/1k" in _cost_columns(result) else ""
     return (
-        f"* at ms/query: on the Pareto front, no other row has as high a {result.metrics[0]} in less time, nor a higher "
-        "one in as little. Memory: the most that loading and asking took; size: parameters times the bytes of the numbers "
-        f"computed with. {priced}"
+        f"* at ms/query: on the Pareto front, no other row has as high a {result.metrics[0]} in less time, nor a "
+        "higher one in as little. Memory: the most that loading and asking took; size: parameters times the bytes of "
+        f"the numbers computed with. {priced}"
     )
 
 
