@@ -80,23 +80,25 @@ class DatasetEntry(Section):
 
 
 def both_protocols(datasets: dict[str, Any]) -> dict[str, Any]:
-    """As written, with every data set that asks for both protocols in its place as two, which are labelled by them:
-    `helpdesk (end-to-end)`, `helpdesk (oracle)`. Raises ValueError: one of these names is taken."""
+    """As written, with every data set that asks for both protocols (`both`, or a list of them) in its place as two,
+    which are labelled: `helpdesk (end-to-end)`, `helpdesk (oracle)`. Raises ValueError: such a name is taken."""
     found: dict[str, Any] = {}
     for name, entry in datasets.items():
-        candidates = entry.get("candidates") if isinstance(entry, dict) else None
-        asked = candidates.get("protocol") if isinstance(candidates, dict) else None
-        listed = list(get_args(Protocol)) if asked == BOTH else asked
-        if not isinstance(listed, list) or sorted(map(str, listed)) != sorted(get_args(Protocol)):
+        if not _asks_for_both(entry):
             found[name] = entry
             continue
         for protocol in get_args(Protocol):
-            if labelled(name, protocol) in datasets:
-                raise ValueError(
-                    f"data set {name!r} asks for both protocols, and {labelled(name, protocol)!r} is taken"
-                )
-            found[labelled(name, protocol)] = {**entry, "candidates": {**candidates, "protocol": protocol}}
+            label = labelled(name, protocol)
+            if label in datasets:
+                raise ValueError(f"data set {name!r} asks for both protocols, and {label!r} is taken")
+            found[label] = {**entry, "candidates": {**entry["candidates"], "protocol": protocol}}
     return found
+
+
+def _asks_for_both(entry: Any) -> bool:
+    candidates = entry.get("candidates") if isinstance(entry, dict) else None
+    asked = candidates.get("protocol") if isinstance(candidates, dict) else None
+    return asked == BOTH or (isinstance(asked, list) and sorted(map(str, asked)) == sorted(get_args(Protocol)))
 
 
 def labelled(name: str, protocol: str) -> str:

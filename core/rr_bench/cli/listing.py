@@ -118,6 +118,8 @@ def info(
     if entry.trainer:
         training = training_settings(plugins, resolved)
         shown |= {"trainer": entry.trainer, "training": training, "checkpoint": entry.checkpoint}
+    if entry.price is not None:
+        shown["price"] = entry.price.model_dump(exclude_none=True)
     if load:
         loaded = load_component(resolved, None).info
         shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
