@@ -63,16 +63,18 @@ def summed(members: Sequence[Spent]) -> Cost:
     costs = [one.cost for one in members]
     if len(costs) == 1:
         return costs[0]
-    models = {one.model: one.cost for one in members}.values()
-    memory = [one.memory for one in models if one.memory is not None]
+    models: dict[str, list[Cost]] = {}
+    for one in members:
+        models.setdefault(one.model, []).append(one.cost)
+    known = [one.memory for one in costs if one.memory is not None]
     seconds_a_pair = sum(one.share / one.cost.pairs_per_second for one in members if one.cost.pairs_per_second)
     return Cost(
         ms_per_query=sum(one.ms_per_query for one in costs),
         ms_p95=sum(one.ms_p95 for one in costs),
         pairs_per_second=1 / seconds_a_pair if seconds_a_pair else 0.0,
         queries=min(one.queries for one in costs),
-        memory=sum(memory) if len(memory) == len(models) else None,
-        device_memory=sum(one.device_memory for one in models),
+        memory=sum(max(c.memory or 0 for c in of) for of in models.values()) if len(known) == len(costs) else None,
+        device_memory=sum(max(c.device_memory for c in of) for of in models.values()),
         timed_on=merged([one.timed_on for one in costs]),
     )
 
