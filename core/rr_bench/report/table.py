@@ -22,7 +22,9 @@ SHOWN_DIAGNOSTICS = (
     "tournament",
 )
 """Named first and in this order; a plugin's own follow by name."""
-COST = ("train s", "ms/query", "p95 ms", "pairs/s", "$/1k", "memory", "size", "parameters", "trained")
+TIMES = ("train s", "ms/query", "p95 ms", "pairs/s", "$/1k")
+SIZES = ("memory", "size", "parameters", "trained")
+COST = (*TIMES, *SIZES)
 """The columns of what a row costs; `$/1k` stands only where a price is known."""
 SURE = 20
 """Fewer timed queries than these have no 95th percentile to speak of: their number is shown."""
@@ -72,11 +74,12 @@ def cells(row: Row, result: BenchResult) -> list[str]:
 
 def _cost(row: Row) -> dict[str, str]:
     sure = "" if row.timed_queries >= SURE else f" (n {row.timed_queries})"
+    p95 = f"{row.ms_p95:.2f}{sure}" if row.timed_queries else ""
     device = f" + {size(row.device_memory)} device" if row.device_memory else ""
     return {
         "train s": "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
         "ms/query": f"{row.ms_per_query:.2f}{'*' * row.pareto}",
-        "p95 ms": f"{row.ms_p95:.2f}{sure}",
+        "p95 ms": p95,
         "pairs/s": f"{row.pairs_per_second:,.0f}",
         "$/1k": "" if row.dollars is None else f"{row.dollars:.3g}",
         "memory": "" if row.memory is None else f"{size(row.memory)}{device}",
@@ -91,16 +94,16 @@ def title(dataset: DatasetResult) -> str:
     of_population = populations(dataset)
     return (
         f"{dataset.name}: {dataset.documents} documents, queries {sizes(dataset)}; {dataset.mean_candidates:.1f} "
-        f"candidates by {dataset.retriever}{_retrieval(dataset)}{ordered(dataset.order)}, {dataset.protocol}, "
-        f"recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"candidates by {dataset.retriever}{ordered(dataset.order)}, {dataset.protocol}, "
+        f"recall ceiling {dataset.recall_ceiling:.3f}; {_retrieval(dataset)}"
         f"{of_population}{'; ' if of_population else ''}data {dataset.fingerprint[:12]}"
     )
 
 
 def _retrieval(dataset: DatasetResult) -> str:
-    """What the first stage takes, behind its name."""
+    """What the first stage takes, where it was timed."""
     one = dataset.first_stage
-    return f" ({one['ms_per_query']:.2f} ms/query, p95 {one['ms_p95']:.2f})" if one else ""
+    return f"first stage {one['ms_per_query']:.2f} ms/query, p95 {one['ms_p95']:.2f}; " if one else ""
 
 
 def ordered(order: str) -> str:
