@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rr.errors import RerankError
 from rr.files import fingerprint
-from rr.protocols import ModelInfo, Reranker
+from rr.protocols import ModelInfo, Reranker, Settings
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import Resolved, resolve
 from rr.registry.schema import RerankerEntry
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench import arguments, entries
 from rr_bench.arguments import opened
+from rr_bench.code import room_fingerprint
+from rr_bench.compose.loaded import Composite, Known, asks
+from rr_bench.compose.weights import Found, found_weights, spelled
 from rr_bench.data.load import load_dataset
-from rr_bench.entries import Failure
+from rr_bench.data.view import shown
 from rr_bench.explain import explaining
-from rr_bench.keys import reranker_key
+from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
+from rr_bench.members import Part, of_member
 from rr_bench.registry import Registry
 from rr_bench.train.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import checkpoint_folder
@@ -32,6 +36,8 @@ class NamedReranker:
     resolved: Resolved
     checkpoint: Checkpoint | None
     reranker: Reranker
+    key: str = ""
+    """Of one that is made of others: a hash of everything that its scores depend on besides the requests."""
 
     @property
     def name(self) -> str:
@@ -43,7 +49,7 @@ class NamedReranker:
 
     def fingerprint(self) -> str:
         """A hash of everything that its scores depend on besides the requests."""
-        return fingerprint([reranker_key(self.resolved), self.checkpoint.fingerprint() if self.checkpoint else ""])
+        return self.key or _key(self.resolved, self.checkpoint)
 
     def rerank(self, query: str | Query, documents: Iterable[str | Document]) -> Ranking:
         """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
@@ -94,14 +100,41 @@ def load(
     arguments.of_type("plugins", plugins, Plugins)
     registry = opened(registry)
     plugins = plugins or installed_plugins()
-    entry = with_checkpoint(find_entry(registry, plugins, name, profile), checkpoint)
-    resolved = resolve(plugins, name, entry)
+    entry = find_entry(registry, plugins, name, profile)
+    part = entries.whole(registry, plugins, profile, name, entry)
+    if part.members and checkpoint is not None:
+        raise RerankError(f"{name!r} is made of {', '.join(entry.members)}: say 'checkpoint' in their own entries")
+    resolved: dict[str, Resolved] = {}
+    for leaf in part.leaves:
+        with of_member(leaf, part):
+            resolved[leaf.name] = resolve(plugins, leaf.name, with_checkpoint(leaf.entry, checkpoint))
     data = load_dataset(dataset, registry.dataset(dataset)) if dataset else None
-    if data is None or checkpoint is not None or entry.checkpoint == "best":
-        trained = chosen_checkpoint(plugins, resolved, data).checkpoint
-    else:
-        trained = _trained_on(data, resolved, plugins)
-    reranker = load_reranker(resolved, trained.folder if trained else None)
+    if not part.members:
+        return _loaded(resolved[name], _checkpoint(resolved[name], checkpoint, data, plugins))
+    loaded: dict[str, NamedReranker] = {}
+    known: dict[str, NamedReranker] = {}
+    for leaf in part.leaves:
+        trains = leaf.entry.trainer is not None and leaf.entry.checkpoint in ("train", "best")
+        with of_member(leaf, part):
+            trained = _checkpoint(resolved[leaf.name], None, data if trains else None, plugins)
+            key = _key(resolved[leaf.name], trained)
+            if key not in known:  # else it is loaded already, under another name
+                known[key] = _loaded(resolved[leaf.name], trained)
+        loaded[leaf.name] = replace(known[key], resolved=resolved[leaf.name])
+    return _whole(part, loaded, data, registry)
+
+
+def _checkpoint(
+    resolved: Resolved, checkpoint: Path | str | None, data: Dataset | None, plugins: Plugins
+) -> Checkpoint | None:
+    """What an entry with a component is loaded from. `checkpoint`: what was given in place of the entry's own."""
+    if data is None or checkpoint is not None or resolved.entry.checkpoint == "best":
+        return chosen_checkpoint(plugins, resolved, data).checkpoint
+    return _trained_on(data, resolved, plugins)
+
+
+def _loaded(resolved: Resolved, trained: Checkpoint | None) -> NamedReranker:
+    name, reranker = resolved.name, load_reranker(resolved, trained.folder if trained else None)
     if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
         raise RerankError(
             f"{name!r} is untrained: its scores would come from random weights. Run 'rr train {name} --dataset NAME', "
@@ -110,12 +143,44 @@ def load(
     return NamedReranker(resolved, trained, reranker)
 
 
+def _key(resolved: Resolved, trained: Checkpoint | None) -> str:
+    return fingerprint([reranker_key(resolved), trained.fingerprint() if trained else ""])
+
+
+def _whole(part: Part, loaded: Mapping[str, NamedReranker], data: Dataset | None, registry: Registry) -> NamedReranker:
+    """The loaded entries as the one that they make."""
+    keys = {name: one.fingerprint() for name, one in loaded.items()}
+    rerankers = {name: one.reranker for name, one in loaded.items()}
+    weights = {name: one.weights for name, one in _found_weights(part, rerankers, keys, data, registry).items()}
+    known = {
+        name: Known(
+            one.info,
+            model_key(one.resolved, one.checkpoint.fingerprint() if one.checkpoint else ""),
+            one.checkpoint.folder.absolute().name if one.checkpoint else "",
+        )
+        for name, one in loaded.items()
+    }
+    resolved = Resolved(part.name, part.entry, Composite, Settings())
+    key = fingerprint([spelled(part), keys, weights, room_fingerprint("rr_bench.compose")])
+    return NamedReranker(resolved, None, Composite(part, rerankers, known, weights), key)
+
+
+def _found_weights(
+    part: Part, rerankers: Mapping[str, Reranker], keys: Mapping[str, str], data: Dataset | None, registry: Registry
+) -> dict[str, Found]:
+    """What its fusions with `weights: dev` were found to weigh, or are now, by the leading metric of the data set's
+    suite."""
+    if not any(one.searched for one in part.parts):
+        return {}
+    if data is None:
+        raise RerankError(f"{part.name!r} finds its weights on the dev split of a data set; name it with --dataset")
+    measure = next(suite.metrics[0] for suite in registry.suites.values() if data.name in suite.datasets)
+    return found_weights(part, shown(data), measure, keys, asks(part, rerankers))
+
+
 def find_entry(registry: Registry, plugins: Plugins, name: str, profile: str | None) -> RerankerEntry:
     """The entry of that name; a RerankError where it failed, or nothing is called so."""
-    entry = entries.find_entry(registry, plugins, profile, name)
-    if isinstance(entry, Failure):
-        raise RerankError(entry.reason)
-    return entry
+    return entries.usable(registry, plugins, profile, name)
 
 
 def with_checkpoint(entry: RerankerEntry, checkpoint: Path | str | None) -> RerankerEntry:

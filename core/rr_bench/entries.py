@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from rr.registry.plugins import OURS, Plugins, Registered
 from rr.registry.resolve import checked_settings
 from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
+from rr_bench.members import Part, of_member, part_of
 from rr_bench.registry import DatasetEntry, Registry, Suite
 
 Asked = tuple[Kind, str, dict[str, Any], str]
@@ -49,16 +51,16 @@ def all_entries(registry: Registry, plugins: Plugins, profile: str | None) -> di
 
 def chosen_entries(
     registry: Registry, plugins: Plugins, profile: str | None, names: Sequence[str]
-) -> dict[str, RerankerEntry | Failure]:
+) -> dict[str, Part | Failure]:
     """The entries called `names`, those of other profiles included; all of the profile if none is named.
 
     Raises:
         RerankError: a name does not exist.
     """
     entries = all_entries(registry, plugins, profile)
-    if not names:
-        return checked(entries, plugins)
-    return checked({name: find_entry(registry, plugins, profile, name, entries) for name in names}, plugins)
+    if names:
+        entries = {name: find_entry(registry, plugins, profile, name, entries) for name in names}
+    return checked(entries, registry, plugins, profile)
 
 
 def find_entry(
@@ -92,14 +94,34 @@ def _default(plugins: Plugins, registered: Registered) -> RerankerEntry:
     return RerankerEntry.model_validate({registered.kind: full, "trainer": trainer})
 
 
-def checked(entries: Mapping[str, RerankerEntry | Failure], plugins: Plugins) -> dict[str, RerankerEntry | Failure]:
-    """The entries, with the reason in the place of each that is seen to fail before anything is loaded."""
-    found: dict[str, RerankerEntry | Failure] = {}
+def usable(registry: Registry, plugins: Plugins, profile: str | None, name: str) -> RerankerEntry:
+    """As `find_entry`; a RerankError, too, where its plugin failed."""
+    entry = find_entry(registry, plugins, profile, name)
+    if isinstance(entry, Failure):
+        raise RerankError(entry.reason)
+    return entry
+
+
+def whole(registry: Registry, plugins: Plugins, profile: str | None, name: str, entry: RerankerEntry) -> Part:
+    """The entry with those that it is made of. Raises RegistryError: these do not fit."""
+    return part_of(name, entry, functools.partial(usable, registry, plugins, profile))
+
+
+def checked(
+    entries: Mapping[str, RerankerEntry | Failure], registry: Registry, plugins: Plugins, profile: str | None
+) -> dict[str, Part | Failure]:
+    """The entries with those that they are made of, or the reason in the place of each that is seen to fail before
+    anything is loaded."""
+    found: dict[str, Part | Failure] = {}
     for name, entry in entries.items():
-        found[name] = entry
-        if isinstance(entry, RerankerEntry):
+        if isinstance(entry, Failure):
+            found[name] = entry
+        else:
             try:
-                check_entry(plugins, name, entry)
+                found[name] = part = whole(registry, plugins, profile, name, entry)
+                for leaf in part.leaves:
+                    with of_member(leaf, part):
+                        check_entry(plugins, leaf.name, leaf.entry)
             except RerankError as error:
                 if os.environ.get("RR_STRICT") == "1":
                     raise

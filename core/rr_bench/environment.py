@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 
 from rr.training.processes import processes
@@ -38,18 +39,34 @@ def machine() -> str:
 def conditions() -> Iterator[Callable[[], Conditions]]:
     """What the block is timed on. The device is known when it has computed: a GPU where the block held memory on it."""
     _reset_peak()
-    before = _gpu_bytes()
+    before = gpu_bytes()
 
     def found() -> Conditions:
         return {
             "machine": machine(),
             "threads": str(_threads()),
-            "device": _device(_gpu_bytes() > before),
+            "device": _device(gpu_bytes() > before),
             "python": platform.python_version(),
             **installed_versions(),
         }
 
     yield found
+
+
+def gpu_bytes() -> int:
+    """The most memory that tensors have held on the current GPU since `_reset_peak`; on Apple's, what they hold now."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return 0
+    if torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    return int(torch.mps.current_allocated_memory()) if torch.backends.mps.is_available() else 0
+
+
+def merged(timed_on: Sequence[Mapping[str, str]]) -> Conditions:
+    """What several things were timed on; where that differs, each of it once."""
+    names = dict.fromkeys(chain.from_iterable(timed_on))
+    return {name: " / ".join(dict.fromkeys(one[name] for one in timed_on if name in one)) for name in names}
 
 
 def _processor() -> str:
@@ -79,16 +96,6 @@ def _device(on_gpu: bool) -> str:
 def _gpu_name() -> str:
     cuda = sys.modules["torch"].cuda
     return str(cuda.get_device_name()) if cuda.is_initialized() else "mps"
-
-
-def _gpu_bytes() -> int:
-    """The most memory that tensors have held on the current GPU since `_reset_peak`; on Apple's, what they hold now."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return 0
-    if torch.cuda.is_initialized():
-        return int(torch.cuda.max_memory_allocated())
-    return int(torch.mps.current_allocated_memory()) if torch.backends.mps.is_available() else 0
 
 
 def _reset_peak() -> None:

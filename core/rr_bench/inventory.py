@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from rr.registry.plugins import Plugins
 from rr_bench.entries import Failure, all_entries, checked, failing_datasets
+from rr_bench.members import told
 from rr_bench.registry import Registry
 
 
@@ -27,9 +28,13 @@ class Item:
 def inventory(registry: Registry, plugins: Plugins, profile: str | None) -> list[Item]:
     """One item for everything that a bench of all would compare, and for each data set that it could not."""
     items = []
-    for name, entry in checked(all_entries(registry, plugins, profile), plugins).items():
-        if isinstance(entry, Failure):
-            items.append(Item(name, failure=entry.reason, traceback=entry.traceback))
+    for name, part in checked(all_entries(registry, plugins, profile), registry, plugins, profile).items():
+        if isinstance(part, Failure):
+            items.append(Item(name, failure=part.reason, traceback=part.traceback))
+            continue
+        entry = part.entry
+        if entry.composed is not None:
+            items.append(Item(name, entry.composed, summary=entry.summary or told(part)))
             continue
         found = plugins.get(*entry.component)
         summary = entry.summary or found.component.summary

@@ -59,6 +59,11 @@ def reranker_key(resolved: Resolved) -> str:
     )
 
 
+def model_key(resolved: Resolved, checkpoint: str) -> str:
+    """What entries have in common that load one and the same model; `checkpoint`: its fingerprint."""
+    return fingerprint([target_name(resolved.target), resolved.settings.model_dump(mode="json"), checkpoint])
+
+
 def component_key(target: Any, registered: Registered | None, engines: Iterable[str] = ()) -> dict[str, Any]:
     """All that the answers of a component's class depend on besides its settings. `registered`: as what it was found,
     None where it is not a plugin's. `engines`: distributions that compute with these settings, besides what the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,9 @@ from rr.types import Protocol
 
 Unfilled = Literal["skip", "keep", "error"]
 """What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
+
+BOTH = "both"
+"""In the place of a protocol: the data set is two, one under each (`both_protocols`)."""
 
 Order = Literal["shuffled", "retriever"]
 """In which candidates are shown: seeded and random, so that a place tells nothing, or the first stage's best first."""
@@ -76,6 +79,32 @@ class DatasetEntry(Section):
         return values
 
 
+def both_protocols(datasets: dict[str, Any]) -> dict[str, Any]:
+    """As written, with every data set that asks for both protocols (`both`, or a list of them) in its place as two,
+    which are labelled: `helpdesk (end-to-end)`, `helpdesk (oracle)`. Raises ValueError: such a name is taken."""
+    found: dict[str, Any] = {}
+    for name, entry in datasets.items():
+        if not _asks_for_both(entry):
+            found[name] = entry
+            continue
+        for protocol in get_args(Protocol):
+            label = labelled(name, protocol)
+            if label in datasets:
+                raise ValueError(f"data set {name!r} asks for both protocols, and {label!r} is taken")
+            found[label] = {**entry, "candidates": {**entry["candidates"], "protocol": protocol}}
+    return found
+
+
+def _asks_for_both(entry: Any) -> bool:
+    candidates = entry.get("candidates") if isinstance(entry, dict) else None
+    asked = candidates.get("protocol") if isinstance(candidates, dict) else None
+    return asked == BOTH or (isinstance(asked, list) and sorted(map(str, asked)) == sorted(get_args(Protocol)))
+
+
+def labelled(name: str, protocol: str) -> str:
+    return f"{name} ({protocol})"
+
+
 class Suite(Section):
     """Data sets that are benched together, with the same metrics; the first metric leads."""
 
@@ -83,6 +112,17 @@ class Suite(Section):
     baseline: str = "first-stage"
     oracle_baseline: str = "random"
     datasets: dict[Name, DatasetEntry]
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _both_protocols(cls, datasets: Any) -> Any:
+        return both_protocols(datasets) if isinstance(datasets, dict) else datasets
+
+    def meant(self, name: str) -> list[str]:
+        """The data sets of that name: two, where it asks for both protocols; none where there is none."""
+        return [
+            known for known in (name, *(labelled(name, one) for one in get_args(Protocol))) if known in self.datasets
+        ]
 
     @field_validator("metrics")
     @classmethod
@@ -102,6 +142,9 @@ class Registry(schema.Registry):
 
     def dataset(self, name: str) -> DatasetEntry:
         entries = {key: entry for suite in self.suites.values() for key, entry in suite.datasets.items()}
+        two = [one for suite in self.suites.values() for one in suite.meant(name) if one != name]
+        if two:
+            raise RegistryError(f"data set {name!r} is asked under both protocols; name {' or '.join(map(repr, two))}")
         return pick(entries, name, "data set")
 
     @model_validator(mode="after")

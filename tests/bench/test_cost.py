@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -12,22 +14,31 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 import rr
-from rr import Component, Dataset, ModelInfo, OnEvent, Request, Settings, TrainingEvent
-from rr.files import home, keeping
+from rr import Component, Dataset, Document, ModelInfo, OnEvent, Query, Request, Scores, Settings, TrainingEvent
+from rr.errors import DataError
+from rr.files import fingerprint, home, keeping
 from rr.registry.plugins import Plugins, Registered, installed_plugins
+from rr.registry.schema import Price
+from rr_bench.data.load import load_dataset
 from rr_bench.environment import REPORTED_VERSIONS, conditions, machine
 from rr_bench.evaluate import cost
 from rr_bench.evaluate.cost import AT_LEAST, QUERIES, measured, sample, stored_cost
+from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import pooled
+from rr_bench.evaluate.memory import RESET
+from rr_bench.evaluate.pareto import with_front
+from rr_bench.evaluate.price import dollars, estimated_tokens
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Interval
 from rr_bench.evaluate.store import Answer
 from rr_bench.keeping import home_at, nothing_kept, write_checked
+from rr_bench.registry import CandidatePlan, load_registry
 from rr_bench.report.files import csv_text
-from rr_bench.report.table import explanation
+from rr_bench.report.table import cells, explanation, header, title
 from tests.core.scorers import request_of
 
 TEXT = 0.01
@@ -124,7 +135,7 @@ class Trained:
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Plugins:
     monkeypatch.setattr(Trainer, "found", [])
     monkeypatch.setattr(Lazy, "computed", 0)
-    targets = [("scorer", one.__name__.lower(), one.__name__) for one in (Lazy, Fixed, Remembering, Trained)]
+    targets = [("scorer", one.__name__.lower(), one.__name__) for one in (Lazy, Fixed, Remembering, Trained, Reports)]
     return Plugins(
         [
             *installed_plugins().components,
@@ -206,7 +217,7 @@ def test_what_is_timed_is_not_kept_and_what_is_kept_stays(small_registry: Path, 
 
 
 def test_the_sample_is_the_same_each_time_and_leaves_out_the_warm_up() -> None:
-    requests = [request_of(3, f"q{n}") for n in range(50)]
+    requests = [request_of(3, f"q{n}") for n in range(QUERIES + 30)]
     first, asked = sample(requests)
     assert len(asked) == QUERIES
     assert first not in asked
@@ -239,7 +250,7 @@ def answers_of(requests: Sequence[Request]) -> dict[str, Answer]:
 
 def test_a_slow_reranker_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "SECONDS", 0.05)
-    requests = [request_of(4, f"q{n}") for n in range(30)]
+    requests = [request_of(4, f"q{n}") for n in range(QUERIES + 10)]
     found = measured(lambda: Sleeps(0.1), requests, answers_of(requests))
     assert found.queries == AT_LEAST
     assert 100 <= found.ms_per_query < 200
@@ -250,7 +261,204 @@ def test_a_slow_reranker_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(quick.asked)) == len(quick.asked) == QUERIES + 1
 
 
+def test_the_95th_percentile_is_that_of_the_timed_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One slow query of twenty-one shows in it, and not in the median."""
+    ticks = [*([0.001] * 20), 1.001]
+    clock = iter([at for n, spent in enumerate(ticks) for at in (10.0 * n, 10.0 * n + spent)])
+    requests = [request_of(4, f"q{n}") for n in range(22)]
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
+    found = measured(lambda: Sleeps(0.0), requests, answers_of(requests))
+    assert found.queries == 21
+    assert found.ms_per_query == pytest.approx(1.0)
+    assert found.ms_p95 == pytest.approx(1000 * float(np.percentile(ticks, 95)))
+    shown = dict(zip(header(result_of(), result_of().datasets[0]), cells(priced(21), result_of()), strict=True))
+    assert shown["p95 ms"] == "2.00"
+    shown = dict(zip(header(result_of(), result_of().datasets[0]), cells(priced(5), result_of()), strict=True))
+    assert shown["p95 ms"] == "2.00 (n 5)", "too few to speak of a 95th percentile"
+
+
+def priced(queries: int, **figures: Any) -> Row:
+    return replace(row_of("a", "here"), ms_per_query=1.0, ms_p95=2.0, timed_queries=queries, **figures)
+
+
+# --- memory
+
+
+class Holds(Sleeps):
+    """Takes 80 MB when it is loaded, and 60 more for each query, which it gives back."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self._weights = np.ones(80_000_000, dtype=np.uint8)
+
+    def rerank(self, requests: Sequence[Request]) -> list[rr.Ranking]:
+        passing = np.ones(60_000_000, dtype=np.uint8)
+        del passing
+        return super().rerank(requests)
+
+
+@pytest.mark.skipif(not RESET.exists(), reason="the system has no such mark")
+def test_memory_is_the_peak_of_loading_and_asking_whatever_was_there_before() -> None:
+    requests = [request_of(4, f"q{n}") for n in range(5)]
+    earlier = [bytes(1000) for _ in range(300_000)]  # 300 MB in small pieces, which the allocator likes to keep
+    del earlier
+    peak = np.ones(400_000_000, dtype=np.uint8)  # the process's own high-water mark
+    del peak
+    for _ in range(2):
+        found = measured(Holds, requests, answers_of(requests))
+        assert found.memory is not None
+        assert 135e6 <= found.memory <= 160e6
+    small = measured(lambda: Sleeps(0.0), requests, answers_of(requests))
+    assert small.memory is not None
+    assert small.memory < 5e6
+    assert small.device_memory == 0
+
+
+def test_where_the_system_does_not_tell_there_is_no_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("rr_bench.evaluate.memory.RESET", tmp_path / "no" / "clear_refs")
+    requests = [request_of(4, f"q{n}") for n in range(5)]
+    found = measured(Holds, requests, answers_of(requests))
+    assert found.memory is None
+    shown = dict(zip(header(result_of(), result_of().datasets[0]), cells(priced(30), result_of()), strict=True))
+    assert shown["memory"] == ""
+
+
+# --- prices
+
+
+def test_dollars_are_of_hours_of_tokens_or_of_calls() -> None:
+    assert dollars(Price(per_hour=3.6), 1000.0, 0.0) == pytest.approx(1.0)  # 1,000 s at a tenth of a cent
+    assert dollars(Price(per_token=2.0), 0.0, 500.0) == pytest.approx(1.0)  # half a million tokens
+    assert dollars(Price(per_call=0.001), 0.0, 0.0) == pytest.approx(1.0)
+    assert dollars(Price(per_hour=0.0), 5.0, 5.0) == 0.0
+
+
+def test_tokens_are_counted_as_they_are_read() -> None:
+    request = Request(Query("q", "abcd"), (Document("d1", "abcdefgh"), Document("d2", "abcd", title="abc")))
+    read = (8 + len("abc\nabcd")) / 4
+    assert estimated_tokens([request], listwise=True) == pytest.approx(1 + read)
+    assert estimated_tokens([request], listwise=False) == pytest.approx(2 + read)
+    assert estimated_tokens([], listwise=False) == 0.0
+
+
+class Reports(Lazy):
+    """Says how many tokens it has read."""
+
+    def score(self, requests: Sequence[Request]) -> list[Scores]:
+        return [Scores((1.0,) * len(one.candidates), {"tokens": 100.0}) for one in requests]
+
+
+def test_prices_of_entries_and_of_the_profile(small_registry: Path, plugins: Plugins) -> None:
+    text = small_registry.read_text(encoding="utf-8")
+    small_registry.write_text(text.replace("{suite: small}", "{suite: small, price: {per_hour: 2}}"), encoding="utf-8")
+    registry = registry_with(
+        small_registry,
+        "  tokens: {scorer: bm25, price: {per_token: 5}}\n"
+        "  told: {scorer: reports, price: {per_token: 5}}\n"
+        "  calls: {scorer: bm25, price: {per_call: 0.002}}\n"
+        "  both: {fuse: [random, calls]}\n"
+        "  flat: {fuse: [random, calls], price: {per_call: 1}}\n",
+    )
+    result = rr.bench(["random", "tokens", "told", "calls", "both", "flat"], registry=registry, plugins=plugins)
+    found = {row.reranker: row for row in result.datasets[0].rows}
+    assert found["random"].dollars == pytest.approx(2 * found["random"].ms_per_query / 3600)
+    assert found["calls"].dollars == pytest.approx(2.0)
+    assert found["both"].dollars == pytest.approx(2.0 + (found["random"].dollars or 0))
+    assert found["flat"].dollars == pytest.approx(1000.0)
+    assert found["told"].dollars == pytest.approx(0.5)
+    assert not any("tokens" in note for note in found["told"].notes)
+    assert "$/1k: of tokens that are estimated, 4 bytes of UTF-8 each" in found["tokens"].notes
+    assert (found["tokens"].dollars or 0) > 0
+    assert "$/1k" in header(result, result.datasets[0])
+    (line,) = [one for one in csv.DictReader(io.StringIO(csv_text(result))) if one["reranker"] == "calls"]
+    assert float(line["dollars_per_1k"]) == pytest.approx(2.0)
+    assert "$/1k" not in header(result_of(), result_of().datasets[0]), "where no price is known"
+
+
+# --- the front
+
+
+def test_the_pareto_front_holds_what_nothing_beats_and_all_of_what_ties() -> None:
+    def point(name: str, mean: float, ms: float) -> Row:
+        return Row(name, metrics={"MRR@10": Interval(mean, 0.0, 1.0)}, ms_per_query=ms)
+
+    rows = [
+        point("fast", 0.5, 1.0),
+        point("slower and worse", 0.4, 2.0),
+        point("better", 0.6, 3.0),
+        point("as good, slower", 0.6, 4.0),
+        point("worse, as slow", 0.55, 3.0),
+        point("twin of better", 0.6, 3.0),
+        point("best", 0.9, 100.0),
+        Row("failed", failure="no"),
+    ]
+    found = {row.reranker for row in with_front(rows, "MRR@10") if row.pareto}
+    assert found == {"fast", "better", "twin of better", "best"}
+    assert not any(row.pareto for row in with_front([Row("failed", failure="no")], "MRR@10"))
+    result = result_of(*with_front(rows, "MRR@10"))
+    assert "3.00*" in cells(result.datasets[0].rows[2], result)
+    assert "3.00" in cells(result.datasets[0].rows[4], result)
+    marks = {line["reranker"]: line["pareto"] for line in csv.DictReader(io.StringIO(csv_text(result)))}
+    assert (marks["best"], marks["as good, slower"]) == ("true", "false")
+
+
+# --- the first stage
+
+
+def test_the_first_stage_is_timed_once_and_stands_in_the_title(small_registry: Path, plugins: Plugins) -> None:
+    (found,) = rr.bench(["bm25"], registry=small_registry, plugins=plugins).datasets
+    assert found.first_stage["queries"] == 3
+    assert 0 < found.first_stage["ms_per_query"] <= found.first_stage["ms_p95"]
+    assert found.first_stage_timed_on["machine"] == machine()
+    shown = f"; first stage {found.first_stage['ms_per_query']:.2f} ms/query, p95 {found.first_stage['ms_p95']:.2f}; "
+    assert shown in title(found)
+    (again,) = rr.bench(["random"], registry=small_registry, plugins=plugins).datasets
+    assert again.first_stage == found.first_stage
+    (folded,) = rr.bench(["random"], folds=2, registry=small_registry, plugins=plugins).datasets
+    assert folded.first_stage["queries"] >= 3
+
+
+class Needs:
+    """A retriever that ranks by the source's run alone."""
+
+    learns = False
+
+    def __init__(self, settings: Settings) -> None:
+        """There is nothing to set."""
+
+    def fit(self, corpus: rr.Corpus) -> None:
+        if not corpus.run:
+            raise DataError("needs a run")
+
+    def scores(self, query: Query) -> dict[str, float]:
+        raise AssertionError("it was not fitted")
+
+
+def test_a_run_that_the_source_brought_along_is_not_timed(small_registry: Path) -> None:
+    registry = load_registry(small_registry)
+    dataset = load_dataset("rooms", registry.dataset("rooms"))
+    needs = Registered(Component("needs", f"{__name__}:Needs", ""), "retriever", "toy", "toy", "1")
+    plugins = Plugins([*installed_plugins().components, needs])
+    for retriever in ("run", "rerank-registry/run", "needs"):
+        assert stored_retrieval(CandidatePlan(retriever=retriever), dataset, plugins) is None
+    assert stored_retrieval(CandidatePlan(), dataset, plugins) is not None
+    assert " ms/query" not in title(replace(result_of().datasets[0], retriever="run"))
+
+
 # --- what is stored
+
+
+def test_a_cost_of_an_older_format_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """It has no percentile, and says nothing of memory: it stays where it is, and is neither damaged nor taken."""
+    requests = [request_of(4, f"q{n}") for n in range(5)]
+    old = {"ms_per_query": 1.0, "pairs_per_second": 4000.0, "queries": 4, "timed_on": {}}
+    path = home() / "costs" / f"{fingerprint('key')[:32]}.json"
+    write_checked(path, f"cost of {fingerprint('key')}", old)
+    before = path.read_bytes()
+    found = stored_cost(lambda: Sleeps(0.0), "key", requests, answers_of(requests))
+    assert found.timed_on["machine"] == machine()
+    assert path.read_bytes() == before
+    assert "damaged" not in caplog.text
 
 
 def test_a_cost_is_measured_once_and_says_what_it_was_timed_on() -> None:

@@ -371,7 +371,7 @@ def test_columns_follow_the_metrics(metrics: tuple[str, ...]) -> None:
         f"{name}{part}" for name in metrics for part in ("", " low", " high")
     ]
     for row in result.datasets[0].rows:
-        assert len(cells(row, result)) == len(header(result, result.datasets[0])) == 10 + len(metrics) - 1
+        assert len(cells(row, result)) == len(header(result, result.datasets[0])) == 13 + len(metrics) - 1
     assert header(result, result.datasets[0])[2:4] == [
         f"{metrics[0]} [95 % interval]",
         f"Δ {metrics[0]} to first-stage",
@@ -395,7 +395,7 @@ def test_every_row_of_the_markdown_has_the_columns_of_its_header() -> None:
     assert [row[0] for row in rows] == ["first-stage", "letters", "cross-encoder"]
     assert rows[1][2:5] == ["0.333 [0.233, 0.433]", "-0.167 [-0.300, +0.010] p .062, Holm .12", "0.111"]
     assert rows[1][-1] == "dấu | và [red]; second; tied 0.5; label mass 0; truncated 0; own figure 0.12"
-    assert rows[1][5:10] == ["12.3", "1.25", "12,346", "22.7 M", "98.3 K"]
+    assert rows[1][5:13] == ["12.3", "1.25", "", "12,346", "", "0", "22.7 M", "98.3 K"]
 
 
 def test_the_notes_say_how_orders_agreed_even_where_they_did_not() -> None:
@@ -487,19 +487,19 @@ def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
     text = printed(RESULT, width)
     tables = printed_tables(text)
     *names, _ = header(RESULT, RESULT.datasets[0])
-    assert [len(table) for table in tables] == [4, 7]  # the name of the reranker leads both
+    assert [len(table) for table in tables] == [4, 6, 5]  # the name of the reranker leads each
     for row in RESULT.datasets[0].rows:
         *figures, notes = cells(row, RESULT)
         for name, cell in zip(names, figures, strict=True):
             shown = [column for table in tables for column in table if column.startswith(letters(name))]
-            assert len(shown) == (2 if name == "reranker" else 1), name
+            assert len(shown) == (3 if name == "reranker" else 1), name
             assert all(letters(cell) in column for column in shown), (name, cell)
         assert (f"\n{row.reranker}: " in text) == bool(notes)
         assert letters(f"{row.reranker}: {notes}") in letters(text)
     assert all(len(line) <= width for line in text.split("\n"))
 
 
-@pytest.mark.parametrize(("width", "tables"), [(209, 2), (210, 1), (400, 1)])
+@pytest.mark.parametrize(("width", "tables"), [(209, 3), (210, 1), (400, 1)])
 def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
     found = printed_tables(printed(RESULT, width))
     assert len(found) == tables

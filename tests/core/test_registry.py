@@ -117,7 +117,9 @@ def spelled_default(field: FieldInfo) -> str:
 
 
 def model_within(annotation: Any) -> type[BaseModel] | None:
-    options = [annotation, *get_args(annotation)]
+    options = [annotation]
+    for option in options:  # of lists and alternatives, too
+        options += get_args(option)
     return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
 
 
@@ -146,7 +148,10 @@ def test_the_leading_comment_holds_every_key_with_its_type_and_default() -> None
 def test_the_comment_names_every_value_that_a_key_takes() -> None:
     described = {key: text for _, key, _, _, text in commented()}
     taken = {key: get_args(CandidatePlan.model_fields[key].annotation) for key in ("protocol", "order")}
-    taken |= {key: get_args(RerankerEntry.model_fields[key].annotation) for key in ("beyond", "permutation")}
+    taken |= {
+        key: get_args(RerankerEntry.model_fields[key].annotation)
+        for key in ("beyond", "permutation", "method", "normalisation")
+    }
     taken |= {"reader": (*READERS, *GENERATORS)}
     for key, values in taken.items():
         assert values
@@ -180,7 +185,7 @@ def test_a_required_key_that_is_misspelt_is_a_typo_first_and_missing_second(tmp_
 
 def test_a_key_that_is_near_nothing_is_answered_with_all(tmp_path: Path) -> None:
     message = error_of(tmp_path, MINIMAL.replace("{suite: rooms}", "{suite: rooms, xyz: 1}"))
-    assert message == ": unknown key 'profiles.small.xyz'; known: overrides, rerankers, suite"
+    assert message == ": unknown key 'profiles.small.xyz'; known: overrides, price, rerankers, suite"
 
 
 MISTAKES = {
@@ -217,9 +222,9 @@ MISTAKES = {
     ),
     "scorer and reranker": (
         MINIMAL.replace("{scorer: bm25}", "{scorer: bm25, reranker: random}"),
-        ": rerankers.bm25: give exactly one of 'scorer' and 'reranker'",
+        ": rerankers.bm25: give exactly one of 'scorer', 'reranker', 'fuse' and 'cascade'",
     ),
-    "neither": (MINIMAL.replace("{scorer: bm25}", "{}"), ": rerankers.bm25: give exactly one of 'scorer' and 'rer"),
+    "neither": (MINIMAL.replace("{scorer: bm25}", "{}"), ": rerankers.bm25: give exactly one of 'scorer', 'rer"),
     "trainer of a reranker": (
         MINIMAL.replace("{scorer: bm25}", "{reranker: random, trainer: x}"),
         ": rerankers.bm25: a 'trainer' needs a 'scorer'",

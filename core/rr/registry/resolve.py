@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rr.border import plugin_code
-from rr.errors import PluginError
+from rr.errors import PluginError, RegistryError
 from rr.protocols import Settings
 from rr.registry.plugins import Plugins, Registered
 from rr.registry.schema import RerankerEntry
@@ -25,7 +25,9 @@ class Resolved:
 
 def resolve(plugins: Plugins, name: str, entry: RerankerEntry) -> Resolved:
     """Finds the component of an entry and checks its settings. Raises PluginError: the component does not exist or
-    cannot be imported; RegistryError: its settings are wrong."""
+    cannot be imported; RegistryError: its settings are wrong, or it is made of other entries."""
+    if entry.composed:
+        raise RegistryError(f"{name!r} is made of {', '.join(entry.members)}; name one of these here")
     kind, component = entry.component
     settings = checked_settings(plugins, kind, component, entry.settings, f"reranker {name!r}: settings")
     return Resolved(name, entry, plugins.load(kind, component), settings, plugins.get(kind, component))

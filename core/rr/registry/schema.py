@@ -12,6 +12,8 @@ from rr.registry.validation import ModelT, Name, told_apart, validated
 from rr.spec import Kind
 from rr.types import Beyond, Permutation
 
+Method = Literal["rrf", "combsum", "combmnz", "weighted"]
+Normalisation = Literal["min-max", "sum", "zmuv", "rank", "none"]
 T = TypeVar("T")
 MAX_VALUES = 100_000  # with aliases written out: ten that each name the one before ten times are ten billion
 
@@ -22,8 +24,29 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Price(Section):
+    """Dollars, for one of these; `per_token` is for a million of them."""
+
+    per_hour: float | None = Field(None, ge=0)
+    per_token: float | None = Field(None, ge=0)
+    per_call: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Price":
+        if len(self.model_dump(exclude_none=True)) != 1:
+            raise ValueError("give exactly one of 'per_hour', 'per_token' and 'per_call'")
+        return self
+
+
+class Stage(Section):
+    """Of a cascade: the next stage reranks the first `keep` of its ranking."""
+
+    reranker: str
+    keep: int | None = Field(None, ge=1)
+
+
 class RerankerEntry(Section):
-    """One name that users pick. Exactly one of `scorer` and `reranker`."""
+    """One name that users pick. Exactly one of `scorer`, `reranker`, `fuse` and `cascade`."""
 
     summary: str = ""
     scorer: str | None = None
@@ -37,6 +60,23 @@ class RerankerEntry(Section):
     stride: int | None = Field(None, gt=0)
     permutations: int = Field(1, gt=0, le=1000)
     permutation: Permutation = "cyclic"
+    fuse: tuple[str, ...] | None = None
+    method: Method = "rrf"
+    k: int = Field(60, ge=0)
+    normalisation: Normalisation = "min-max"
+    weights: tuple[float, ...] | Literal["dev"] = "dev"
+    cascade: tuple[Stage, ...] | None = None
+    price: Price | None = None
+
+    @property
+    def composed(self) -> Literal["fuse", "cascade"] | None:
+        """The key under which it names what it is made of; None where it names a component."""
+        return "fuse" if self.fuse is not None else "cascade" if self.cascade is not None else None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The entries that it is made of (`rr_bench.members` finds and checks them)."""
+        return self.fuse or tuple(stage.reranker for stage in self.cascade or ())
 
     @property
     def component(self) -> tuple[Kind, str]:
@@ -45,8 +85,8 @@ class RerankerEntry(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "RerankerEntry":
-        if (self.scorer is None) == (self.reranker is None):
-            raise ValueError("give exactly one of 'scorer' and 'reranker'")
+        if [self.scorer, self.reranker, self.fuse, self.cascade].count(None) != 3:
+            raise ValueError("give exactly one of 'scorer', 'reranker', 'fuse' and 'cascade'")
         if self.trainer is not None and self.scorer is None:
             raise ValueError("a 'trainer' needs a 'scorer' that loads what it trains")
         if self.stride is not None and (self.window is None or self.stride >= self.window):
@@ -71,6 +111,7 @@ class Profile(Section):
 
     suite: str
     rerankers: tuple[str, ...] | None = None
+    price: Price | None = None
     overrides: dict[str, dict[str, Any]] = {}
 
 

@@ -45,7 +45,9 @@ def _model_at(model: type[BaseModel], location: list[str]) -> type[BaseModel] | 
     for part in location:
         field = current.model_fields.get(part) if current else None
         if field is not None:  # else a user's own name, the key of a dictionary: stay at the model of its values
-            arguments = [field.annotation, *getattr(field.annotation, "__args__", ())]
+            arguments = [field.annotation]
+            for argument in arguments:  # of lists and alternatives, too
+                arguments += getattr(argument, "__args__", ())
             current = next((a for a in arguments if isinstance(a, type) and issubclass(a, BaseModel)), None)
     return current
 

@@ -50,7 +50,7 @@ def bias(
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
     from rr_bench.data.view import shown
-    from rr_bench.evaluate.bench import weights_from
+    from rr_bench.evaluate.measured import weights_from
     from rr_bench.evaluate.position import position_bias
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path

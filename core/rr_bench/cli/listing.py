@@ -14,6 +14,7 @@ from rr_bench.cli.printing import tell, tell_json
 if TYPE_CHECKING:
     from rr.protocols import Settings
     from rr_bench.evaluate.verify import Agreement
+    from rr_bench.members import Part
 
 
 def list_rerankers(
@@ -84,6 +85,7 @@ def info(
     from rr.registry.plugins import installed_plugins
     from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
+    from rr_bench.entries import whole
     from rr_bench.evaluate.verify import reference_of
     from rr_bench.loading import load_component
     from rr_bench.registry import load_registry
@@ -94,6 +96,15 @@ def info(
         raise RerankError("--dataset and --checkpoint go with --verify")
     found, plugins = load_registry(registry), installed_plugins()
     entry = find_entry(found, plugins, name, profile)
+    part = whole(found, plugins, profile, name, entry)
+    if part.members:
+        if verify or load:
+            raise RerankError(
+                f"{name!r} is made of {', '.join(entry.members)}; --load and --verify go with one of these"
+            )
+        for line in _lines(_composed(part)):
+            tell(line)
+        return
     resolved = resolve(plugins, name, entry)
     registered = plugins.get(*entry.component)
     shown: dict[str, Any] = {
@@ -107,6 +118,8 @@ def info(
     if entry.trainer:
         training = training_settings(plugins, resolved)
         shown |= {"trainer": entry.trainer, "training": training, "checkpoint": entry.checkpoint}
+    if entry.price is not None:
+        shown["price"] = entry.price.model_dump(exclude_none=True)
     if load:
         loaded = load_component(resolved, None).info
         shown["parameters"] = {"total": loaded.parameters, "trainable": loaded.trainable}
@@ -134,6 +147,23 @@ def info(
             )
             agreement = compare(named, data.requests("dev"))
         _print(agreement, source, resolved.settings, reference_of(resolved.settings))
+
+
+def _composed(part: Part) -> dict[str, Any]:
+    """What an entry that is made of others is, and what they are."""
+    from rr_bench.members import FUSION, told
+
+    entry = part.entry
+    shown: dict[str, Any] = {"name": part.name, "summary": entry.summary or told(part)}
+    if entry.cascade is not None:
+        shown["cascade"] = [stage.model_dump(exclude_none=True) for stage in entry.cascade]
+    else:
+        used = [key for key, methods in FUSION.items() if entry.method in methods]
+        values = entry.model_dump(mode="json", include={"fuse", *used})
+        shown |= {key: values[key] for key in ("fuse", *used)}
+    if entry.price is not None:
+        shown["price"] = entry.price.model_dump(exclude_none=True)
+    return {**shown, "members": {one.name: told(one) for one in part.parts[:-1]}}
 
 
 def _setting_lines(section: str, settings: Settings) -> Iterator[str]:

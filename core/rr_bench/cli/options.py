@@ -57,7 +57,7 @@ def as_given(profile: str | None, registry: Path | None) -> tuple[str, ...]:
     return tuple(word for option, value in named.items() if value for word in (option, value))
 
 
-PLAIN_WIDTH = 240
+PLAIN_WIDTH = 280
 """Of output that goes into a file or a pipe, where nothing needs to fold."""
 
 RESUMES = "what was finished is kept, and the same command resumes there"

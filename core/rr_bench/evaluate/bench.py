@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
 from rr.files import home
 from rr.files.kept import anew
-from rr.measures import Metric, evaluate, metric, population
+from rr.measures import metric, population
 from rr.progress import SILENT, Progress
-from rr.protocols import Reranker
 from rr.registry.plugins import Plugins, installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
+from rr.registry.schema import Price
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.view import shown
-from rr_bench.doctor.diagnosis import listed
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.conclusions import concluded
-from rr_bench.evaluate.cost import stored_cost
-from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
+from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import Prefixed, pooled
-from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
-from rr_bench.evaluate.significance import difference, interval
-from rr_bench.evaluate.store import Scored, score
+from rr_bench.evaluate.measured import Bench, measured_row
+from rr_bench.evaluate.pareto import with_front
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
+from rr_bench.evaluate.significance import difference
 from rr_bench.explain import explaining
-from rr_bench.keys import reranker_key
-from rr_bench.loading import load_reranker
+from rr_bench.members import Part
 from rr_bench.registry import Registry, Suite
-from rr_bench.train.checkpoints import Choice
-from rr_bench.train.training import entry_checkpoint
 
 
 @explaining()
@@ -81,20 +74,22 @@ def bench(
     chosen = registry.profile(profile)
     suite = registry.suite(chosen.suite)
     for name in datasets:
-        if name not in suite.datasets:
+        if not suite.meant(name):
             raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
     entries = chosen_entries(registry, plugins, profile, names)
     if baseline is not None:
         if baseline not in entries:
             raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
         suite = suite.model_copy(update={"baseline": baseline})
-    asked = datasets or list(suite.datasets)
+    asked = [one for name in datasets for one in suite.meant(name)] or list(suite.datasets)
     failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
     for name, reason in failing.items():  # now rather than after all that goes before
         logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
     with anew() if fresh else nullcontext():
-        results = [_bench_dataset(name, suite, registry, plugins, entries, folds, progress) for name in asked]
+        results = [
+            _bench_dataset(name, suite, registry, plugins, entries, chosen.price, folds, progress) for name in asked
+        ]
     return BenchResult(
         profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
     )
@@ -105,30 +100,43 @@ def _bench_dataset(
     suite: Suite,
     registry: Registry,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | Failure],
+    entries: Mapping[str, Part | Failure],
+    price: Price | None,
     folds: int | None,
     progress: Progress,
 ) -> DatasetResult:
+    asked = registry.dataset(name)
     try:
         if folds is None:
-            dataset = load_dataset(name, registry.dataset(name), progress)
-            result = _dataset_result(dataset, suite, plugins, entries, progress)
+            dataset = load_dataset(name, asked, progress)
+            result = _dataset_result(dataset, suite, plugins, entries, price, progress)
         else:
-            datasets = load_folds(name, registry.dataset(name), folds, progress)
-            result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
+            dataset, *others = load_folds(name, asked, folds, progress)
+            result = pooled(_fold_results([dataset, *others], suite, plugins, entries, price, progress))
+        retrieval = stored_retrieval(asked.candidates, dataset, plugins)
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
-    order, notes = registry.dataset(name).candidates.order, (*result.notes, *_no_difference(rows, baseline))
-    return replace(result, order=order, baseline=baseline, rows=rows, notes=notes)
+    baseline, rows = _baseline(result.rows, suite), with_front(_compared(result.rows, suite), suite.metrics[0])
+    order, notes = asked.candidates.order, (*result.notes, *_no_difference(rows, baseline))
+    first_stage = asdict(retrieval) if retrieval else {}
+    return replace(
+        result,
+        order=order,
+        baseline=baseline,
+        rows=rows,
+        notes=notes,
+        first_stage_timed_on=first_stage.pop("timed_on", {}),
+        first_stage=first_stage,
+    )
 
 
 def _fold_results(
     datasets: Sequence[Dataset],
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | Failure],
+    entries: Mapping[str, Part | Failure],
+    price: Price | None,
     progress: Progress,
 ) -> list[DatasetResult]:
     results: list[DatasetResult] = []
@@ -136,7 +144,7 @@ def _fold_results(
     for number, dataset in enumerate(datasets, 1):
         fold = f"fold {number} of {len(datasets)}"
         try:
-            results.append(_dataset_result(dataset, suite, plugins, left, Prefixed(progress, f"{fold}, ")))
+            results.append(_dataset_result(dataset, suite, plugins, left, price, Prefixed(progress, f"{fold}, ")))
         except DataError as error:
             raise DataError(f"{fold}: {error}") from error
         # what failed in one fold is FAILED in all: nothing more is spent on it
@@ -148,7 +156,8 @@ def _dataset_result(
     dataset: Dataset,
     suite: Suite,
     plugins: Plugins,
-    entries: Mapping[str, RerankerEntry | Failure],
+    entries: Mapping[str, Part | Failure],
+    price: Price | None,
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
@@ -166,99 +175,33 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(_row(label, entry, dataset, view, measures, plugins, progress) for label, entry in entries.items()),
+        rows=_rows(entries, Bench(dataset, view, measures, price, plugins, progress)),
     )
 
 
-def _row(
-    label: str,
-    entry: RerankerEntry | Failure,
-    dataset: Dataset,
-    view: Dataset,
-    measures: Mapping[Metric, Sequence[str]],
-    plugins: Plugins,
-    progress: Progress,
-) -> Row:
-    if isinstance(entry, Failure):
-        return Row(label, failure=entry.reason, traceback=entry.traceback)
+def _rows(parts: Mapping[str, Part | Failure], bench: Bench) -> tuple[Row, ...]:
+    """Those that are made of others come last: what is wrong with a member is known by then."""
+    rows: dict[str, Row] = {}
+    for label, part in sorted(parts.items(), key=lambda one: isinstance(one[1], Part) and bool(one[1].members)):
+        rows[label] = _row(label, part, bench, rows)
+    return tuple(rows[label] for label in parts)
+
+
+def _row(label: str, part: Part | Failure, bench: Bench, rows: Mapping[str, Row]) -> Row:
+    if isinstance(part, Failure):
+        return Row(label, failure=part.reason, traceback=part.traceback)
+    for row in (rows[one.name] for one in part.parts if one.name in rows):
+        if row.failure:
+            return Row(label, failure=f"member {row.reranker!r}: {row.failure}", traceback=row.traceback)
+        if row.skipped:
+            return Row(label, skipped=f"member {row.reranker!r}: {row.skipped}")
     try:
-        return _measured(label, entry, dataset, view, measures, plugins, progress)
+        return measured_row(part, bench)
     except NotApplicableError as error:
         return Row(label, skipped=str(error))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
         return Row(label, failure=_reason(error), traceback=traceback.format_exc())
-
-
-def _measured(
-    label: str,
-    entry: RerankerEntry,
-    dataset: Dataset,
-    view: Dataset,
-    measures: Mapping[Metric, Sequence[str]],
-    plugins: Plugins,
-    progress: Progress,
-) -> Row:
-    """`view`: what the reranker is shown of the data set. `measures`: each metric with the test queries that it is a
-    mean over."""
-    resolved = resolve(plugins, label, entry)
-    choice = entry_checkpoint(plugins, resolved, dataset, progress)
-
-    @functools.cache
-    def loaded() -> Reranker:
-        return load_reranker(resolved, choice.folder)
-
-    requests = view.requests("test")
-    key = [
-        reranker_key(resolved),
-        choice.fingerprint(),
-        dataset.fingerprint,
-        "test",
-    ]
-    with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
-        scored = score(loaded, key, requests, advance)
-        loaded.cache_clear()  # two of a large model may not fit
-        cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
-    runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
-    values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
-    checkpoint = choice.checkpoint
-    diagnostics, chosen = _diagnostics(scored), chosen_places(requests, runs)
-    diagnosis = diagnosed(resolved, dataset, choice, diagnostics, chosen, plugins)
-    return Row(
-        reranker=label,
-        state=scored.info.state,
-        notes=(*scored.info.notes, *choice.notes),
-        metrics={name: interval(one) for name, one in values.items()},
-        diagnostics=diagnostics,
-        train_seconds=checkpoint.seconds if checkpoint else None,
-        train_timed_on=checkpoint.timed_on if checkpoint else {},
-        ms_per_query=cost.ms_per_query,
-        pairs_per_second=cost.pairs_per_second,
-        timed_on=cost.timed_on,
-        parameters=scored.info.parameters,
-        trainable=checkpoint.trained(scored.info) if checkpoint else 0,
-        weights=weights_from(choice),
-        scores_from_store=scored.stored,
-        per_query={name: tuple(one) for name, one in values.items()},
-        verdict=diagnosis.verdict,
-        findings=tuple(listed(diagnosis)),
-        chosen=chosen,
-    )
-
-
-def weights_from(choice: Choice) -> tuple[Weights, ...]:
-    """The checkpoint that was chosen, if one was, and what it was trained on."""
-    if choice.checkpoint is None:
-        return ()
-    one, data = choice.checkpoint, choice.checkpoint.record["data"]
-    return (Weights(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
-
-
-def _diagnostics(scored: Scored) -> dict[str, float]:
-    """Means over the queries; what a query does not report counts 0."""
-    rows = [answer.diagnostics for answer in scored.answers.values()]
-    names = sorted({name for row in rows for name in row})
-    return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
 
 
 def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:

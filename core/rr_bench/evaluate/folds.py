@@ -11,6 +11,7 @@ from statistics import fmean
 from rr.files import fingerprint
 from rr.progress import Progress
 from rr_bench.doctor.diagnosis import WORST_FIRST
+from rr_bench.environment import merged
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
 
@@ -72,6 +73,8 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     pairs = sum(row.pairs_per_second * spent for row, spent in zip(rows, seconds, strict=True))
     trainings = [row.train_seconds for row in rows if row.train_seconds is not None]
     diagnostics = sorted({name for row in rows for name in row.diagnostics})
+    taken = [row.memory for row in rows if row.memory is not None]
+    prices = [row.dollars for row in rows if row.dollars is not None]
     return Row(
         reranker=first.reranker,
         state=", ".join(dict.fromkeys(row.state for row in rows)),
@@ -79,10 +82,10 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         metrics={name: t_interval(values) for name, values in means.items()},
         diagnostics={name: _mean([row.diagnostics.get(name, 0.0) for row in rows], sizes) for name in diagnostics},
         train_seconds=sum(trainings) if trainings else None,
-        train_timed_on=_conditions([row.train_timed_on for row in rows]),
+        train_timed_on=merged([row.train_timed_on for row in rows]),
         ms_per_query=_mean([row.ms_per_query for row in rows], sizes),
         pairs_per_second=pairs / sum(seconds) if sum(seconds) else 0.0,
-        timed_on=_conditions([row.timed_on for row in rows]),
+        timed_on=merged([row.timed_on for row in rows]),
         parameters=first.parameters,
         trainable=first.trainable,
         weights=tuple(chain.from_iterable(row.weights for row in rows)),
@@ -92,6 +95,12 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         verdict=min((row.verdict for row in rows if row.verdict), key=WORST_FIRST.index, default=""),
         findings=_findings(rows),
         chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
+        ms_p95=_mean([row.ms_p95 for row in rows], sizes),
+        timed_queries=sum(row.timed_queries for row in rows),
+        memory=max(taken) if len(taken) == len(rows) else None,
+        device_memory=max(row.device_memory for row in rows),
+        size=first.size,
+        dollars=_mean(prices, sizes) if len(prices) == len(rows) else None,
     )
 
 
@@ -108,12 +117,6 @@ def _findings(rows: Sequence[Row]) -> tuple[Mapping[str, str], ...]:
 def _mean(values: Iterable[float], sizes: Sequence[int]) -> float:
     """Over the queries of all folds."""
     return fmean(values, weights=sizes)
-
-
-def _conditions(timed_on: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What the folds were timed on; where that differs, each of it once."""
-    names = dict.fromkeys(chain.from_iterable(timed_on))
-    return {name: " / ".join(dict.fromkeys(one[name] for one in timed_on if name in one)) for name in names}
 
 
 def _merged(notes: Sequence[Sequence[str]]) -> tuple[str, ...]:

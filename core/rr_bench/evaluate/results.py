@@ -77,6 +77,19 @@ class Row(_FreeText):
     """Why it does not apply here."""
     failure: str = ""
     traceback: str = ""
+    ms_p95: float = 0.0
+    """Milliseconds that 95 % of the timed queries stay below, interpolated."""
+    timed_queries: int = 0
+    memory: int | None = None
+    """The most bytes of resident memory that loading and asking it took; None where the system does not tell."""
+    device_memory: int = 0
+    """Likewise, on the accelerator."""
+    size: int = 0
+    """Bytes: `parameters` times the width of the number format that it computes in (`ModelInfo.precision`)."""
+    dollars: float | None = None
+    """Of 1,000 queries; None where the registry knows no price."""
+    pareto: bool = False
+    """Whether no other row has as high a leading metric in less time a query, or a higher one in as little."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,10 @@ class DatasetResult(_FreeText):
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""
+    first_stage: Mapping[str, float] = field(default_factory=dict)
+    """What the retriever takes for a query, `ms_per_query` and `ms_p95` over `queries`; empty where it was not timed
+    (a run that the source brought along)."""
+    first_stage_timed_on: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

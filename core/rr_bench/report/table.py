@@ -22,8 +22,12 @@ SHOWN_DIAGNOSTICS = (
     "tournament",
 )
 """Named first and in this order; a plugin's own follow by name."""
-FIXED_COLUMNS = 9
-"""Of `header`, besides one a metric."""
+TIMES = ("train s", "ms/query", "p95 ms", "pairs/s", "$/1k")
+SIZES = ("memory", "size", "parameters", "trained")
+COST = (*TIMES, *SIZES)
+"""The columns of what a row costs; `$/1k` stands only where a price is known."""
+SURE = 20
+"""Fewer timed queries than these have no 95th percentile to speak of: their number is shown."""
 EVEN_IF_0 = ("label_mass", "uniform", "truncated", "tau")
 """0 is what must be seen there."""
 
@@ -36,13 +40,14 @@ def header(result: BenchResult, dataset: DatasetResult) -> list[str]:
         f"{leading} [95 % interval]",
         f"Δ {leading} to {dataset.baseline}",
         *others,
-        "train s",
-        "ms/query",
-        "pairs/s",
-        "parameters",
-        "trained",
+        *_cost_columns(result),
         "notes",
     ]
+
+
+def _cost_columns(result: BenchResult) -> list[str]:
+    priced = any(row.dollars is not None for dataset in result.datasets for row in dataset.rows)
+    return [name for name in COST if name != "$/1k" or priced]
 
 
 def cells(row: Row, result: BenchResult) -> list[str]:
@@ -51,7 +56,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         return [
             row.reranker,
             "FAILED" if row.failure else "skipped",
-            *[""] * (FIXED_COLUMNS + len(result.metrics) - 3),
+            *[""] * (1 + len(result.metrics) + len(_cost_columns(result))),
             row.failure or row.skipped,
         ]
     leading, *others = (row.metrics[name] for name in result.metrics)
@@ -62,13 +67,26 @@ def cells(row: Row, result: BenchResult) -> list[str]:
         f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]",
         _difference(gap) if gap else "",
         *(f"{one.mean:.3f}" for one in others),
-        "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
-        f"{row.ms_per_query:.2f}",
-        f"{row.pairs_per_second:,.0f}",
-        count(row.parameters),
-        count(row.trainable),
+        *(_cost(row)[name] for name in _cost_columns(result)),
         "; ".join((*_verdict(row), *row.notes, *_checkpoints(row), *_diagnostics(row))),
     ]
+
+
+def _cost(row: Row) -> dict[str, str]:
+    sure = "" if row.timed_queries >= SURE else f" (n {row.timed_queries})"
+    p95 = f"{row.ms_p95:.2f}{sure}" if row.timed_queries else ""
+    device = f" + {size(row.device_memory)} device" if row.device_memory else ""
+    return {
+        "train s": "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
+        "ms/query": f"{row.ms_per_query:.2f}{'*' * row.pareto}",
+        "p95 ms": p95,
+        "pairs/s": f"{row.pairs_per_second:,.0f}",
+        "$/1k": "" if row.dollars is None else f"{row.dollars:.3g}",
+        "memory": "" if row.memory is None else f"{size(row.memory)}{device}",
+        "size": size(row.size),
+        "parameters": count(row.parameters),
+        "trained": count(row.trainable),
+    }
 
 
 def title(dataset: DatasetResult) -> str:
@@ -77,9 +95,15 @@ def title(dataset: DatasetResult) -> str:
     return (
         f"{dataset.name}: {dataset.documents} documents, queries {sizes(dataset)}; {dataset.mean_candidates:.1f} "
         f"candidates by {dataset.retriever}{ordered(dataset.order)}, {dataset.protocol}, "
-        f"recall ceiling {dataset.recall_ceiling:.3f}; "
+        f"recall ceiling {dataset.recall_ceiling:.3f}; {_retrieval(dataset)}"
         f"{of_population}{'; ' if of_population else ''}data {dataset.fingerprint[:12]}"
     )
+
+
+def _retrieval(dataset: DatasetResult) -> str:
+    """What the first stage takes, where it was timed."""
+    one = dataset.first_stage
+    return f"first stage {one['ms_per_query']:.2f} ms/query, p95 {one['ms_p95']:.2f}; " if one else ""
 
 
 def ordered(order: str) -> str:
@@ -113,8 +137,21 @@ def explanation(result: BenchResult) -> str:
     compared = sum(row.difference is not None for dataset in result.datasets for row in dataset.rows)
     return (
         f"{means}, against the row that the column names. p: two-sided, by random signs; Holm: that p among all "
-        f"{compared} comparisons of this bench. {machines(result)}"
+        f"{compared} comparisons of this bench. {machines(result)}{_costs(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
+    )
+
+
+def _costs(result: BenchResult) -> str:
+    """What the columns of cost mean, with a space behind it; nothing where nothing was timed."""
+    rows = [row for dataset in result.datasets for row in dataset.rows if row.metrics]
+    if not any(row.timed_queries for row in rows):
+        return ""
+    priced = "$/1k: of 1,000 queries, at the price in the registry. " if "$/1k" in _cost_columns(result) else ""
+    return (
+        f"* at ms/query: on the Pareto front, no other row has as high a {result.metrics[0]} in less time, nor a "
+        "higher one in as little. Memory: the most that loading and asking took; size: parameters times the bytes of "
+        f"the numbers computed with. {priced}"
     )
 
 
@@ -133,6 +170,14 @@ def count(number: int) -> str:
     return str(number)
 
 
+def size(number: int) -> str:
+    """Bytes: `0`, `412 KB`, `90.9 MB`, `1.2 GB`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number} B" if number else "0"
+
+
 def bad_findings(row: Row) -> list[Mapping[str, str]]:
     """Its faults and warnings."""
     return [one for one in row.findings if one["verdict"] in ("fault", "warning")]
@@ -145,8 +190,8 @@ def _verdict(row: Row) -> list[str]:
 
 
 def _checkpoints(row: Row) -> list[str]:
-    told = list(map(str, row.weights))
-    return told if len(told) < 2 else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
+    told, folds = list(map(str, row.weights)), len(next(iter(row.folds.values()), ()))
+    return told if len(told) != folds else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
 
 
 def _difference(gap: Difference) -> str:

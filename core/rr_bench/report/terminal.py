@@ -1,4 +1,4 @@
-"""The comparison table in a terminal: one table where it is wide enough, else two and the notes as lines."""
+"""The comparison table in a terminal: one table where it is wide enough, else three and the notes as lines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from rich.text import Text
 
 from rr_bench.evaluate.results import BenchResult, DatasetResult
 from rr_bench.report.escape import terminal
-from rr_bench.report.table import cells, explanation, header, title
+from rr_bench.report.table import COST, SIZES, TIMES, cells, explanation, header, title
 
 ONE_TABLE = 210
 """Columns that all cells side by side take."""
-
-COST = ("train s", "ms/query", "pairs/s", "parameters", "trained")
 
 
 def print_result(result: BenchResult, console: Console) -> None:
@@ -32,7 +30,8 @@ def print_result(result: BenchResult, console: Console) -> None:
         else:
             difference = names[3]
             console.print(_table(dataset, result, [n for n in names if n not in (*COST, difference, "notes")]))
-            console.print(_table(dataset, result, ["reranker", difference, *COST]))
+            console.print(_table(dataset, result, ["reranker", difference, *(n for n in names if n in TIMES)]))
+            console.print(_table(dataset, result, ["reranker", *SIZES]))
             for row in dataset.rows:
                 name, *_, notes = cells(row, result)
                 if notes:

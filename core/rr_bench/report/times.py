@@ -8,8 +8,8 @@ from rr_bench.evaluate.cost import QUERIES
 from rr_bench.evaluate.results import BenchResult, Row
 
 METHOD = (
-    f"A query's time: the median of at most {QUERIES} test queries, each asked alone by a newly loaded model for which "
-    "nothing is kept. "
+    f"A query's time: the median, and 95th percentile, of at most {QUERIES} test queries, each asked alone by a newly "
+    "loaded model for which nothing is kept. "
 )
 
 
@@ -37,6 +37,8 @@ def conditions_text(timed_on: Mapping[str, str]) -> str:
 def _places(result: BenchResult) -> Iterator[tuple[str, str]]:
     """(conditions, name of what was timed on them) of every row; a training's are named where they are others."""
     for dataset in result.datasets:
+        if retrieval := conditions_text(dataset.first_stage_timed_on):
+            yield retrieval, f"the first stage of {dataset.name}"
         for row in dataset.rows:
             yield from _of_row(row, dataset.name if len(result.datasets) > 1 else "")
 

@@ -1,0 +1,1 @@
+"""Rerankers made of others: fusions of several rankings, and cascades."""

@@ -1,0 +1,119 @@
+"""Who is asked about a data set, through the stores: what one row has had scored is scored for no other row again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rr.files import fingerprint
+from rr.progress import Progress
+from rr.protocols import Reranker
+from rr.registry.plugins import Plugins
+from rr.registry.resolve import Resolved, resolve
+from rr.types import Dataset, Request, Scores
+from rr_bench.compose.answers import answers
+from rr_bench.compose.loaded import Known, as_scores
+from rr_bench.compose.weights import Found, found_weights
+from rr_bench.evaluate.cost import Cost, stored_cost
+from rr_bench.evaluate.store import Scored, score
+from rr_bench.keys import model_key, reranker_key
+from rr_bench.loading import load_reranker
+from rr_bench.members import Part, of_member
+from rr_bench.train.checkpoints import Choice
+from rr_bench.train.training import entry_checkpoint
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An entry's component and the checkpoint that it is scored with."""
+
+    resolved: Resolved
+    choice: Choice
+
+    @cached_property
+    def key(self) -> list[str]:
+        """All that its answers depend on besides the requests."""
+        return [reranker_key(self.resolved), self.choice.fingerprint()]
+
+    @cached_property
+    def model(self) -> str:
+        return model_key(self.resolved, self.choice.fingerprint())
+
+    def load(self) -> Reranker:
+        return load_reranker(self.resolved, self.choice.folder)
+
+    def known(self, scored: Scored) -> Known:
+        folder = self.choice.folder
+        return Known(scored.info, self.model, folder.absolute().name if folder else "")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A leaf, what it was asked, and what it answered."""
+
+    part: Part
+    leaf: Leaf
+    requests: Sequence[Request]
+    scored: Scored
+    key: object
+
+    def cost(self) -> Cost:
+        return stored_cost(self.leaf.load, self.key, self.requests, self.scored.answers)
+
+
+@dataclass
+class Asking:
+    """One entry of a bench on one data set. `view`: the data set as rerankers are shown it."""
+
+    part: Part
+    dataset: Dataset
+    view: Dataset
+    plugins: Plugins
+    progress: Progress
+    leaves: dict[str, Leaf] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Finds its leaves; what is to be trained is trained."""
+        for one in self.part.leaves:
+            with of_member(one, self.part):
+                resolved = resolve(self.plugins, one.name, one.entry)
+                self.leaves[one.name] = Leaf(
+                    resolved, entry_checkpoint(self.plugins, resolved, self.dataset, self.progress)
+                )
+
+    def weights(self, measure: str) -> dict[str, Found]:
+        """Those of its fusions that are found on dev, by this metric."""
+        keys = {name: fingerprint(leaf.key) for name, leaf in self.leaves.items()}
+        return found_weights(self.part, self.view, measure, keys, lambda one, asked: self._ask(one, "dev", asked, []))
+
+    def answers(self, weights: Mapping[str, Found]) -> tuple[list[Scores], list[Asked]]:
+        """One answer a test query, and what the leaves were asked for it."""
+        asked: list[Asked] = []
+        given = {name: found.weights for name, found in weights.items()}
+        requests = self.view.requests("test")
+        return answers(self.part, requests, lambda one, some: self._ask(one, "test", some, asked), given), asked
+
+    def _ask(self, one: Part, split: str, requests: Sequence[Request], asked: list[Asked]) -> list[Scores]:
+        leaf, loaded = self.leaves[one.name], list[Reranker]()
+
+        def load() -> Reranker:
+            loaded.extend([] if loaded else [leaf.load()])
+            return loaded[0]
+
+        key = [*leaf.key, self.dataset.fingerprint, split, *self._narrowed(requests)]
+        with (
+            of_member(one, self.part),
+            self.progress.task(f"{self.dataset.name}: {one.name}", len(requests)) as advance,
+        ):
+            scored = score(load, key, requests, advance)
+        asked.append(Asked(one, leaf, requests, scored, key))
+        runs = [scored.answers[request.query.id] for request in requests]
+        return [as_scores(request, run.scores, run.diagnostics) for request, run in zip(requests, runs, strict=True)]
+
+    def _narrowed(self, requests: Sequence[Request]) -> list[str]:
+        """What tells these requests from those of the whole split, where they hold fewer candidates."""
+        shown = {request.query.id: [document.id for document in request.candidates] for request in requests}
+        if all(tuple(ids) == tuple(self.view.candidates[query_id]) for query_id, ids in shown.items()):
+            return []
+        return [fingerprint(shown)]

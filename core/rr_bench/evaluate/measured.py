@@ -1,0 +1,211 @@
+"""One row of the table: an entry asked about a data set's test queries, judged, timed and looked at by the doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rr.measures import Metric, evaluate
+from rr.progress import Progress
+from rr.protocols import ModelInfo
+from rr.registry.plugins import Plugins
+from rr.registry.schema import Price
+from rr.rerank.gate import with_ties
+from rr.types import Dataset, Request, Scores
+from rr_bench.compose.answers import run_of
+from rr_bench.compose.loaded import composed_info
+from rr_bench.compose.weights import Found
+from rr_bench.doctor.diagnosis import WORST_FIRST, Diagnosis, listed
+from rr_bench.environment import merged
+from rr_bench.evaluate.asking import Asked, Asking
+from rr_bench.evaluate.cost import Cost, Spent, summed
+from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
+from rr_bench.evaluate.price import dollars, estimated_tokens
+from rr_bench.evaluate.results import Row, Weights
+from rr_bench.evaluate.significance import interval
+from rr_bench.members import Part
+from rr_bench.train.checkpoints import Checkpoint, Choice
+
+WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2}
+"""Bytes of a parameter."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is asked of every row of a data set. `view`: what rerankers are shown of it. `measures`: each metric with
+    the test queries that it is a mean over, the leading one first. `price`: of entries without one of their own."""
+
+    dataset: Dataset
+    view: Dataset
+    measures: Mapping[Metric, Sequence[str]]
+    price: Price | None
+    plugins: Plugins
+    progress: Progress
+
+
+def measured_row(part: Part, bench: Bench) -> Row:
+    """
+    Raises:
+        RerankError: it, or a member, cannot be trained, loaded or asked.
+        NotApplicableError: it, or a member, has no answer here.
+    """
+    asking = Asking(part, bench.dataset, bench.view, bench.plugins, bench.progress)
+    weights = asking.weights(next(iter(bench.measures)).name)
+    found, asked = asking.answers(weights)
+    requests = bench.view.requests("test")
+    if part.members:  # a leaf's have passed the gate
+        found = [with_ties(one) if one.values else one for one in found]
+    runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
+    values = {one.name: evaluate(runs, bench.view.qrels, ids, one) for one, ids in bench.measures.items()}
+    cost = summed([Spent(one.cost(), one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
+    models = list({one.leaf.model: one for one in asked}.values())
+    checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
+    info, price = _info(part, asked), _price(part, asked, cost, bench.price)
+    verdict, findings = _diagnosis(asked, bench)
+    return Row(
+        reranker=part.name,
+        state=info.state,
+        notes=tuple(_notes(part, info, weights, asked, requests, price)),
+        metrics={name: interval(one) for name, one in values.items()},
+        diagnostics=means(found),
+        train_seconds=sum(one.seconds for one in checkpoints) if checkpoints else None,
+        train_timed_on=merged([one.timed_on for one in checkpoints]),
+        ms_per_query=cost.ms_per_query,
+        pairs_per_second=cost.pairs_per_second,
+        timed_on=cost.timed_on,
+        parameters=info.parameters,
+        trainable=sum(_trained(one.leaf.choice.checkpoint, one.scored.info) for one in models),
+        weights=tuple(found for one in models for found in weights_from(one.leaf.choice)),
+        scores_from_store=all(one.scored.stored for one in asked),
+        per_query={name: tuple(one) for name, one in values.items()},
+        verdict=verdict,
+        findings=findings,
+        chosen=chosen_places(requests, runs),
+        ms_p95=cost.ms_p95,
+        timed_queries=cost.queries,
+        memory=cost.memory,
+        device_memory=cost.device_memory,
+        size=sum(one.scored.info.parameters * WIDTHS[one.scored.info.precision] for one in models),
+        dollars=price.dollars,
+    )
+
+
+def weights_from(choice: Choice) -> tuple[Weights, ...]:
+    """The checkpoint that was chosen, if one was, and what it was trained on."""
+    if choice.checkpoint is None:
+        return ()
+    one, data = choice.checkpoint, choice.checkpoint.record["data"]
+    return (Weights(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
+
+
+def means(answers: Sequence[Scores]) -> dict[str, float]:
+    """Of each diagnostic over the queries; what a query does not report counts 0."""
+    names = sorted({name for one in answers for name in one.diagnostics})
+    return {name: sum(one.diagnostics.get(name, 0.0) for one in answers) / len(answers) for name in names}
+
+
+def _info(part: Part, asked: Sequence[Asked]) -> ModelInfo:
+    if not part.members:
+        return asked[0].scored.info
+    return composed_info(part, {one.part.name: one.leaf.known(one.scored) for one in asked})
+
+
+def _trained(checkpoint: Checkpoint | None, info: ModelInfo) -> int:
+    return 0 if checkpoint is None else checkpoint.trained(info)
+
+
+def _pairs(requests: Sequence[Request]) -> int:
+    return sum(len(request.candidates) for request in requests)
+
+
+def _notes(
+    part: Part,
+    info: ModelInfo,
+    weights: Mapping[str, Found],
+    asked: Sequence[Asked],
+    requests: Sequence[Request],
+    price: _Priced,
+) -> Iterator[str]:
+    yield from info.notes
+    for name, found in weights.items():
+        yield str(found) if name == part.name else f"{name}: {found}"
+    longest = max((len(request.candidates) for request in requests), default=0)
+    yield from _nothing_left_out(part, longest)
+    for one in {one.part.name: one for one in asked}.values():
+        for note in one.leaf.choice.notes:
+            yield f"{one.part.name}: {note}" if part.members else note
+    if price.note:
+        yield price.note
+
+
+def _nothing_left_out(part: Part, longest: int) -> Iterator[str]:
+    """Which stages keep all that there is. `longest`: the most candidates that the part is asked about."""
+    for member in part.members:
+        stage = next((one for one in part.entry.cascade or () if one.reranker == member.name), None)
+        yield from _nothing_left_out(member, longest)
+        if stage is not None and stage.keep is not None and member is not part.members[-1]:
+            if stage.keep >= longest:
+                yield f"{member.name} keeps {stage.keep}, and no query has more than {longest}: it leaves nothing out"
+            longest = min(longest, stage.keep)
+
+
+@dataclass(frozen=True)
+class _Priced:
+    dollars: float | None
+    note: str = ""
+
+
+def _price(part: Part, asked: Sequence[Asked], cost: Cost, default: Price | None) -> _Priced:
+    """By the entry's own price; else, of one that is made of others, the sum of theirs; else by the `default`."""
+    if part.members and part.entry.price is None:
+        each = [_price(one.part, [one], one.cost(), default) for one in asked]
+        known = [one.dollars for one in each if one.dollars is not None]
+        notes = dict.fromkeys(one.note for one in each if one.note)
+        return _Priced(sum(known) if len(known) == len(each) else None, "; ".join(notes))
+    price = part.entry.price or default
+    if price is None:
+        return _Priced(None)
+    reported = [means(_scores(one)) for one in asked]
+    tokens = sum(
+        told["tokens"] if "tokens" in told else estimated_tokens(one.requests, one.scored.info.listwise)
+        for one, told in zip(asked, reported, strict=True)
+    )
+    note = ""
+    if price.per_token is not None and not all("tokens" in told for told in reported):
+        note = "$/1k: of tokens that are estimated, 4 bytes of UTF-8 each"
+    if price.per_call is not None and any(
+        {"windowed", "tournament", "permutations"} & told.keys() for told in reported
+    ):
+        note = "$/1k: of one call a query, and it takes several"
+    return _Priced(dollars(price, cost.ms_per_query, tokens), note)
+
+
+def _scores(one: Asked) -> list[Scores]:
+    return [Scores((), answer.diagnostics) for answer in one.scored.answers.values()]
+
+
+def _diagnosis(asked: Sequence[Asked], bench: Bench) -> tuple[str, tuple[Mapping[str, str], ...]]:
+    """The doctor's verdict and findings; of several members the worst, and what is not said of all of them says of
+    whom."""
+    each: dict[str, Diagnosis] = {}
+    for one in asked:
+        runs = {query_id: answer.scores for query_id, answer in one.scored.answers.items()}
+        diagnostics, chosen = means(_scores(one)), chosen_places(one.requests, runs)
+        each[one.part.name] = diagnosed(
+            one.leaf.resolved, bench.dataset, one.leaf.choice, diagnostics, chosen, bench.plugins
+        )
+    verdict = min((one.verdict for one in each.values()), key=WORST_FIRST.index)
+    if len(each) == 1:
+        return verdict, tuple(listed(next(iter(each.values()))))
+    said: dict[tuple[str, str, str], list[str]] = {}
+    findings = {}
+    for name, diagnosis in each.items():
+        for finding in listed(diagnosis):
+            key = (finding["check"], finding["verdict"], finding["evidence"])
+            said.setdefault(key, []).append(name)
+            findings[key] = finding
+    told = [
+        finding if len(said[key]) == len(each) else {**finding, "evidence": f"{', '.join(said[key])}: {key[2]}"}
+        for key, finding in findings.items()
+    ]
+    return verdict, tuple(sorted(told, key=lambda one: WORST_FIRST.index(one["verdict"])))

@@ -1,0 +1,32 @@
+"""What a thousand queries cost in dollars, by what the registry says of the price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rr.registry.schema import Price
+from rr.types import Request
+
+BYTES_A_TOKEN = 4
+"""Of UTF-8: the rule of thumb for English; other scripts take more bytes, and not always more tokens."""
+QUERIES = 1_000
+
+
+def dollars(price: Price, ms_per_query: float, tokens: float) -> float:
+    """A thousand queries, one after the other: the hours that they take; or their tokens, `tokens` a query; or a call
+    each."""
+    if price.per_hour is not None:
+        return price.per_hour * ms_per_query * QUERIES / 3_600_000
+    if price.per_token is not None:
+        return price.per_token * tokens * QUERIES / 1_000_000
+    return float(price.per_call or 0.0) * QUERIES
+
+
+def estimated_tokens(requests: Sequence[Request], listwise: bool) -> float:
+    """The mean over the requests: the query once for each candidate, or once where the list is looked at as a whole."""
+    total = 0.0
+    for request in requests:
+        asked = 1 if listwise else len(request.candidates)
+        read = sum(len(document.content.encode()) for document in request.candidates)
+        total += (asked * len(request.query.text.encode()) + read) / BYTES_A_TOKEN
+    return total / len(requests) if requests else 0.0
