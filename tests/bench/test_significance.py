@@ -16,10 +16,10 @@ from scipy import stats
 
 import rr
 from rr_bench.evaluate.conclusions import concluded
+from rr_bench.evaluate.corrections import holm
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import (
     DIFFERENCES,
-    FLIPS,
     MEANS,
     Difference,
     Interval,
@@ -27,16 +27,17 @@ from rr_bench.evaluate.significance import (
     difference,
     doubtful,
     few_queries,
-    holm,
     interval,
     limits,
-    sign_flip_p,
 )
+from rr_bench.evaluate.signs import sign_flip_p
 from rr_bench.report.files import csv_text
 from rr_bench.report.table import cells, explanation, p_value
 
 GRADES = st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.6309297535714574, 0.7, 0.75, 1.0])
 PAIRS = st.lists(st.tuples(GRADES, GRADES), min_size=2, max_size=10)
+
+SIGNS = 2**17
 
 
 def p_of(gaps: list[float]) -> float:
@@ -116,7 +117,7 @@ def test_random_signs_agree_with_the_exact_p(negative: int) -> None:
     """22 equal differences: a sign test, whose p is known, beyond what is enumerated."""
     found = p_of([-0.5] * negative + [0.5] * (22 - negative))
     exact = stats.binomtest(negative, 22).pvalue
-    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / FLIPS) ** 0.5 + 1 / FLIPS)
+    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / SIGNS) ** 0.5 + 1 / SIGNS)
     assert found == p_of([-0.5] * negative + [0.5] * (22 - negative))  # seeded
 
 
@@ -129,7 +130,7 @@ def test_random_signs_agree_with_the_normal_limit(n: int) -> None:
 
 
 def test_no_p_is_0() -> None:
-    assert p_of([0.9] * 500) == 1 / (FLIPS + 1)
+    assert p_of([0.9] * 500) == 1 / SIGNS
 
 
 def test_memory_does_not_grow_with_the_queries() -> None:
@@ -140,7 +141,7 @@ def test_memory_does_not_grow_with_the_queries() -> None:
     difference(other, base)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2**20 + 8 * FLIPS * 8 + 8 * len(base) * 8  # the signs alone would be 1 GB
+    assert peak < 2**20 + 8 * SIGNS * 8 + 8 * len(base) * 8  # the signs alone would be 1 GB
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.5])

@@ -8,7 +8,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
@@ -28,13 +28,17 @@ from rr_bench.data.view import shown
 from rr_bench.doctor.diagnosis import listed
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
+from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.folds import Prefixed, pooled
+from rr_bench.evaluate.groups import check_fields, grouped
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
-from rr_bench.evaluate.significance import difference, interval
+from rr_bench.evaluate.seeds import ONCE, is_trained, pooled_seeds, seeded
+from rr_bench.evaluate.significance import interval
 from rr_bench.evaluate.store import Scored, score
+from rr_bench.evaluate.suite import suite_means
 from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
 from rr_bench.loading import load_reranker
@@ -50,7 +54,10 @@ def bench(
     profile: str | None = None,
     datasets: Sequence[str] = (),
     baseline: str | None = None,
+    baselines: Sequence[str] = (),
+    all_pairs: bool = False,
     folds: int | None = None,
+    seeds: int | None = None,
     fresh: bool = False,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
@@ -58,8 +65,10 @@ def bench(
 ) -> BenchResult:
     """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
     the named data sets (all of the profile's suite if none is given). `baseline`: the one that the others' differences
-    are taken from, the suite's own if none is given. `folds`: cross-validates by query instead of using the data sets'
-    own splits (`rr_bench.evaluate.folds`). `fresh`: all that was kept for these is made anew and replaced: prepared
+    are taken from, the suite's own if none is given; `baselines`: several, the first of which the table shows;
+    `all_pairs`: each is compared with each, too. `folds`: cross-validates by query instead of using the data sets'
+    own splits (`rr_bench.evaluate.folds`). `seeds`: each training is repeated with so many
+    (`rr_bench.evaluate.seeds`). `fresh`: all that was kept for these is made anew and replaced: prepared
     data, checkpoints that the bench trains, vectors, exports, scores and times.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
@@ -69,12 +78,18 @@ def bench(
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
+    baselines = arguments.texts("baselines", baselines)
     for argument, value in {"profile": profile, "baseline": baseline}.items():
         arguments.of_type(argument, value, str)
-    arguments.of_type("folds", folds, int)
+    for argument, number in {"folds": folds, "seeds": seeds}.items():
+        arguments.of_type(argument, number, int)
     arguments.of_type("plugins", plugins, Plugins)
     if folds is not None and folds < 2:
         raise RerankError(f"a cross-validation has at least 2 folds, not {folds}")
+    if seeds is not None and seeds < 2:
+        raise RerankError(f"seeds that can be compared are at least 2, not {seeds}")
+    if folds is not None and seeds is not None:
+        raise RerankError("folds and seeds are two repetitions of a training; ask for one of them at a time")
     home()  # which must be a folder before anything is worked out
     registry = opened(registry)
     plugins = plugins or installed_plugins()
@@ -84,20 +99,36 @@ def bench(
         if name not in suite.datasets:
             raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
     entries = chosen_entries(registry, plugins, profile, names)
-    if baseline is not None:
-        if baseline not in entries:
-            raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
-        suite = suite.model_copy(update={"baseline": baseline})
+    against = list(dict.fromkeys([*([] if baseline is None else [baseline]), *baselines])) or [suite.baseline]
+    for name in against if baseline is not None or baselines else ():
+        if name not in entries:
+            raise RerankError(f"baseline {name!r} is not benched here{nearest(name, list(entries))}")
     asked = datasets or list(suite.datasets)
     failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
     for name, reason in failing.items():  # now rather than after all that goes before
         logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
+    repeat = Repeat(folds, seeds)
     with anew() if fresh else nullcontext():
-        results = [_bench_dataset(name, suite, registry, plugins, entries, folds, progress) for name in asked]
+        results = [_bench_dataset(name, suite, registry, plugins, entries, repeat, progress) for name in asked]
+        results = [_compared(result, suite, against, all_pairs=all_pairs) for result in results]
+    datasets_found = concluded(results)
     return BenchResult(
-        profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
+        profile or registry.default_profile,
+        against[0],
+        suite.metrics,
+        datasets_found,
+        _environment(),
+        suite_means(datasets_found, suite.metrics[0]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What is measured several times, if anything is."""
+
+    folds: int | None = None
+    seeds: int | None = None
 
 
 def _bench_dataset(
@@ -106,22 +137,26 @@ def _bench_dataset(
     registry: Registry,
     plugins: Plugins,
     entries: Mapping[str, RerankerEntry | Failure],
-    folds: int | None,
+    repeat: Repeat,
     progress: Progress,
 ) -> DatasetResult:
+    """All rerankers on one data set, not compared yet."""
+    entry = registry.dataset(name)
     try:
-        if folds is None:
-            dataset = load_dataset(name, registry.dataset(name), progress)
-            result = _dataset_result(dataset, suite, plugins, entries, progress)
+        if repeat.folds is None:
+            datasets = [load_dataset(name, entry, progress)]
         else:
-            datasets = load_folds(name, registry.dataset(name), folds, progress)
+            datasets = load_folds(name, entry, repeat.folds, progress)
+        check_fields(datasets[0], entry.group_by)
+        if repeat.folds is None:
+            result = _dataset_result(datasets[0], suite, plugins, entries, progress, repeat.seeds)
+        else:
             result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    baseline, rows = _baseline(result.rows, suite), tuple(_compared(result.rows, suite))
-    order, notes = registry.dataset(name).candidates.order, (*result.notes, *_no_difference(rows, baseline))
-    return replace(result, order=order, baseline=baseline, rows=rows, notes=notes)
+    groups = grouped(result, suite.metrics, entry.group_by, datasets[0].facets)
+    return replace(result, order=entry.candidates.order, groups=groups)
 
 
 def _fold_results(
@@ -150,8 +185,9 @@ def _dataset_result(
     plugins: Plugins,
     entries: Mapping[str, RerankerEntry | Failure],
     progress: Progress,
+    seeds: int | None = None,
 ) -> DatasetResult:
-    """All rerankers on one data set, not compared yet."""
+    """As `_bench_dataset`, of one that is loaded, or a fold."""
     measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test, view = dataset.splits["test"], shown(dataset)
     return DatasetResult(
@@ -166,8 +202,40 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(_row(label, entry, dataset, view, measures, plugins, progress) for label, entry in entries.items()),
+        rows=tuple(
+            _repeated(label, entry, dataset, view, measures, plugins, progress, seeds)
+            for label, entry in entries.items()
+        ),
     )
+
+
+def _repeated(
+    label: str,
+    entry: RerankerEntry | Failure,
+    dataset: Dataset,
+    view: Dataset,
+    measures: Mapping[Metric, Sequence[str]],
+    plugins: Plugins,
+    progress: Progress,
+    seeds: int | None,
+) -> Row:
+    """One row, of several trainings where that is asked for and the entry is trained here."""
+    if seeds is None or isinstance(entry, Failure) or not is_trained(entry):
+        return _row(label, entry, dataset, view, measures, plugins, progress)
+    try:
+        several = seeded(plugins, label, entry, seeds)
+    except RerankError:  # which the row itself meets, too
+        several = {}
+    rows: dict[int, Row] = {}
+    for number, (seed, one) in enumerate(several.items(), 1):
+        part = Prefixed(progress, f"seed {number} of {seeds}, ")
+        rows[seed] = _row(label, one, dataset, view, measures, plugins, part)
+        if not rows[seed].metrics:  # nothing more is spent on it
+            break
+    if rows:
+        return pooled_seeds(rows, next(iter(measures)).name)
+    row = _row(label, entry, dataset, view, measures, plugins, progress)
+    return replace(row, notes=(*row.notes, ONCE)) if row.metrics else row
 
 
 def _row(
@@ -261,32 +329,33 @@ def _diagnostics(scored: Scored) -> dict[str, float]:
     return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
 
 
-def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:
-    """The rows with their paired difference from the baseline, where both have figures."""
-    leading = suite.metrics[0]
-    baseline = next((row for row in rows if row.reranker == _baseline(rows, suite) and row.metrics), None)
-    if baseline is None:
-        return list(rows)
+def _compared(result: DatasetResult, suite: Suite, against: Sequence[str], *, all_pairs: bool) -> DatasetResult:
+    """The result with its rows in order and compared."""
+    if result.failure:
+        return result
+    baselines = _baselines(result.rows, suite, against)
+    found = compared(result, suite.metrics, baselines, all_pairs=all_pairs)
+    notes = (*result.notes, *_no_difference(result.rows, baselines))
+    return replace(found, baseline=baselines[0], notes=notes)
+
+
+def _baselines(rows: Sequence[Row], suite: Suite, against: Sequence[str]) -> list[str]:
+    """Those that are asked for, and the suite's `oracle_baseline` in the place of what has no order to be compared
+    with."""
+    skipped = {row.reranker for row in rows if row.skipped}
+    return list(dict.fromkeys(suite.oracle_baseline if name in skipped else name for name in against))
+
+
+def _no_difference(rows: Sequence[Row], baselines: Sequence[str]) -> list[str]:
+    """Why no row has a difference from one of these, where it is for want of that."""
+    figures = {row.reranker: bool(row.metrics) for row in rows}
     return [
-        row
-        if not row.metrics or row is baseline
-        else replace(row, difference=difference(row.per_query[leading], baseline.per_query[leading]))
-        for row in rows
+        f"no Δ: the baseline {name!r} has no figures"
+        if name in figures
+        else f"no Δ: the baseline {name!r} is not among these rows; name it too, or another with --baseline"
+        for name in baselines
+        if not figures.get(name)
     ]
-
-
-def _baseline(rows: Sequence[Row], suite: Suite) -> str:
-    """The suite's baseline, or its `oracle_baseline` where that one has no order to be compared with."""
-    skipped = any(row.reranker == suite.baseline and row.skipped for row in rows)
-    return suite.oracle_baseline if skipped else suite.baseline
-
-
-def _no_difference(rows: Sequence[Row], baseline: str) -> tuple[str, ...]:
-    """Why no row has a difference, where it is for want of a baseline."""
-    of_baseline = next((row for row in rows if row.reranker == baseline), None)
-    if of_baseline is None:
-        return (f"no Δ: the baseline {baseline!r} is not among these rows; name it too, or another with --baseline",)
-    return () if of_baseline.metrics else (f"no Δ: the baseline {baseline!r} has no figures",)
 
 
 def _strict(error: Exception) -> None:
