@@ -108,27 +108,24 @@ def bench(
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
     for name, reason in failing.items():  # now rather than after all that goes before
         logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
-    repeat = Repeat(folds, seeds)
+    plan = Plan(against, all_pairs, folds, seeds)
     with anew() if fresh else nullcontext():
-        results = [_bench_dataset(name, suite, registry, plugins, entries, repeat, progress) for name in asked]
-        results = [_compared(result, suite, against, all_pairs=all_pairs) for result in results]
-    datasets_found = concluded(results)
+        results = [_bench_dataset(name, suite, registry, plugins, entries, plan, progress) for name in asked]
+    found = concluded(results)
+    means = suite_means(found, suite.metrics[0])
     return BenchResult(
-        profile or registry.default_profile,
-        against[0],
-        suite.metrics,
-        datasets_found,
-        _environment(),
-        suite_means(datasets_found, suite.metrics[0]),
+        profile or registry.default_profile, against[0], suite.metrics, found, _environment(), suite=means
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """What is measured several times, if anything is."""
+class Plan:
+    """What rows are compared with, and what is measured several times."""
 
-    folds: int | None = None
-    seeds: int | None = None
+    baselines: Sequence[str]
+    all_pairs: bool
+    folds: int | None
+    seeds: int | None
 
 
 def _bench_dataset(
@@ -137,26 +134,25 @@ def _bench_dataset(
     registry: Registry,
     plugins: Plugins,
     entries: Mapping[str, RerankerEntry | Failure],
-    repeat: Repeat,
+    plan: Plan,
     progress: Progress,
 ) -> DatasetResult:
-    """All rerankers on one data set, not compared yet."""
     entry = registry.dataset(name)
     try:
-        if repeat.folds is None:
+        if plan.folds is None:
             datasets = [load_dataset(name, entry, progress)]
         else:
-            datasets = load_folds(name, entry, repeat.folds, progress)
+            datasets = load_folds(name, entry, plan.folds, progress)
         check_fields(datasets[0], entry.group_by)
-        if repeat.folds is None:
-            result = _dataset_result(datasets[0], suite, plugins, entries, progress, repeat.seeds)
+        if plan.folds is None:
+            result = _dataset_result(datasets[0], suite, plugins, entries, progress, plan.seeds)
         else:
             result = pooled(_fold_results(datasets, suite, plugins, entries, progress))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    groups = grouped(result, suite.metrics, entry.group_by, datasets[0].facets)
-    return replace(result, order=entry.candidates.order, groups=groups)
+    result = _compared(replace(result, order=entry.candidates.order), suite, plan)
+    return replace(result, groups=grouped(result, suite.metrics, entry.group_by, datasets[0].facets))
 
 
 def _fold_results(
@@ -187,7 +183,7 @@ def _dataset_result(
     progress: Progress,
     seeds: int | None = None,
 ) -> DatasetResult:
-    """As `_bench_dataset`, of one that is loaded, or a fold."""
+    """All rerankers on one data set, not compared yet."""
     measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test, view = dataset.splits["test"], shown(dataset)
     return DatasetResult(
@@ -329,12 +325,10 @@ def _diagnostics(scored: Scored) -> dict[str, float]:
     return {name: sum(row.get(name, 0.0) for row in rows) / len(rows) for name in names}
 
 
-def _compared(result: DatasetResult, suite: Suite, against: Sequence[str], *, all_pairs: bool) -> DatasetResult:
+def _compared(result: DatasetResult, suite: Suite, plan: Plan) -> DatasetResult:
     """The result with its rows in order and compared."""
-    if result.failure:
-        return result
-    baselines = _baselines(result.rows, suite, against)
-    found = compared(result, suite.metrics, baselines, all_pairs=all_pairs)
+    baselines = _baselines(result.rows, suite, plan.baselines)
+    found = compared(result, suite.metrics, baselines, all_pairs=plan.all_pairs)
     notes = (*result.notes, *_no_difference(result.rows, baselines))
     return replace(found, baseline=baselines[0], notes=notes)
 

@@ -67,8 +67,11 @@ def _pairs(names: Sequence[str], baselines: Iterable[str], *, all_pairs: bool) -
     asked = [(place, places[name]) for name in baselines if name in places for place in range(len(names))]
     if all_pairs:
         asked += combinations(range(len(names)), 2)
-    once = {frozenset(pair): pair for pair in reversed(asked) if len(set(pair)) == 2}
-    return list(reversed(once.values()))
+    once: dict[frozenset[int], Pair] = {}
+    for one, other in asked:
+        if one != other:
+            once.setdefault(frozenset((one, other)), (one, other))
+    return list(once.values())
 
 
 def _letters(versus: _Versus, count: int) -> list[str]:

@@ -15,10 +15,10 @@ def compact_letters(count: int, differing: Iterable[tuple[int, int]]) -> list[st
     """
     columns = [frozenset(range(count))] if count else []
     for pair in differing:
-        split = [column for column in columns if column.issuperset(pair)]
+        inserted = {column - {one} for column in columns if column.issuperset(pair) for one in pair}
         columns = [column for column in columns if not column.issuperset(pair)]
-        columns += [column - {one} for column in split for one in pair]
-        columns = [one for one in dict.fromkeys(columns) if not any(one < other for other in columns)]
+        inserted = {one for one in inserted if not any(one <= other for other in columns)}
+        columns += [one for one in inserted if not any(one < other for other in inserted)]
     columns.sort(key=sorted)
     names = [_name(place) for place in range(len(columns))]
     return ["".join(name for name, column in zip(names, columns, strict=True) if row in column) for row in range(count)]

@@ -113,7 +113,7 @@ class Row(_FreeText):
     """Metric → its components of variance, where there are several seeds."""
 
     def seed_means(self, metric: str) -> list[tuple[float, ...]]:
-        """The means of its seeds, where it has some: what `significance.squared_error` counts."""
+        """The means of its seeds, where it has some: what `significance.errors` counts."""
         return [tuple(seed.mean(metric) for seed in self.seeds)] if self.seeds else []
 
 

@@ -44,7 +44,7 @@ def is_trained(entry: RerankerEntry) -> bool:
 
 def pooled_seeds(rows: Mapping[int, Row], leading: str) -> Row:
     """One row of at least two seeds': a query's value is the mean over the seeds, and so is every other figure but
-    those of the trainings' weights. The intervals are over queries and seeds (`significance.squared_error`).
+    those of the trainings' weights. The intervals are over queries and seeds (`significance.errors`).
 
     What failed with one seed has failed: there is no mean over fewer.
     """

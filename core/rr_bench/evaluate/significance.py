@@ -12,7 +12,8 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from rr_bench.evaluate.power import detectable
 from rr_bench.evaluate.signs import ROUNDING, Array, differences, sign_flip_p
@@ -24,7 +25,11 @@ SKEWED = 40
 6 % misses, where the skewness is the population's own; that of a sample is less. benchmarks/inference.py holds it."""
 
 Means = Sequence[float]
-"""Of the seeds of one training that was repeated, in an order."""
+"""Of the seeds of one training that was repeated."""
+Error = tuple[float, int]
+"""A part of the squared standard error of a mean, and its degrees of freedom."""
+TINY = 1e-12
+"""No p of a t is computed below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +118,12 @@ def difference(values: Sequence[float], baseline: Sequence[float]) -> Difference
 
 def described(gaps: Array, p: float, seeds: Sequence[Means] = ()) -> Difference:
     """All that is said of differences, one a query, of which `p` is that of a randomisation test. `seeds`: of each of
-    the two systems whose training was repeated; interval and p are then over seeds, too (`squared_error`), and p is the
-    larger of the two."""
+    the two systems whose training was repeated. Interval and p are then over seeds, too: p is the largest level at
+    which the interval (`reach`) holds 0, if that is larger."""
     mean, (low, high) = float(gaps.mean()), limits(gaps, DIFFERENCES, seeds)
-    variance, freedom = squared_error(gaps, seeds)
-    if any(map(_spread, seeds)):
-        p = max(p, 2 * float(stdtr(freedom, -abs(mean) / variance**0.5)))
+    parts = errors(gaps, seeds)
+    if len(parts) > 1:
+        p = max(p, _level(parts, abs(mean)))
     d_z, note = _effect(gaps)
     wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
     return Difference(
@@ -132,30 +137,30 @@ def described(gaps: Array, p: float, seeds: Sequence[Means] = ()) -> Difference:
         wins=wins,
         ties=len(gaps) - wins - losses,
         losses=losses,
-        detectable=detectable(variance**0.5, freedom) if 0 < variance < np.inf else None,
+        detectable=detectable(parts) if 0 < sum(error for error, _ in parts) < np.inf else None,
     )
 
 
-def squared_error(values: Array, seeds: Sequence[Means] = ()) -> tuple[float, float]:
-    """The squared standard error of the mean of these values, one a query, and its degrees of freedom.
-
-    Where trainings were repeated, a value is a query's mean over their seeds, and queries and seeds are both drawn:
-    s² / n of the queries' means and s² / k of the means of each one's k seeds are added, with Satterthwaite's degrees
-    of freedom (1946). It is the error of Clark's min F' ("The language-as-fixed-effect fallacy", 1973), and never less,
-    in the mean, than the true one: what a seed does to single queries counts twice.
-    """
+def errors(values: Array, seeds: Sequence[Means] = (), scale: Scale | None = None) -> list[Error]:
+    """Where the mean of these values, one a query, may err: over queries, s² / n. Where trainings were repeated, a
+    value is a query's mean over their seeds, and both are drawn: over the seeds of each of them, s² / k of their means,
+    too, if it is not 0. What a seed does to single queries counts twice, so that their sum is, in the mean, never less
+    than the true one. Given a `scale`, values that are all at its ends have its `added` ones, as in `limits`."""
+    if scale is not None and _at_ends(values):
+        values = _with(values, scale.added)
     n = len(values)
-    parts = [(float(values.var(ddof=1)) / n if n > 1 else np.inf, n - 1)]
-    parts += [(_spread(means) / len(means), len(means) - 1) for means in seeds]
-    total = sum(part for part, _ in parts)
-    if not 0 < total < np.inf:
-        return total, n - 1
-    return total, total**2 / sum(part**2 / freedom for part, freedom in parts if part)
+    of_queries = (float(values.var(ddof=1)) / n if n > 1 else np.inf, n - 1)
+    return [of_queries, *((_spread(means) / len(means), len(means) - 1) for means in seeds if _spread(means))]
 
 
-def mean_error(values: Array, scale: Scale, seeds: Sequence[Means] = ()) -> tuple[float, float]:
-    """As `squared_error`, of values that are all at the ends of the scale with its `added` ones, as in `limits`."""
-    return squared_error(_with(values, scale.added) if _at_ends(values) else values, seeds)
+def reach(parts: Sequence[Error], level: float = LEVEL) -> float:
+    """From a mean to either end of its interval: √ Σ t(df)² · e², each part of the error with the t of its own degrees
+    of freedom. One part alone has Student's interval; several are covered as often as said, or more (Howe 1974,
+    "Approximate confidence limits on the mean of X + Y"), where Satterthwaite's degrees of freedom are too many for two
+    or three seeds; `tests/bench/test_seeds.py` holds it."""
+    if any(error == np.inf for error, _ in parts):
+        return np.inf
+    return float(sum(stdtrit(freedom, (1 + level) / 2) ** 2 * error for error, freedom in parts) ** 0.5)
 
 
 def limits(values: Array, scale: Scale, seeds: Sequence[Means] = ()) -> tuple[Array, Array]:
@@ -164,12 +169,10 @@ def limits(values: Array, scale: Scale, seeds: Sequence[Means] = ()) -> tuple[Ar
     It is m ± t(0.975, n - 1) · s / √n, as far as the scale goes: of one value, the whole scale. Where all values are
     at its ends, or 0, as those of Hit@k are, it is that of these and the scale's `added` ones, which is wider: it is
     never a single point, and a share's covers as often as it says. Of values, (n,), of trainings that were repeated, it
-    is m ± t(0.975, df) · √`squared_error`; where seeds change no mean, it is as ever.
+    is m ± `reach`; where seeds change no mean, it is as ever.
     """
-    if any(map(_spread, seeds)):
-        variance, freedom = squared_error(values, seeds)
-        reach = stdtrit(freedom, (1 + LEVEL) / 2) * variance**0.5
-        low, high = values.mean() - reach, values.mean() + reach
+    if len(parts := errors(values, seeds) if seeds else []) > 1:
+        low, high = values.mean() - reach(parts), values.mean() + reach(parts)
     else:
         low, high = _student(values)
         if (ends := _at_ends(values)).any():
@@ -264,6 +267,13 @@ def _spread(means: Means) -> float:
     """Their variance; 0 where they differ by rounding."""
     found = float(np.var(means, ddof=1))
     return found if found > ROUNDING**2 else 0.0
+
+
+def _level(parts: Sequence[Error], distance: float) -> float:
+    """The p at which `reach` is the distance of the mean from 0."""
+    if reach(parts, 1 - TINY) < distance:
+        return TINY
+    return float(brentq(lambda p: reach(parts, 1 - p) - distance, TINY, 1.0))
 
 
 def _effect(gaps: Array) -> tuple[float | None, str]:

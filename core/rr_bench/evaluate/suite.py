@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
 from rr_bench.evaluate.results import DatasetResult, Row, SuiteMean
-from rr_bench.evaluate.significance import LEVEL, MEANS, Interval, mean_error
+from rr_bench.evaluate.significance import LEVEL, MEANS, Interval, errors, reach
 from rr_bench.evaluate.signs import ROUNDING, Array
 
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 SEED = 20_240_607
 AT_ONCE = 2_000_000
 """Weights of queries that are drawn at a time."""
@@ -21,8 +20,8 @@ def suite_means(datasets: Sequence[DatasetResult], metric: str) -> tuple[SuiteMe
     """Of every reranker of a bench of at least two data sets, best first; behind them those that have no figures on one
     of these, a data set that failed among them: there is no mean over fewer.
 
-    The interval takes the data sets as given and their queries as drawn: the squared standard errors of the data sets'
-    means, Σ e² / D², with Satterthwaite's degrees of freedom (1946). Ranks are those of `RESAMPLES` bootstrap samples
+    The interval takes the data sets as given and their queries (and seeds) as drawn: `significance.reach` of the data
+    sets' squared standard errors, each divided by D². Ranks are those of `RESAMPLES` bootstrap samples
     of the queries within each data set (Efron 1979; for ranks, Goldstein & Spiegelhalter 1996, "League tables and their
     limitations"), the same ones for all rerankers, so that pairs stay pairs.
     """
@@ -46,17 +45,13 @@ def suite_means(datasets: Sequence[DatasetResult], metric: str) -> tuple[SuiteMe
 
 def _mean(rows: Sequence[Row], metric: str) -> Interval:
     """Of one reranker's rows on all data sets."""
-    count = len(rows)
-    errors = [mean_error(np.array(row.per_query[metric]), MEANS, row.seed_means(metric)) for row in rows]
-    variance = sum(error for error, _ in errors) / count**2
-    mean = sum(row.metrics[metric].mean for row in rows) / count
-    if variance == 0:  # all values of a data set are equal
-        return Interval(mean, mean, mean)
-    if variance == np.inf:  # one query
-        return Interval(mean, MEANS.low, 1.0)
-    freedom = sum(error for error, _ in errors) ** 2 / sum(error**2 / freedom for error, freedom in errors if error)
-    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * variance**0.5
-    return Interval(mean, max(mean - reach, MEANS.low), min(mean + reach, 1.0))
+    parts = [
+        (error / len(rows) ** 2, freedom)
+        for row in rows
+        for error, freedom in errors(np.array(row.per_query[metric]), row.seed_means(metric), MEANS)
+    ]
+    mean, far = sum(row.metrics[metric].mean for row in rows) / len(rows), reach(parts)
+    return Interval(mean, max(mean - far, MEANS.low), min(mean + far, 1.0))
 
 
 def _rank_limits(table: Sequence[Sequence[Row]], metric: str) -> tuple[Array, Array]:
