@@ -166,14 +166,14 @@ def rows_of_values(values: np.ndarray) -> dict[int, Row]:
 
 def test_seeds_that_change_nothing_change_no_interval() -> None:
     values = np.random.default_rng(0).uniform(0.1, 0.9, 40)
-    row = pooled_seeds(rows_of_values(np.array([values] * 3)), "MAP")
+    row = pooled_seeds(rows_of_values(np.array([values] * 3)))
     alone = interval(values.tolist())
     assert (row.metrics["MAP"].low, row.metrics["MAP"].high) == pytest.approx((alone.low, alone.high))
     spread = row.spread["MAP"]
     assert (spread.seeds, spread.rest) == pytest.approx((0.0, 0.0), abs=1e-9)
     assert spread.queries == pytest.approx(values.std(ddof=1))
     hits = np.array([[1.0, 0.0, 1.0, 1.0]] * 2)
-    hit_row, hit = pooled_seeds(rows_of_values(hits), "MAP").metrics["MAP"], interval(hits[0].tolist())
+    hit_row, hit = pooled_seeds(rows_of_values(hits)).metrics["MAP"], interval(hits[0].tolist())
     assert hit_row == Interval(hit.mean, hit.low, hit.high)
 
 
@@ -243,7 +243,7 @@ def test_a_comparison_counts_the_seeds_of_both() -> None:
 def test_rows_of_seeds_are_compared_with_them() -> None:
     generator = np.random.default_rng(5)
     base = generator.uniform(0.3, 0.6, 60)
-    several = pooled_seeds(rows_of_values(base + np.array([[0.01], [0.05], [0.09]])), "MAP")
+    several = pooled_seeds(rows_of_values(base + np.array([[0.01], [0.05], [0.09]])))
     plain = Row("base", metrics={"MAP": interval(base.tolist())}, per_query={"MAP": tuple(base.tolist())})
     (found,) = compared(DatasetResult("d", rows=(plain, several)), ["MAP"], ["base"], all_pairs=False).comparisons
     gap = found.difference

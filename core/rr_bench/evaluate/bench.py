@@ -32,10 +32,11 @@ from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
-from rr_bench.evaluate.folds import Prefixed, pooled
+from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.groups import check_fields, grouped
+from rr_bench.evaluate.merging import Prefixed
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
-from rr_bench.evaluate.seeds import ONCE, is_trained, pooled_seeds, seeded
+from rr_bench.evaluate.seeds import repeated
 from rr_bench.evaluate.significance import interval
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.evaluate.suite import suite_means
@@ -186,6 +187,10 @@ def _dataset_result(
     """All rerankers on one data set, not compared yet."""
     measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test, view = dataset.splits["test"], shown(dataset)
+
+    def row(label: str, entry: RerankerEntry | Failure, progress: Progress) -> Row:
+        return _row(label, entry, dataset, view, measures, plugins, progress)
+
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -198,40 +203,8 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=tuple(
-            _repeated(label, entry, dataset, view, measures, plugins, progress, seeds)
-            for label, entry in entries.items()
-        ),
+        rows=tuple(repeated(plugins, label, entry, row, seeds, progress) for label, entry in entries.items()),
     )
-
-
-def _repeated(
-    label: str,
-    entry: RerankerEntry | Failure,
-    dataset: Dataset,
-    view: Dataset,
-    measures: Mapping[Metric, Sequence[str]],
-    plugins: Plugins,
-    progress: Progress,
-    seeds: int | None,
-) -> Row:
-    """One row, of several trainings where that is asked for and the entry is trained here."""
-    if seeds is None or isinstance(entry, Failure) or not is_trained(entry):
-        return _row(label, entry, dataset, view, measures, plugins, progress)
-    try:
-        several = seeded(plugins, label, entry, seeds)
-    except RerankError:  # which the row itself meets, too
-        several = {}
-    rows: dict[int, Row] = {}
-    for number, (seed, one) in enumerate(several.items(), 1):
-        part = Prefixed(progress, f"seed {number} of {seeds}, ")
-        rows[seed] = _row(label, one, dataset, view, measures, plugins, part)
-        if not rows[seed].metrics:  # nothing more is spent on it
-            break
-    if rows:
-        return pooled_seeds(rows, next(iter(measures)).name)
-    row = _row(label, entry, dataset, view, measures, plugins, progress)
-    return replace(row, notes=(*row.notes, ONCE)) if row.metrics else row
 
 
 def _row(

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from statistics import fmean
 from typing import TypeVar
 
 from rr.files import fingerprint
-from rr.progress import Progress
 from rr_bench.evaluate.merging import conditions, diagnostics, findings, merged, verdict
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Prefixed(Progress):
-    """Says before every description what larger piece of work it is part of."""
-
-    progress: Progress
-    prefix: str
-
-    def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        return self.progress.task(f"{self.prefix}{description}", total)
-
-    def status(self, text: str) -> None:
-        self.progress.status(text)
 
 
 def pooled(results: Sequence[DatasetResult]) -> DatasetResult:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 
+from rr.progress import Progress
 from rr_bench.doctor.diagnosis import WORST_FIRST
 from rr_bench.evaluate.results import Row
+
+
+@dataclass(frozen=True)
+class Prefixed(Progress):
+    """Says before every description what larger piece of work it is part of."""
+
+    progress: Progress
+    prefix: str
+
+    def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        return self.progress.task(f"{self.prefix}{description}", total)
+
+    def status(self, text: str) -> None:
+        self.progress.status(text)
 
 
 def merged(notes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -3,16 +3,20 @@ differs between queries."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from statistics import fmean
 
 import numpy as np
 
+from rr.errors import RerankError
+from rr.progress import Progress
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import resolve
 from rr.registry.schema import RerankerEntry
-from rr_bench.evaluate.merging import conditions, diagnostics, findings, merged, verdict
+from rr_bench.entries import Failure
+from rr_bench.evaluate.merging import Prefixed, conditions, diagnostics, findings, merged, verdict
 from rr_bench.evaluate.results import Row, Seed, Spread
 from rr_bench.evaluate.significance import MEANS, Interval, limits
 from rr_bench.evaluate.signs import Array
@@ -21,28 +25,35 @@ from rr_bench.train.trainers import training_settings
 ONCE = "trained once: its trainer has no setting 'seed'"
 
 
-def seeded(plugins: Plugins, label: str, entry: RerankerEntry, count: int) -> dict[int, RerankerEntry]:
-    """Seed → the entry with it: that of its own training and the `count` - 1 that follow. Empty where nothing of the
-    entry is trained in a bench, or its trainer has no seed.
-
-    Raises:
-        RerankError: its trainer or its `training:` is wrong.
-    """
-    if not is_trained(entry):
-        return {}
-    first = getattr(training_settings(plugins, resolve(plugins, label, entry)), "seed", None)
+def repeated(
+    plugins: Plugins,
+    label: str,
+    entry: RerankerEntry | Failure,
+    row: Callable[[str, RerankerEntry | Failure, Progress], Row],
+    count: int | None,
+    progress: Progress,
+) -> Row:
+    """The row of an entry, as `row` measures it; of one that the bench trains, of `count` trainings, if that is asked
+    for: with the seed of its own, and with those that follow."""
+    if count is None or isinstance(entry, Failure) or entry.trainer is None or entry.checkpoint != "train":
+        return row(label, entry, progress)
+    try:
+        first = getattr(training_settings(plugins, resolve(plugins, label, entry)), "seed", None)
+    except RerankError:
+        return row(label, entry, progress)  # which meets it, too
     if not isinstance(first, int):
-        return {}
-    where = f"reranker {label!r}: training"
-    return {seed: entry.overridden({"training": {"seed": seed}}, where) for seed in range(first, first + count)}
+        found = row(label, entry, progress)
+        return replace(found, notes=(*found.notes, ONCE)) if found.metrics else found
+    rows: dict[int, Row] = {}
+    for number, seed in enumerate(range(first, first + count), 1):
+        one = entry.overridden({"training": {"seed": seed}}, f"reranker {label!r}: training")
+        rows[seed] = row(label, one, Prefixed(progress, f"seed {number} of {count}, "))
+        if not rows[seed].metrics:  # nothing more is spent on it
+            break
+    return pooled_seeds(rows)
 
 
-def is_trained(entry: RerankerEntry) -> bool:
-    """Whether a bench trains it."""
-    return entry.trainer is not None and entry.checkpoint == "train"
-
-
-def pooled_seeds(rows: Mapping[int, Row], leading: str) -> Row:
+def pooled_seeds(rows: Mapping[int, Row]) -> Row:
     """One row of at least two seeds': a query's value is the mean over the seeds, and so is every other figure but
     those of the trainings' weights. The intervals are over queries and seeds (`significance.errors`).
 
@@ -56,6 +67,7 @@ def pooled_seeds(rows: Mapping[int, Row], leading: str) -> Row:
     parts = {f"seed {seed}": row for seed, row in rows.items()}
     every = list(rows.values())
     first = every[0]
+    leading = next(iter(first.metrics))
     values = {metric: np.array([row.per_query[metric] for row in every]) for metric in first.per_query}
     spread = {metric: components(of_metric) for metric, of_metric in values.items()}
     trainings = [row.train_seconds for row in every if row.train_seconds is not None]
