@@ -28,7 +28,8 @@ import numpy as np
 from figures import Line, report
 from numpy.typing import NDArray
 
-from rr_bench.evaluate.significance import DIFFERENCES, MEANS, ROUNDING, Scale, doubtful, limits, sign_flip_p
+from rr_bench.evaluate.significance import DIFFERENCES, MEANS, Scale, doubtful, limits
+from rr_bench.evaluate.signs import ROUNDING, sign_flip_p
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SIZES = (10, 20, 30, 50, 100, 200, 500)

@@ -241,8 +241,7 @@ def trec_order(scores: Mapping[str, float]) -> list[str]:
 
 def lost_in_32_bits(scores: Iterable[float]) -> bool:
     """Whether two different scores are one number in 32 bits: their order is that of the ids, as in trec_eval."""
-    distinct = set(scores)
-    return len(set(float32(distinct))) < len(distinct)
+    return len(set(float32(distinct := set(scores)))) < len(distinct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +257,8 @@ class HardNegative:
 @dataclass(frozen=True)
 class Dataset:
     """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in one
-    order for every reranker (docs/data.md); `first_stage[q]` is parallel to it. `groups`: query id → group that must
-    not straddle two splits (a query without one is its own). `fingerprint` is a SHA-256 over all that is ranked and
+    order for every reranker (docs/data.md); `first_stage[q]` is parallel to it. `groups` and `facets`: as of a
+    `Collection`; no reranker or trainer is shown the facets. `fingerprint` is a SHA-256 over all that is ranked and
     judged: equal fingerprints mean the very same evaluation. `report`: figures about it (docs/data.md)."""
 
     name: str
@@ -276,6 +275,7 @@ class Dataset:
     fingerprint: str
     groups: Mapping[str, str] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
+    facets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -305,9 +305,8 @@ class Dataset:
         """Query id → the judged queries that ask the same, which a model cannot tell from it; itself among them."""
         equal = equal_queries(self.queries.values())
         judged: dict[str, list[str]] = {first: [] for first in equal.values()}
-        for query_id, first in equal.items():
-            if query_id in self.qrels:
-                judged[first].append(query_id)
+        for query_id in filter(self.qrels.__contains__, equal):
+            judged[equal[query_id]].append(query_id)
         return {query_id: tuple(judged[first]) for query_id, first in equal.items()}
 
 

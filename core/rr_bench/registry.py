@@ -68,6 +68,7 @@ class DatasetEntry(Section):
     reader: str
     options: dict[str, Any] = Field(default_factory=dict)
     unfilled: Unfilled = "skip"
+    group_by: tuple[str, ...] = ()
     split: SplitPlan = SplitPlan.model_validate({})
     candidates: CandidatePlan = CandidatePlan.model_validate({})
 
@@ -77,6 +78,11 @@ class DatasetEntry(Section):
         if isinstance(values, dict) and "generator" in values and "reader" not in values:
             return {"reader" if key == "generator" else key: value for key, value in values.items()}
         return values
+
+    @field_validator("group_by", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str) else given
 
 
 def both_protocols(datasets: dict[str, Any]) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def test_a_folder_that_is_used_again_keeps_no_stale_failure(tmp_path: Path) -> N
         assert file.read_text() == "mine"
         file.unlink()
     write_result(result_of(), tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [*sorted(FILES), "mine.md"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*FILES, "mine.md"])
 
 
 @pytest.mark.attack("bad input")

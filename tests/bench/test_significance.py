@@ -16,10 +16,10 @@ from scipy import stats
 
 import rr
 from rr_bench.evaluate.conclusions import concluded
-from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
+from rr_bench.evaluate.corrections import holm
+from rr_bench.evaluate.results import BenchResult, Comparison, DatasetResult, Row
 from rr_bench.evaluate.significance import (
     DIFFERENCES,
-    FLIPS,
     MEANS,
     Difference,
     Interval,
@@ -27,16 +27,17 @@ from rr_bench.evaluate.significance import (
     difference,
     doubtful,
     few_queries,
-    holm,
     interval,
     limits,
-    sign_flip_p,
 )
+from rr_bench.evaluate.signs import sign_flip_p
 from rr_bench.report.files import csv_text
 from rr_bench.report.table import cells, explanation, p_value
 
 GRADES = st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.6309297535714574, 0.7, 0.75, 1.0])
 PAIRS = st.lists(st.tuples(GRADES, GRADES), min_size=2, max_size=10)
+
+SIGNS = 2**17
 
 
 def p_of(gaps: list[float]) -> float:
@@ -116,7 +117,7 @@ def test_random_signs_agree_with_the_exact_p(negative: int) -> None:
     """22 equal differences: a sign test, whose p is known, beyond what is enumerated."""
     found = p_of([-0.5] * negative + [0.5] * (22 - negative))
     exact = stats.binomtest(negative, 22).pvalue
-    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / FLIPS) ** 0.5 + 1 / FLIPS)
+    assert found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / SIGNS) ** 0.5 + 1 / SIGNS)
     assert found == p_of([-0.5] * negative + [0.5] * (22 - negative))  # seeded
 
 
@@ -129,7 +130,7 @@ def test_random_signs_agree_with_the_normal_limit(n: int) -> None:
 
 
 def test_no_p_is_0() -> None:
-    assert p_of([0.9] * 500) == 1 / (FLIPS + 1)
+    assert p_of([0.9] * 500) == 1 / SIGNS
 
 
 def test_memory_does_not_grow_with_the_queries() -> None:
@@ -140,7 +141,7 @@ def test_memory_does_not_grow_with_the_queries() -> None:
     difference(other, base)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2**20 + 8 * FLIPS * 8 + 8 * len(base) * 8  # the signs alone would be 1 GB
+    assert peak < 2**20 + 8 * SIGNS * 8 + 8 * len(base) * 8  # the signs alone would be 1 GB
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.5])
@@ -280,23 +281,32 @@ def row(name: str, values: list[float], gap: Difference | None = None) -> Row:
     return Row(name, metrics={"nDCG@10": interval(values)}, per_query={"nDCG@10": tuple(values)}, difference=gap)
 
 
+def versus_base(name: str, gap: Difference, metric: str = "nDCG@10") -> Comparison:
+    return Comparison(name, "base", metric, metric != "nDCG@10", gap)
+
+
 def test_all_rows_of_all_data_sets_are_one_family() -> None:
     spread = np.random.default_rng(0).uniform(0.1, 0.9, 40).tolist()
     gaps = [Difference(0.1, 0.0, 0.2, p) for p in (0.01, 0.04, 0.03, 0.005)]
-    first = DatasetResult("a", rows=(row("base", spread), row("x", spread, gaps[0]), row("y", spread, gaps[1])))
+    first = DatasetResult(
+        "a",
+        baseline="base",
+        rows=(row("base", spread), row("x", spread), row("y", spread)),
+        comparisons=(versus_base("x", gaps[0]), versus_base("y", gaps[1]), versus_base("x", gaps[3], "MAP")),
+    )
+    few = replace(gaps[3], caution="only 4 of 12 differences are not 0")
     second = DatasetResult(
         "b",
+        baseline="base",
         notes=("kept",),
-        rows=(
-            row("base", spread[:12]),
-            Row("x", failure="broke"),
-            row("y", spread[:12], gaps[2]),
-            row("z", spread[:12], replace(gaps[3], caution="only 4 of 12 differences are not 0")),
-        ),
+        rows=(row("base", spread[:12]), Row("x", failure="broke"), row("y", spread[:12]), row("z", spread[:12])),
+        comparisons=(versus_base("y", gaps[2]), versus_base("z", few), versus_base("z", gaps[1], "MAP")),
     )
     one, other = concluded([first, second])
     found = [(r.difference.p, r.difference.p_holm) for d in (one, other) for r in d.rows if r.difference]
     assert found == [(0.01, 0.03), (0.04, 0.06), (0.03, 0.06), (0.005, 0.02)]
+    others = [c.difference for d in (one, other) for c in d.comparisons if c.exploratory]
+    assert [(gap.p, gap.p_holm, gap.p_bh) for gap in others] == [(0.005, 0.01, 0.01), (0.04, 0.04, 0.04)]
     assert other.rows[1] == Row("x", failure="broke")
     assert (one.notes, [r.notes for r in one.rows]) == ((), [()] * 3)
     assert other.notes == ("kept", "12 queries, fewer than 30: intervals and p rest on little")
@@ -325,7 +335,7 @@ def test_a_bench_is_corrected_as_a_whole(small_registry: Path) -> None:
     assert [gap.p_holm for gap in gaps] == holm([gap.p for gap in gaps])
     for dataset in result.datasets:
         assert any("fewer than 30" in note for note in dataset.notes) == (len(dataset.query_ids) < 30)
-    assert f"that p among all {len(gaps)} comparisons of this bench" in explanation(result)
+    assert f"that p among all {len(gaps)} comparisons by nDCG@10 of this bench" in explanation(result)
     columns = csv_text(result).split("\n")[0].split(",")
     assert columns[columns.index("p") + 1] == "p_holm"
 

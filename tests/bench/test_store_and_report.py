@@ -441,8 +441,11 @@ def test_the_files_that_are_written_are_the_ones_that_are_named(tmp_path: Path) 
         "bench.csv",
         "bench.json",
         "bench.md",
+        "comparisons.csv",
         "failures/nhà%2Fđất/data.txt",
         "failures/phòng trọ/cross-encoder.txt",
+        "groups.csv",
+        "suite.csv",
     ]
     assert (out / "failures" / "nhà%2Fđất" / "data.txt").read_text(encoding="utf-8") == "Traceback of the data"
     trace = (out / "failures" / "phòng trọ" / "cross-encoder.txt").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ SPLITS = ("train", "dev", "test")
 @dataclass(frozen=True)
 class Collection:
     """One source, read. `splits`: given by the source, or empty where they are to be drawn. `groups`: query id → group
-    that must not straddle two splits (a query without one is its own). `run`: a first stage that the source brings
-    along. `notes`: what was repaired or left out, in words a user can act on.
+    that must not straddle two splits (a query without one is its own). `facets`: field → query id → value, for tables
+    a group. `run`: a first stage that the source brings along. `notes`: what was repaired, or left out, for a user.
 
     A judgement may name a document that is not there: it counts as missed (`rr_bench.data.prepare` says how many do).
     Raises DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard
@@ -30,6 +30,7 @@ class Collection:
     hard_negatives: Mapping[str, Sequence[HardNegative]] = field(default_factory=dict)
     run: Run = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    facets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "notes", tuple(map(as_written, self.notes)))

@@ -28,16 +28,24 @@ def bench(
         list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="Take the differences from this one.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="Take the differences from this one (repeatable; the table shows the first).", show_default=False
+        ),
     ] = None,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Compare each with each, too.")] = False,
     folds: Annotated[
         int | None, typer.Option(min=2, help="Cross-validate by query, in so many folds.", show_default=False)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, help="Repeat each training with so many seeds.", show_default=False)
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv and bench.json.")
+        Path | None,
+        typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv, bench.json and more."),
     ] = None,
     device: DeviceOption = None,
     profile: ProfileOption = None,
@@ -61,8 +69,10 @@ def bench(
             names or (),
             profile=profile,
             datasets=dataset or (),
-            baseline=baseline,
+            baselines=baseline or (),
+            all_pairs=all_pairs,
             folds=folds,
+            seeds=seeds,
             fresh=fresh,
             registry=registry,
             progress=RichProgress(),

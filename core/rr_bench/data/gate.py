@@ -68,6 +68,12 @@ def checked_collection(given: object, who: str) -> Collection:
     for query_id, group in _pairs(given.groups, f"{who}: a group"):
         if not isinstance(group, str):
             raise PluginError(f"{who}: query {query_id!r} is of group {group!r}; give a text")
+    for facet, values in _pairs(given.facets, f"{who}: a field of queries"):
+        for query_id, value in _pairs(values, f"{who}: field {facet!r}"):
+            if query_id not in given.queries:
+                raise PluginError(f"{who}: field {facet!r} names query {query_id!r}, which does not exist")
+            if not isinstance(value, str):
+                raise PluginError(f"{who}: query {query_id!r} has {facet!r} {value!r}; give a text")
     if isinstance(given.notes, str) or not all(isinstance(note, str) for note in given.notes):
         raise PluginError(f"{who}: notes are {given.notes!r}; give a tuple of texts")
     return Collection(**{field.name: getattr(given, field.name) for field in fields(Collection)})

@@ -80,7 +80,7 @@ def _stored(
     key = fingerprint(
         {
             "name": name,
-            "entry": entry.model_dump(mode="json"),
+            "entry": entry.model_dump(mode="json", exclude={"group_by"}),
             "sources": {str(path): _source_fingerprint(path) for path in files},
             "reader": reader_key,
             "retriever": retriever_key,

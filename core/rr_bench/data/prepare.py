@@ -122,6 +122,10 @@ def _frozen(
         notes=(*collection.notes, *judgement_notes(collection), *notes, *told),
         fingerprint="",
         groups=united_groups(collection.groups, equal),
+        facets={
+            facet: {q: value for q, value in values.items() if q in lists}
+            for facet, values in collection.facets.items()
+        },
     )
     return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)))
 

@@ -32,6 +32,9 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
                     "id": query.id,
                     "split": split_of[query.id],
                     "group": dataset.groups.get(query.id),
+                    "facets": {
+                        facet: values[query.id] for facet, values in dataset.facets.items() if query.id in values
+                    },
                     "text": query.text,
                     "history": [document.id for document in query.history],
                     "qrels": dataset.qrels[query.id],
@@ -47,6 +50,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
             "retriever": dataset.retriever,
             "protocol": dataset.protocol,
             "splits": list(dataset.splits),
+            "facets": list(dataset.facets),
             "notes": dataset.notes,
             "report": dataset.report,
             "fingerprint": dataset.fingerprint,
@@ -100,6 +104,10 @@ def _read(folder: Path) -> Dataset:
         fingerprint=meta["fingerprint"],
         groups={id_: row["group"] for id_, row in rows.items() if row["group"] is not None},
         report=meta["report"],
+        facets={
+            facet: {id_: row["facets"][facet] for id_, row in rows.items() if facet in row["facets"]}
+            for facet in meta["facets"]
+        },
     )
 
 

@@ -101,6 +101,7 @@ def _without(collection: Collection, documents: Ids[str], queries: Ids[str]) -> 
         qrels={query_id: kept(grades) for query_id, grades in of_left(collection.qrels).items()},
         splits={name: [q for q in query_ids if q in left] for name, query_ids in collection.splits.items()},
         groups=of_left(collection.groups),
+        facets={facet: of_left(values) for facet, values in collection.facets.items()},
         hard_negatives={
             query_id: [n for n in negatives if n.document_id not in documents]
             for query_id, negatives in of_left(collection.hard_negatives).items()

@@ -43,7 +43,7 @@ def shown(dataset: Dataset) -> Dataset:
 
 def without_test(dataset: Dataset) -> Dataset:
     """What trainers get: the whole corpus, and of the queries those of train and dev. The test split is empty, and
-    nothing of its queries is there, nor in the report."""
+    nothing of its queries is there, nor in the report; and no facets, which are for tables alone."""
     learned = {*dataset.splits["train"], *dataset.splits["dev"]}
 
     def kept(parts: Mapping[str, T]) -> dict[str, T]:
@@ -58,5 +58,6 @@ def without_test(dataset: Dataset) -> Dataset:
         first_stage=kept(dataset.first_stage),
         hard_negatives=kept(dataset.hard_negatives),
         groups=kept(dataset.groups),
+        facets={},
         report=report_without_test(dataset.report),
     )

@@ -7,7 +7,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
@@ -24,13 +24,17 @@ from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.view import shown
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
+from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.first_stage import stored_retrieval
-from rr_bench.evaluate.folds import Prefixed, pooled
+from rr_bench.evaluate.folds import pooled
+from rr_bench.evaluate.groups import check_fields, grouped
 from rr_bench.evaluate.measured import Bench, measured_row
+from rr_bench.evaluate.merging import Prefixed
 from rr_bench.evaluate.pareto import with_front
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
-from rr_bench.evaluate.significance import difference
+from rr_bench.evaluate.seeds import repeated
+from rr_bench.evaluate.suite import suite_means
 from rr_bench.explain import explaining
 from rr_bench.members import Part
 from rr_bench.registry import Registry, Suite
@@ -43,7 +47,10 @@ def bench(
     profile: str | None = None,
     datasets: Sequence[str] = (),
     baseline: str | None = None,
+    baselines: Sequence[str] = (),
+    all_pairs: bool = False,
     folds: int | None = None,
+    seeds: int | None = None,
     fresh: bool = False,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
@@ -51,8 +58,10 @@ def bench(
 ) -> BenchResult:
     """Benches the named rerankers (all of the profile, and every component that no entry names, if none is given) on
     the named data sets (all of the profile's suite if none is given). `baseline`: the one that the others' differences
-    are taken from, the suite's own if none is given. `folds`: cross-validates by query instead of using the data sets'
-    own splits (`rr_bench.evaluate.folds`). `fresh`: all that was kept for these is made anew and replaced: prepared
+    are taken from, the suite's own if none is given; `baselines`: several, the first of which the table shows;
+    `all_pairs`: each is compared with each, too. `folds`: cross-validates by query instead of using the data sets'
+    own splits (`rr_bench.evaluate.folds`). `seeds`: each training is repeated with so many
+    (`rr_bench.evaluate.seeds`). `fresh`: all that was kept for these is made anew and replaced: prepared
     data, checkpoints that the bench trains, vectors, exports, scores and times.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
@@ -62,12 +71,18 @@ def bench(
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
+    baselines = arguments.texts("baselines", baselines)
     for argument, value in {"profile": profile, "baseline": baseline}.items():
         arguments.of_type(argument, value, str)
-    arguments.of_type("folds", folds, int)
+    for argument, number in {"folds": folds, "seeds": seeds}.items():
+        arguments.of_type(argument, number, int)
     arguments.of_type("plugins", plugins, Plugins)
     if folds is not None and folds < 2:
         raise RerankError(f"a cross-validation has at least 2 folds, not {folds}")
+    if seeds is not None and seeds < 2:
+        raise RerankError(f"seeds that can be compared are at least 2, not {seeds}")
+    if folds is not None and seeds is not None:
+        raise RerankError("folds and seeds are two repetitions of a training; ask for one of them at a time")
     home()  # which must be a folder before anything is worked out
     registry = opened(registry)
     plugins = plugins or installed_plugins()
@@ -77,22 +92,34 @@ def bench(
         if not suite.meant(name):
             raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
     entries = chosen_entries(registry, plugins, profile, names)
-    if baseline is not None:
-        if baseline not in entries:
-            raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
-        suite = suite.model_copy(update={"baseline": baseline})
+    against = list(dict.fromkeys([*([] if baseline is None else [baseline]), *baselines])) or [suite.baseline]
+    for name in against if baseline is not None or baselines else ():
+        if name not in entries:
+            raise RerankError(f"baseline {name!r} is not benched here{nearest(name, list(entries))}")
     asked = [one for name in datasets for one in suite.meant(name)] or list(suite.datasets)
     failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
     for name, reason in failing.items():  # now rather than after all that goes before
         logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
+    plan = Plan(against, all_pairs, folds, seeds, chosen.price)
     with anew() if fresh else nullcontext():
-        results = [
-            _bench_dataset(name, suite, registry, plugins, entries, chosen.price, folds, progress) for name in asked
-        ]
+        results = [_bench_dataset(name, suite, registry, plugins, entries, plan, progress) for name in asked]
+    found = concluded(results)
+    means = suite_means(found, suite.metrics[0])
     return BenchResult(
-        profile or registry.default_profile, suite.baseline, suite.metrics, concluded(results), _environment()
+        profile or registry.default_profile, against[0], suite.metrics, found, _environment(), suite=means
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What rows are compared with, and what is measured several times. `price`: of entries without one of their own."""
+
+    baselines: Sequence[str]
+    all_pairs: bool
+    folds: int | None
+    seeds: int | None
+    price: Price | None
 
 
 def _bench_dataset(
@@ -101,31 +128,30 @@ def _bench_dataset(
     registry: Registry,
     plugins: Plugins,
     entries: Mapping[str, Part | Failure],
-    price: Price | None,
-    folds: int | None,
+    plan: Plan,
     progress: Progress,
 ) -> DatasetResult:
-    asked = registry.dataset(name)
+    entry = registry.dataset(name)
     try:
-        if folds is None:
-            dataset = load_dataset(name, asked, progress)
-            result = _dataset_result(dataset, suite, plugins, entries, price, progress)
+        if plan.folds is None:
+            datasets = [load_dataset(name, entry, progress)]
         else:
-            dataset, *others = load_folds(name, asked, folds, progress)
-            result = pooled(_fold_results([dataset, *others], suite, plugins, entries, price, progress))
-        retrieval = stored_retrieval(asked.candidates, dataset, plugins)
+            datasets = load_folds(name, entry, plan.folds, progress)
+        check_fields(datasets[0], entry.group_by)
+        if plan.folds is None:
+            result = _dataset_result(datasets[0], suite, plugins, entries, plan, progress)
+        else:
+            result = pooled(_fold_results(datasets, suite, plugins, entries, plan, progress))
+        retrieval = stored_retrieval(entry.candidates, datasets[0], plugins)
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED data set, and the others go on
         _strict(error)
         return DatasetResult(name, failure=_reason(error), traceback=traceback.format_exc())
-    baseline, rows = _baseline(result.rows, suite), with_front(_compared(result.rows, suite), suite.metrics[0])
-    order, notes = asked.candidates.order, (*result.notes, *_no_difference(rows, baseline))
     first_stage = asdict(retrieval) if retrieval else {}
+    result = _compared(replace(result, order=entry.candidates.order), suite, plan)
     return replace(
         result,
-        order=order,
-        baseline=baseline,
-        rows=rows,
-        notes=notes,
+        rows=tuple(with_front(result.rows, suite.metrics[0])),
+        groups=grouped(result, suite.metrics, entry.group_by, datasets[0].facets),
         first_stage_timed_on=first_stage.pop("timed_on", {}),
         first_stage=first_stage,
     )
@@ -136,7 +162,7 @@ def _fold_results(
     suite: Suite,
     plugins: Plugins,
     entries: Mapping[str, Part | Failure],
-    price: Price | None,
+    plan: Plan,
     progress: Progress,
 ) -> list[DatasetResult]:
     results: list[DatasetResult] = []
@@ -144,7 +170,7 @@ def _fold_results(
     for number, dataset in enumerate(datasets, 1):
         fold = f"fold {number} of {len(datasets)}"
         try:
-            results.append(_dataset_result(dataset, suite, plugins, left, price, Prefixed(progress, f"{fold}, ")))
+            results.append(_dataset_result(dataset, suite, plugins, left, plan, Prefixed(progress, f"{fold}, ")))
         except DataError as error:
             raise DataError(f"{fold}: {error}") from error
         # what failed in one fold is FAILED in all: nothing more is spent on it
@@ -157,7 +183,7 @@ def _dataset_result(
     suite: Suite,
     plugins: Plugins,
     entries: Mapping[str, Part | Failure],
-    price: Price | None,
+    plan: Plan,
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
@@ -175,19 +201,19 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=test,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=_rows(entries, Bench(dataset, view, measures, price, plugins, progress)),
+        rows=_rows(entries, Bench(dataset, view, measures, plan.price, plugins, progress), plan.seeds),
     )
 
 
-def _rows(parts: Mapping[str, Part | Failure], bench: Bench) -> tuple[Row, ...]:
+def _rows(parts: Mapping[str, Part | Failure], bench: Bench, seeds: int | None) -> tuple[Row, ...]:
     """Those that are made of others come last: what is wrong with a member is known by then."""
     rows: dict[str, Row] = {}
     for label, part in sorted(parts.items(), key=lambda one: isinstance(one[1], Part) and bool(one[1].members)):
-        rows[label] = _row(label, part, bench, rows)
+        rows[label] = _row(label, part, bench, rows, seeds)
     return tuple(rows[label] for label in parts)
 
 
-def _row(label: str, part: Part | Failure, bench: Bench, rows: Mapping[str, Row]) -> Row:
+def _row(label: str, part: Part | Failure, bench: Bench, rows: Mapping[str, Row], seeds: int | None) -> Row:
     if isinstance(part, Failure):
         return Row(label, failure=part.reason, traceback=part.traceback)
     for row in (rows[one.name] for one in part.parts if one.name in rows):
@@ -195,41 +221,44 @@ def _row(label: str, part: Part | Failure, bench: Bench, rows: Mapping[str, Row]
             return Row(label, failure=f"member {row.reranker!r}: {row.failure}", traceback=row.traceback)
         if row.skipped:
             return Row(label, skipped=f"member {row.reranker!r}: {row.skipped}")
+    return repeated(part, bench, _measured, seeds)
+
+
+def _measured(part: Part, bench: Bench) -> Row:
     try:
         return measured_row(part, bench)
     except NotApplicableError as error:
-        return Row(label, skipped=str(error))
+        return Row(part.name, skipped=str(error))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on
         _strict(error)
-        return Row(label, failure=_reason(error), traceback=traceback.format_exc())
+        return Row(part.name, failure=_reason(error), traceback=traceback.format_exc())
 
 
-def _compared(rows: Sequence[Row], suite: Suite) -> list[Row]:
-    """The rows with their paired difference from the baseline, where both have figures."""
-    leading = suite.metrics[0]
-    baseline = next((row for row in rows if row.reranker == _baseline(rows, suite) and row.metrics), None)
-    if baseline is None:
-        return list(rows)
+def _compared(result: DatasetResult, suite: Suite, plan: Plan) -> DatasetResult:
+    """The result with its rows in order and compared."""
+    baselines = _baselines(result.rows, suite, plan.baselines)
+    found = compared(result, suite.metrics, baselines, all_pairs=plan.all_pairs)
+    notes = (*result.notes, *_no_difference(result.rows, baselines))
+    return replace(found, baseline=baselines[0], notes=notes)
+
+
+def _baselines(rows: Sequence[Row], suite: Suite, against: Sequence[str]) -> list[str]:
+    """Those that are asked for, and the suite's `oracle_baseline` in the place of what has no order to be compared
+    with."""
+    skipped = {row.reranker for row in rows if row.skipped}
+    return list(dict.fromkeys(suite.oracle_baseline if name in skipped else name for name in against))
+
+
+def _no_difference(rows: Sequence[Row], baselines: Sequence[str]) -> list[str]:
+    """Why no row has a difference from one of these, where it is for want of that."""
+    figures = {row.reranker: bool(row.metrics) for row in rows}
     return [
-        row
-        if not row.metrics or row is baseline
-        else replace(row, difference=difference(row.per_query[leading], baseline.per_query[leading]))
-        for row in rows
+        f"no Δ: the baseline {name!r} has no figures"
+        if name in figures
+        else f"no Δ: the baseline {name!r} is not among these rows; name it too, or another with --baseline"
+        for name in baselines
+        if not figures.get(name)
     ]
-
-
-def _baseline(rows: Sequence[Row], suite: Suite) -> str:
-    """The suite's baseline, or its `oracle_baseline` where that one has no order to be compared with."""
-    skipped = any(row.reranker == suite.baseline and row.skipped for row in rows)
-    return suite.oracle_baseline if skipped else suite.baseline
-
-
-def _no_difference(rows: Sequence[Row], baseline: str) -> tuple[str, ...]:
-    """Why no row has a difference, where it is for want of a baseline."""
-    of_baseline = next((row for row in rows if row.reranker == baseline), None)
-    if of_baseline is None:
-        return (f"no Δ: the baseline {baseline!r} is not among these rows; name it too, or another with --baseline",)
-    return () if of_baseline.metrics else (f"no Δ: the baseline {baseline!r} has no figures",)
 
 
 def _strict(error: Exception) -> None:

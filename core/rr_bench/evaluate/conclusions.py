@@ -8,30 +8,40 @@ from dataclasses import replace
 
 import numpy as np
 
-from rr_bench.evaluate.results import DatasetResult, Row
-from rr_bench.evaluate.significance import MEANS, caution, few_queries, holm
+from rr_bench.evaluate.corrections import benjamini_hochberg, holm
+from rr_bench.evaluate.results import Comparison, DatasetResult, Row
+from rr_bench.evaluate.significance import MEANS, caution, few_queries
 
 
 def concluded(datasets: Sequence[DatasetResult]) -> tuple[DatasetResult, ...]:
-    """The results of all data sets of a bench, compared already. All differences, of every row of every data set, are
-    one family; what has no figures is not of it."""
-    gaps = [row.difference for dataset in datasets for row in dataset.rows if row.difference]
-    corrected = iter(holm([gap.p for gap in gaps]))
-    return tuple(
-        replace(
-            dataset,
-            notes=(*dataset.notes, *_few(dataset)),
-            rows=tuple(_row(row, corrected) for row in dataset.rows),
-        )
-        for dataset in datasets
-    )
+    """The results of all data sets of a bench, compared already. All comparisons by the leading metric, of every row of
+    every data set, are one family; those by other metrics are exploratory, and another; what has no figures is of
+    neither."""
+    every = [one for dataset in datasets for one in dataset.comparisons]
+    corrected = [
+        iter(_corrected([one for one in every if one.exploratory is exploratory])) for exploratory in (False, True)
+    ]
+    found = []
+    for dataset in datasets:
+        comparisons = tuple(next(corrected[one.exploratory]) for one in dataset.comparisons)
+        of_baseline = {
+            one.reranker: one.difference
+            for one in comparisons
+            if one.baseline == dataset.baseline and not one.exploratory
+        }
+        rows = (replace(row, difference=of_baseline.get(row.reranker)) for row in dataset.rows)
+        rows = (replace(row, notes=(*row.notes, *_cautions(row))) for row in rows)
+        notes = (*dataset.notes, *_few(dataset))
+        found.append(replace(dataset, comparisons=comparisons, rows=tuple(rows), notes=notes))
+    return tuple(found)
 
 
-def _row(row: Row, corrected: Iterator[float]) -> Row:
-    notes = (*row.notes, *_cautions(row))
-    if row.difference is None:
-        return replace(row, notes=notes)
-    return replace(row, notes=notes, difference=replace(row.difference, p_holm=next(corrected)))
+def _corrected(family: Sequence[Comparison]) -> list[Comparison]:
+    p_values = [one.difference.p for one in family]
+    return [
+        replace(one, difference=replace(one.difference, p_holm=p_holm, p_bh=p_bh))
+        for one, p_holm, p_bh in zip(family, holm(p_values), benjamini_hochberg(p_values), strict=True)
+    ]
 
 
 def _cautions(row: Row) -> Iterator[str]:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from statistics import fmean
+from typing import TypeVar
 
 from rr.files import fingerprint
-from rr.progress import Progress
-from rr_bench.doctor.diagnosis import WORST_FIRST
-from rr_bench.environment import merged
+from rr_bench.environment import merged as conditions
+from rr_bench.evaluate.merging import diagnostics, findings, merged, verdict
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
 
-
-@dataclass(frozen=True)
-class Prefixed(Progress):
-    """Says before every description what larger piece of work it is part of."""
-
-    progress: Progress
-    prefix: str
-
-    def task(self, description: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-        return self.progress.task(f"{self.prefix}{description}", total)
-
-    def status(self, text: str) -> None:
-        self.progress.status(text)
+T = TypeVar("T")
 
 
 def pooled(results: Sequence[DatasetResult]) -> DatasetResult:
@@ -48,7 +34,7 @@ def pooled(results: Sequence[DatasetResult]) -> DatasetResult:
         recall_ceiling=_mean([result.recall_ceiling for result in results], sizes),
         notes=(
             f"{len(results)} folds by query; mean and 95 % t interval over folds",
-            *_merged([result.notes for result in results]),
+            *merged(_parts([result.notes for result in results])),
         ),
         query_ids=tuple(chain.from_iterable(result.query_ids for result in results)),
         populations={
@@ -72,28 +58,27 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     seconds = [row.ms_per_query * size / 1000 for row, size in zip(rows, sizes, strict=True)]
     pairs = sum(row.pairs_per_second * spent for row, spent in zip(rows, seconds, strict=True))
     trainings = [row.train_seconds for row in rows if row.train_seconds is not None]
-    diagnostics = sorted({name for row in rows for name in row.diagnostics})
     taken = [row.memory for row in rows if row.memory is not None]
     prices = [row.dollars for row in rows if row.dollars is not None]
     return Row(
         reranker=first.reranker,
         state=", ".join(dict.fromkeys(row.state for row in rows)),
-        notes=_merged([row.notes for row in rows]),
+        notes=merged(_parts([row.notes for row in rows])),
         metrics={name: t_interval(values) for name, values in means.items()},
-        diagnostics={name: _mean([row.diagnostics.get(name, 0.0) for row in rows], sizes) for name in diagnostics},
+        diagnostics=diagnostics(rows, sizes),
         train_seconds=sum(trainings) if trainings else None,
-        train_timed_on=merged([row.train_timed_on for row in rows]),
+        train_timed_on=conditions([row.train_timed_on for row in rows]),
         ms_per_query=_mean([row.ms_per_query for row in rows], sizes),
         pairs_per_second=pairs / sum(seconds) if sum(seconds) else 0.0,
-        timed_on=merged([row.timed_on for row in rows]),
+        timed_on=conditions([row.timed_on for row in rows]),
         parameters=first.parameters,
         trainable=first.trainable,
         weights=tuple(chain.from_iterable(row.weights for row in rows)),
         scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,
-        verdict=min((row.verdict for row in rows if row.verdict), key=WORST_FIRST.index, default=""),
-        findings=_findings(rows),
+        verdict=verdict(rows),
+        findings=findings(_parts(rows)),
         chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
         ms_p95=_mean([row.ms_p95 for row in rows], sizes),
         timed_queries=sum(row.timed_queries for row in rows),
@@ -104,26 +89,10 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     )
 
 
-def _findings(rows: Sequence[Row]) -> tuple[Mapping[str, str], ...]:
-    """Those of all folds, the worst first; each says of which it is."""
-    found = [
-        {**one, "evidence": f"fold {number}: {one['evidence']}"}
-        for number, row in enumerate(rows, 1)
-        for one in row.findings
-    ]
-    return tuple(sorted(found, key=lambda one: WORST_FIRST.index(one["verdict"])))
+def _parts(of_folds: Sequence[T]) -> dict[str, T]:
+    return {f"fold {number}": one for number, one in enumerate(of_folds, 1)}
 
 
 def _mean(values: Iterable[float], sizes: Sequence[int]) -> float:
     """Over the queries of all folds."""
     return fmean(values, weights=sizes)
-
-
-def _merged(notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """The notes of all folds, each once; those that are not of every fold say of which."""
-    merged = []
-    for note in dict.fromkeys(chain.from_iterable(notes)):
-        having = [str(number) for number, of_fold in enumerate(notes, 1) if note in of_fold]
-        where = "" if len(having) == len(notes) else f"fold{'s' * (len(having) > 1)} {', '.join(having)}: "
-        merged.append(where + note)
-    return tuple(merged)

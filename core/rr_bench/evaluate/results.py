@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from rr.registry.expansion import as_written
 from rr_bench.evaluate.significance import Difference, Interval
@@ -35,6 +36,30 @@ class _FreeText:
             value = getattr(self, name)
             shown = as_written(value) if isinstance(value, str) else tuple(map(as_written, value))
             object.__setattr__(self, name, shown)
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One of the trainings of a row that was trained with several seeds."""
+
+    seed: int
+    per_query: Mapping[str, tuple[float, ...]]
+    """Metric → one value a query, in the order of the row's."""
+
+    def mean(self, metric: str) -> float:
+        return fmean(self.per_query[metric])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where the variance of a metric over queries and seeds comes from: standard deviations."""
+
+    queries: float
+    """Between queries, whatever the seed."""
+    seeds: float
+    """Between seeds, over all queries: how far a new training's mean would lie from the others'."""
+    rest: float
+    """What a seed does to single queries."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,62 @@ class Row(_FreeText):
     """Of 1,000 queries; None where the registry knows no price."""
     pareto: bool = False
     """Whether no other row has as high a leading metric in less time a query, or a higher one in as little."""
+    best: tuple[str, ...] = ()
+    """The metrics whose mean is the highest on this data set; empty where nothing else has figures."""
+    letters: str = ""
+    """Rows of this data set that share one do not differ by the leading metric: `rr_bench.evaluate.letters`, after Holm
+    at .05 over all pairs of them."""
+    seeds: tuple[Seed, ...] = ()
+    """The trainings that `per_query` and `metrics` are means over, where there are several."""
+    spread: Mapping[str, Spread] = field(default_factory=dict)
+    """Metric → its components of variance, where there are several seeds."""
+
+    def seed_means(self, metric: str) -> list[tuple[float, ...]]:
+        """The means of its seeds, where it has some: what `significance.errors` counts."""
+        return [tuple(seed.mean(metric) for seed in self.seeds)] if self.seeds else []
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row against another of the same data set, by one metric."""
+
+    reranker: str
+    baseline: str
+    metric: str
+    exploratory: bool
+    """Whether the metric is not the leading one: such comparisons are corrected among themselves."""
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Group:
+    """The test queries that have one value of a field that the data set's `group_by` names."""
+
+    field: str
+    value: str
+    """Empty: of those that have none."""
+    queries: Mapping[str, int]
+    """Metric → how many of them it is a mean over."""
+    metrics: Mapping[str, Mapping[str, Interval]]
+    """Reranker → metric → its mean over these; those that have figures."""
+    caution: str = ""
+    """That they are few, if they are."""
+
+
+@dataclass(frozen=True)
+class SuiteMean:
+    """One reranker over all data sets of a bench, each counting alike, by the leading metric."""
+
+    reranker: str
+    mean: Interval | None = None
+    """Over data sets, with its 95 % t interval over the queries (and seeds) within each; None with `missing`."""
+    rank: int = 0
+    """1 + how many of the rerankers with a mean have a better one."""
+    rank_low: int = 0
+    rank_high: int = 0
+    """Between which 95 % of its ranks lie, over samples of each data set's queries."""
+    missing: tuple[str, ...] = ()
+    """Data sets that it has no figures on."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +206,16 @@ class DatasetResult(_FreeText):
     baseline: str = ""
     """The row that the others' differences are taken from."""
     rows: tuple[Row, ...] = ()
+    """Best first by the leading metric; behind them those without figures."""
     failure: str = ""
     traceback: str = ""
     first_stage: Mapping[str, float] = field(default_factory=dict)
     """What the retriever takes for a query, `ms_per_query` and `ms_p95` over `queries`; empty where it was not timed
     (a run that the source brought along)."""
     first_stage_timed_on: Mapping[str, str] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
+    """With each baseline, or of all pairs, by every metric."""
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +226,8 @@ class BenchResult:
     """The first one leads."""
     datasets: tuple[DatasetResult, ...]
     environment: Mapping[str, str]
+    suite: tuple[SuiteMean, ...] = ()
+    """The best first; empty where there is one data set."""
 
     @property
     def failed(self) -> bool:

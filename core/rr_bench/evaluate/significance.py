@@ -1,5 +1,5 @@
-"""Uncertainty over queries: Student t intervals, sign-flip randomisation tests, Holm's correction, and the signs that
-an interval rests on too little.
+"""Uncertainty over queries: Student t intervals, paired differences with p and effect size, and the signs that an
+interval rests on too little.
 
 The values are a metric's, one a query, from 0 to 1, and paired differences from -1 to 1. Arrays are (…, n), n queries.
 """
@@ -12,24 +12,24 @@ from statistics import NormalDist, fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import stdtrit
 
+from rr_bench.evaluate.power import detectable
+from rr_bench.evaluate.signs import ROUNDING, Array, differences, sign_flip_p
+
 LEVEL = 0.95
-EXACT = 20
-"""Differences other than 0 up to which all their signs are tried."""
-FLIPS = 100_000
-"""Random signs of more differences."""
-CHUNK = 12
-"""Differences whose signs are drawn as one number, the index of their sum among all 2^12."""
-SEED = 20_240_607
-ROUNDING = 1e-12
-"""Two values of a metric that are nearer than this are equal."""
 FEW_QUERIES, FEW_OTHERS = 30, 10
 SKEWED = 40
 """An interval needs so many times skewness² queries. Cochran (1977, "Sampling Techniques", 2.15) has 25, for at most
 6 % misses, where the skewness is the population's own; that of a sample is less. benchmarks/inference.py holds it."""
 
-Array = NDArray[np.float64]
+Means = Sequence[float]
+"""Of the seeds of one training that was repeated."""
+Error = tuple[float, int]
+"""A part of the squared standard error of a mean, and its degrees of freedom."""
+TINY = 1e-12
+"""No p of a t is computed below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,19 @@ class Difference:
     """`p` as it stands among all comparisons of a bench (Holm 1979); None where it is not of a bench."""
     caution: str = ""
     """Why interval and p rest on little, if they do."""
+    p_bh: float | None = None
+    """`p` as it stands among all comparisons of a bench (Benjamini & Hochberg 1995), likewise."""
+    d_z: float | None = None
+    """The effect size: the mean of the differences over their standard deviation (Cohen 1988, "Statistical power
+    analysis", 2.3.5; d_z of Lakens 2013). None where it is no number; `d_z_note` says why."""
+    d_z_note: str = ""
+    wins: int = 0
+    """Queries on which the system is better, …"""
+    ties: int = 0
+    losses: int = 0
+    detectable: float | None = None
+    """The minimum detectable effect: the smallest true difference that so many queries, differing as these do, would
+    have found with power .8 at .05, two-sided. None where nothing differs, or there is one query."""
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -99,54 +112,73 @@ def difference(values: Sequence[float], baseline: Sequence[float]) -> Difference
     """
     if len(values) != len(baseline):
         raise ValueError(f"{len(values)} values against {len(baseline)}: a paired comparison needs the same queries")
-    gaps = _checked(values) - _checked(baseline)
-    gaps[np.abs(gaps) <= ROUNDING] = 0.0
-    low, high = limits(gaps, DIFFERENCES)
-    p = sign_flip_p(gaps, gaps.sum(keepdims=True))[0]
-    return Difference(float(gaps.mean()), float(low), float(high), float(p), caution=caution(gaps, DIFFERENCES))
+    gaps = differences(_checked(values), _checked(baseline))
+    return described(gaps, float(sign_flip_p(gaps, gaps.sum(keepdims=True))[0]))
 
 
-def limits(values: Array, scale: Scale) -> tuple[Array, Array]:
+def described(gaps: Array, p: float, seeds: Sequence[Means] = ()) -> Difference:
+    """All that is said of differences, one a query, of which `p` is that of a randomisation test. `seeds`: of each of
+    the two systems whose training was repeated. Interval and p are then over seeds, too: p is the largest level at
+    which the interval (`reach`) holds 0, if that is larger."""
+    mean, (low, high) = float(gaps.mean()), limits(gaps, DIFFERENCES, seeds)
+    parts = errors(gaps, seeds)
+    if len(parts) > 1:
+        p = max(p, _level(parts, abs(mean)))
+    d_z, note = _effect(gaps)
+    wins, losses = int((gaps > 0).sum()), int((gaps < 0).sum())
+    return Difference(
+        mean=mean,
+        low=float(low),
+        high=float(high),
+        p=p,
+        caution=caution(gaps, DIFFERENCES),
+        d_z=d_z,
+        d_z_note=note,
+        wins=wins,
+        ties=len(gaps) - wins - losses,
+        losses=losses,
+        detectable=detectable(parts) if 0 < sum(error for error, _ in parts) < np.inf else None,
+    )
+
+
+def errors(values: Array, seeds: Sequence[Means] = (), scale: Scale | None = None) -> list[Error]:
+    """Where the mean of these values, one a query, may err: over queries, s² / n. Where trainings were repeated, a
+    value is a query's mean over their seeds, and both are drawn: over the seeds of each of them, s² / k of their means,
+    too, if it is not 0. What a seed does to single queries counts twice, so that their sum is, in the mean, never less
+    than the true one. Given a `scale`, values that are all at its ends have its `added` ones, as in `limits`."""
+    if scale is not None and _at_ends(values):
+        values = _with(values, scale.added)
+    n = len(values)
+    of_queries = (float(values.var(ddof=1)) / n if n > 1 else np.inf, n - 1)
+    return [of_queries, *((_spread(means) / len(means), len(means) - 1) for means in seeds if _spread(means))]
+
+
+def reach(parts: Sequence[Error], level: float = LEVEL) -> float:
+    """From a mean to either end of its interval: √ Σ t(df)² · e², each part of the error with the t of its own degrees
+    of freedom. One part alone has Student's interval; several are covered as often as said, or more (Howe 1974,
+    "Approximate confidence limits on the mean of X + Y"), where Satterthwaite's degrees of freedom are too many for two
+    or three seeds; `tests/bench/test_seeds.py` holds it."""
+    if any(error == np.inf for error, _ in parts):
+        return np.inf
+    return float(sum(stdtrit(freedom, (1 + level) / 2) ** 2 * error for error, freedom in parts) ** 0.5)
+
+
+def limits(values: Array, scale: Scale, seeds: Sequence[Means] = ()) -> tuple[Array, Array]:
     """The ends of the 95 % interval of each mean: (…, n) in, (…) and (…) out.
 
     It is m ± t(0.975, n - 1) · s / √n, as far as the scale goes: of one value, the whole scale. Where all values are
     at its ends, or 0, as those of Hit@k are, it is that of these and the scale's `added` ones, which is wider: it is
-    never a single point, and a share's covers as often as it says.
+    never a single point, and a share's covers as often as it says. Of values, (n,), of trainings that were repeated, it
+    is m ± `reach`; where seeds change no mean, it is as ever.
     """
-    low, high = _student(values)
-    if (ends := _at_ends(values)).any():
-        wider = _student(_with(values, scale.added))
-        low, high = np.where(ends, wider[0], low), np.where(ends, wider[1], high)
-    return np.maximum(low, scale.low), np.minimum(high, 1.0)
-
-
-def sign_flip_p(gaps: Array, sums: Array) -> Array:
-    """The two-sided p of each of the sums (any shape) among the sums of these differences under all signs: the share
-    of signs that give a sum as far from 0, or farther (Fisher 1935; for retrieval, Smucker et al. 2007).
-
-    Differences of 0 have no sign. Of up to 20 others all signs are tried, and p is exact; of more 100,000 random ones,
-    seeded, and p = (1 + as far) / (1 + all), which is valid too (Phipson & Smyth 2010). Sums count as equal within
-    rounding.
-    """
-    gaps = gaps[np.abs(gaps) > ROUNDING]
-    if len(gaps) <= EXACT:
-        flipped, given = _all_signs(gaps), 0
+    if len(parts := errors(values, seeds) if seeds else []) > 1:
+        low, high = values.mean() - reach(parts), values.mean() + reach(parts)
     else:
-        flipped, given = _random_signs(gaps), 1
-    slack = ROUNDING * np.abs(gaps).sum()
-    nearer = np.searchsorted(np.sort(np.abs(flipped)), np.abs(sums) - slack)
-    return np.asarray((given + len(flipped) - nearer) / (given + len(flipped)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Each p as it stands among all: in ascending order the i-th of m is multiplied by m - i + 1, and is no less than
-    the one before it, nor more than 1. Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
-        corrected[index] = largest
-    return corrected
+        low, high = _student(values)
+        if (ends := _at_ends(values)).any():
+            wider = _student(_with(values, scale.added))
+            low, high = np.where(ends, wider[0], low), np.where(ends, wider[1], high)
+    return np.maximum(low, scale.low), np.minimum(high, 1.0)
 
 
 def caution(values: Array, scale: Scale) -> str:
@@ -231,19 +263,26 @@ def _skewness(values: Array) -> Array:
     return np.asarray(np.where(varied, ratio, 0.0) * (n * (n - 1)) ** 0.5 / (n - 2))
 
 
-def _all_signs(gaps: Array) -> Array:
-    """The sums of these differences under all signs, (2^n,)."""
-    sums = np.zeros(1)
-    for gap in gaps:
-        sums = np.concatenate((sums - gap, sums + gap))
-    return sums
+def _spread(means: Means) -> float:
+    """Their variance; 0 where they differ by rounding."""
+    found = float(np.var(means, ddof=1))
+    return found if found > ROUNDING**2 else 0.0
 
 
-def _random_signs(gaps: Array) -> Array:
-    """The sums of these differences under random signs, (FLIPS,): chunk by chunk, so that memory does not grow with
-    the differences."""
-    generator, sums = np.random.default_rng(SEED), np.zeros(FLIPS)
-    for start in range(0, len(gaps), CHUNK):
-        of_chunk = _all_signs(gaps[start : start + CHUNK])
-        sums += of_chunk[generator.integers(0, len(of_chunk), size=FLIPS, dtype=np.uint16)]
-    return sums
+def _level(parts: Sequence[Error], distance: float) -> float:
+    """The p at which `reach` is the distance of the mean from 0."""
+    if reach(parts, 1 - TINY) < distance:
+        return TINY
+    return float(brentq(lambda p: reach(parts, 1 - p) - distance, TINY, 1.0))
+
+
+def _effect(gaps: Array) -> tuple[float | None, str]:
+    """d_z, or why it is no number."""
+    if not gaps.any():
+        return 0.0, ""
+    if len(gaps) == 1:
+        return None, "one query has no standard deviation"
+    spread = float(gaps.std(ddof=1))
+    if spread <= ROUNDING:
+        return None, "infinite: the differences of all queries are equal"
+    return float(gaps.mean()) / spread, ""

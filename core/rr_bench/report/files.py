@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,19 +13,20 @@ from typing import Any
 
 from rr.files import write_atomic
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
-from rr_bench.report import escape
-from rr_bench.report.table import bad_findings, cells, explanation, header, populations, sizes, title
+from rr_bench.report import comparisons, escape, sections
+from rr_bench.report.table import bad_findings, bold, cells, explanation, header, populations, sizes, title
 from rr_bench.report.times import conditions_text
 
-FILES = MARKDOWN, CSV, JSON = "bench.md", "bench.csv", "bench.json"
+MARKDOWN, CSV, JSON = "bench.md", "bench.csv", "bench.json"
+FILES = (MARKDOWN, CSV, JSON, *comparisons.FILES)
 FAILURES = "failures"
 LONGEST = 200
 """Bytes of a file's name, which on most systems has 255 with the suffixes that are yet to come."""
 
 
 def write_result(result: BenchResult, out: Path) -> list[Path]:
-    """Writes `bench.md`, `bench.csv`, `bench.json` and `failures/DATASET/*.txt` under `out`; the paths written. The
-    failures that an earlier result there had are removed, and nothing else that is there.
+    """Writes `FILES` and `failures/DATASET/*.txt` under `out`; the paths written. The failures that an earlier result
+    there had are removed, and nothing else that is there.
 
     Raises:
         OSError: a file cannot be written.
@@ -38,6 +37,9 @@ def write_result(result: BenchResult, out: Path) -> list[Path]:
         out / MARKDOWN: markdown(result),
         out / CSV: csv_text(result),
         out / JSON: escape.json_text(asdict(result), indent=1) + "\n",
+        out / comparisons.COMPARISONS: comparisons.comparisons_csv(result),
+        out / comparisons.GROUPS: comparisons.groups_csv(result),
+        out / comparisons.SUITE: comparisons.suite_csv(result),
         **{path: escape.visible(trace) for path, trace in traces.items()},
     }
     for path, content in files.items():
@@ -94,13 +96,31 @@ def markdown(result: BenchResult) -> str:
         about = escape.markdown(title(dataset).removeprefix(dataset.name))
         lines += [f"**{escape.markdown(dataset.name)}**{about}", "", _line(names)]
         lines.append(_line(["---" if name in ("reranker", "state", "notes") else "---:" for name in names]))
-        lines += [_line(cells(row, result)) for row in dataset.rows]
+        for row in dataset.rows:
+            marked = zip(cells(row, result), bold(row, result), strict=True)
+            texts = ((escape.markdown_cell(text), best) for text, best in marked)
+            lines.append(_joined([f"**{text}**" if best else text for text, best in texts]))
         lines += ["", *(f"- {escape.markdown(note)}" for note in dataset.notes), *([""] if dataset.notes else [])]
+        for section in sections.of_dataset(dataset, result):
+            lines += _section(section)
+    for section in sections.of_suite(result):
+        lines += _section(section)
     return "\n".join([*lines, escape.markdown(explanation(result)), ""])
 
 
+def _section(section: sections.Section) -> list[str]:
+    lines = [f"**{escape.markdown(section.title)}**", "", _line(section.header)]
+    lines.append(_line(["---", *["---:"] * (len(section.header) - 1)]))
+    lines += map(_line, section.rows)
+    return [*lines, "", *(f"- {escape.markdown(note)}" for note in section.notes), *([""] if section.notes else [])]
+
+
 def _line(values: Sequence[str]) -> str:
-    return "| " + " | ".join(map(escape.markdown_cell, values)) + " |"
+    return _joined(list(map(escape.markdown_cell, values)))
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def csv_text(result: BenchResult) -> str:
@@ -115,7 +135,8 @@ def csv_text(result: BenchResult) -> str:
     columns = (
         *("dataset", "fingerprint", "reranker", "state"),
         *(f"{name}{part}" for name in result.metrics for part in ("", " low", " high")),
-        *("baseline", "delta", "delta low", "delta high", "p", "p_holm"),
+        *("best", "letters", "baseline", *comparisons.DIFFERENCE),
+        *("seeds", *(f"{name} sd of {part}" for name in result.metrics for part in ("seeds", "queries"))),
         *("train_seconds", "ms_per_query", "ms_p95", "timed_queries", "pairs_per_second", "pareto", "dollars_per_1k"),
         *("memory_bytes", "device_memory_bytes", "size_bytes", "parameters", "trained_parameters", "scores_from_store"),
         *("verdict", "findings", "checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
@@ -125,11 +146,7 @@ def csv_text(result: BenchResult) -> str:
         *("populations", "folds"),
         *("timed_on", "train_timed_on", "notes", "dataset_notes", "failure"),
     )
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(map(escape.csv_cell, columns))
-    writer.writerows([escape.csv_cell(line.get(column, "")) for column in columns] for line in lines)
-    return out.getvalue()
+    return comparisons.written(columns, ([line.get(column, "") for column in columns] for line in lines))
 
 
 def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
@@ -141,12 +158,16 @@ def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
         one = row.metrics[name]
         found |= {name: one.mean, f"{name} low": one.low, f"{name} high": one.high}
     if (gap := row.difference) is not None:
-        found |= {"delta": gap.mean, "delta low": gap.low, "delta high": gap.high, "p": gap.p}
-        found["p_holm"] = "" if gap.p_holm is None else gap.p_holm
+        found |= dict(zip(comparisons.DIFFERENCE, comparisons.figures(gap), strict=True))
+    for name, spread in row.spread.items():
+        found |= {f"{name} sd of seeds": spread.seeds, f"{name} sd of queries": spread.queries}
     if row.train_seconds is not None:
         found["train_seconds"] = row.train_seconds
     return {
         **found,
+        "best": _listed(row.best),
+        "letters": row.letters,
+        "seeds": _listed([str(one.seed) for one in row.seeds]),
         "ms_per_query": row.ms_per_query,
         "ms_p95": row.ms_p95,
         "timed_queries": row.timed_queries,

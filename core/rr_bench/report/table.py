@@ -64,7 +64,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
     return [
         row.reranker,
         row.state,
-        f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]",
+        f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]" + (f" {row.letters}" if row.letters else ""),
         _difference(gap) if gap else "",
         *(f"{one.mean:.3f}" for one in others),
         *(_cost(row)[name] for name in _cost_columns(result)),
@@ -87,6 +87,12 @@ def _cost(row: Row) -> dict[str, str]:
         "parameters": count(row.parameters),
         "trained": count(row.trainable),
     }
+
+
+def bold(row: Row, result: BenchResult) -> list[bool]:
+    """Of each cell: whether it is the best of its column."""
+    leading, *others = (metric in row.best for metric in result.metrics)
+    return [False, False, leading, False, *others, *[False] * (len(_cost_columns(result)) + 1)]
 
 
 def title(dataset: DatasetResult) -> str:
@@ -134,10 +140,19 @@ def explanation(result: BenchResult) -> str:
             f"Means over a fold's test queries{named}, then over the folds. Intervals: 95 % Student t over the folds' "
             "means; Δ: Student t over the queries of all folds, paired"
         )
-    compared = sum(row.difference is not None for dataset in result.datasets for row in dataset.rows)
+    rows = [row for dataset in result.datasets for row in dataset.rows]
+    compared = sum(not one.exploratory for dataset in result.datasets for one in dataset.comparisons)
+    among = f"by {result.metrics[0]} of this bench"
+    letters = "Rows that share a letter do not differ (all pairs of a data set, Holm, .05). "
+    seeds = (
+        "Rows of several seeds: means, intervals, Δ and p over queries and seeds; train s of one training. "
+        if any(row.seeds for row in rows)
+        else ""
+    )
     return (
-        f"{means}, against the row that the column names. p: two-sided, by random signs; Holm: that p among all "
-        f"{compared} comparisons of this bench. {machines(result)}{_costs(result)}"
+        f"{means}, against the row that the column names. p: two-sided, by random signs; Holm, BH: that p among all "
+        f"{compared} comparisons {among} (Holm; Benjamini and Hochberg). "
+        f"{letters if any(row.letters for row in rows) else ''}{seeds}{machines(result)}{_costs(result)}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 
@@ -191,11 +206,13 @@ def _verdict(row: Row) -> list[str]:
 
 def _checkpoints(row: Row) -> list[str]:
     told, folds = list(map(str, row.weights)), len(next(iter(row.folds.values()), ()))
-    return told if len(told) != folds else [f"fold {number}: {text}" for number, text in enumerate(told, 1)]
+    parts = [f"seed {one.seed}" for one in row.seeds] or [f"fold {number}" for number in range(1, folds + 1)]
+    return told if len(told) != len(parts) else [f"{part}: {text}" for part, text in zip(parts, told, strict=True)]
 
 
 def _difference(gap: Difference) -> str:
     corrected = "" if gap.p_holm is None else f", Holm {p_value(gap.p_holm)}"
+    corrected += "" if gap.p_bh is None else f", BH {p_value(gap.p_bh)}"
     return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] p {p_value(gap.p)}{corrected}"
 
 

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rr_bench.evaluate.results import BenchResult, DatasetResult
+from rr_bench.report import sections
 from rr_bench.report.escape import terminal
-from rr_bench.report.table import COST, SIZES, TIMES, cells, explanation, header, title
+from rr_bench.report.table import COST, SIZES, TIMES, bold, cells, explanation, header, title
 
 ONE_TABLE = 210
 """Columns that all cells side by side take."""
@@ -38,15 +39,38 @@ def print_result(result: BenchResult, console: Console) -> None:
                     console.print(Text(terminal(f"{name}: {notes}"), "red" if row.failure else ""))
         for note in dataset.notes:
             console.print(Text(terminal(f"note: {note}"), "dim"))
+        for section in sections.of_dataset(dataset, result):
+            _print_section(section, console)
+    for section in sections.of_suite(result):
+        _print_section(section, console)
     console.print(Text(terminal(explanation(result)), "dim"))
 
 
 def _table(dataset: DatasetResult, result: BenchResult, columns: Sequence[str]) -> Table:
+    table = _empty(columns)
+    for row in dataset.rows:
+        names, styles = header(result, dataset), ["bold" if best else "" for best in bold(row, result)]
+        values = {
+            name: Text(terminal(text), style)
+            for name, text, style in zip(names, cells(row, result), styles, strict=True)
+        }
+        table.add_row(*(values[name] for name in columns), style="red" if row.failure else None)
+    return table
+
+
+def _empty(columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         text = name in ("reranker", "state", "notes")
         table.add_column(Text(terminal(name)), justify="left" if text else "right", overflow="fold")
-    for row in dataset.rows:
-        values = dict(zip(header(result, dataset), cells(row, result), strict=True))
-        table.add_row(*(Text(terminal(values[name])) for name in columns), style="red" if row.failure else None)
     return table
+
+
+def _print_section(section: sections.Section, console: Console) -> None:
+    table = _empty(section.header)
+    for row in section.rows:
+        table.add_row(*(Text(terminal(text)) for text in row))
+    console.print(Text(terminal(section.title), "bold"))
+    console.print(table)
+    for note in section.notes:
+        console.print(Text(terminal(f"note: {note}"), "dim"))

@@ -10,7 +10,8 @@ Leave-one-out, as in the MovieLens reader: of every user the last film is the ta
 before of `<user>/dev`, the one before that of `<user>/train`, each with what came before its target as history.
 `run` holds each target among films that the user has not watched, scored by their popularity: the sampled evaluation
 of He et al. 2017 (NCF), but with a number of films from the circle that the user is in, as a retriever would find them.
-It holds the truth whatever the scores are, so its protocol is `oracle`.
+It holds the truth whatever the scores are, so its protocol is `oracle`. The field `history` is how many films a query's
+user has watched.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ class Films:
                 chosen += generator.sample(rest, self._options.candidates - 1 - len(chosen))
                 run[query.id] = {id_: float(popularity[id_]) for id_ in sorted([truth.id, *chosen])}
         splits = {split: [f"{user}/{split}" for user in kept[split]] for split in kept}
-        return Collection(documents, queries, qrels, splits, run=run)
+        watched_before = {query.id: str(len(query.history)) for query in queries.values()}
+        return Collection(documents, queries, qrels, splits, run=run, facets={"history": watched_before})
 
 
 def _circles(generator: random.Random) -> list[list[list[Document]]]:

@@ -6,7 +6,8 @@ name of the system or what it is for, and little else. So the other articles on 
 same fault under another circumstance, another fault under the same one, and remedies in words that questions use.
 
 The article of the very system, fault and circumstance is graded 2; the system's general article on the fault, where
-there is one, 1. A group is a system with a fault, so that a general article is relevant in one split only.
+there is one, 1; the field `general` (true, false) tells questions with such a one from others. A group is a system with
+a fault, so that a general article is relevant in one split only.
 """
 
 from __future__ import annotations
@@ -257,6 +258,7 @@ class Helpdesk:
         queries: dict[str, Query] = {}
         qrels: dict[str, dict[str, int]] = {}
         groups: dict[str, str] = {}
+        general_too: dict[str, str] = {}
         askable = [article for article in articles if article.circumstance]
         for number in range(self._options.questions):
             article = askable[number % len(askable)]
@@ -264,10 +266,11 @@ class Helpdesk:
             queries[query.id] = query
             qrels[query.id] = {ids[article]: 2}
             general = article._replace(circumstance=None)
+            general_too[query.id] = str(general in ids).lower()
             if general in ids:
                 qrels[query.id][ids[general]] = 1
             groups[query.id] = f"{article.system}: {article.fault.written[0]}"
-        return Collection(documents, queries, qrels, groups=groups)
+        return Collection(documents, queries, qrels, groups=groups, facets={"general": general_too})
 
 
 def _topics(blocks: str) -> list[Topic]:

@@ -4,7 +4,8 @@ Listings come in families of three: one room, and two that differ from it in one
 two). Listings are written in full, queries as people type them: mostly without tone marks, with `q10`, `3tr5`,
 `wc rieng`. A query names so many attributes that exactly one listing of the whole corpus has them all; the rest of
 its family are its hard negatives, typed by the attributes in which they differ, whether the query names them or not.
-A family is a group, since all its listings are nearly the same text.
+The field `marks` (true, false) tells queries with tone marks from others. A family is a group, since all its listings
+are nearly the same text.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ class Rentals:
         qrels: dict[str, dict[str, int]] = {}
         groups: dict[str, str] = {}
         hard_negatives: dict[str, list[HardNegative]] = {}
+        marks: dict[str, str] = {}
         for number, family in enumerate(families, 1):
             for listing, text in zip(family, _texts(family, generator), strict=True):
                 documents[ids[listing]] = Document(ids[listing], text, metadata=listing._asdict())
@@ -163,6 +165,7 @@ class Rentals:
                 plain = generator.random() < self._options.plain
                 query = Query(f"q{number:03}-{turn}", without_marks(text) if plain else text)
                 queries[query.id] = query
+                marks[query.id] = str(not plain).lower()
                 qrels[query.id] = {ids[positive]: 1}
                 groups[query.id] = f"family {number}"
                 hard_negatives[query.id] = [
@@ -176,6 +179,7 @@ class Rentals:
             qrels=qrels,
             groups=groups,
             hard_negatives=hard_negatives,
+            facets={"marks": marks},
         )
 
 

@@ -1,6 +1,7 @@
 """BEIR: a folder with corpus.jsonl, queries.jsonl and the judgements of every split.
 
-corpus.jsonl: `{_id, text, title?}` a line; queries.jsonl: `{_id, text}` a line; qrels/train.tsv,
+corpus.jsonl: `{_id, text, title?}` a line; queries.jsonl: `{_id, text, metadata?}` a line, where texts and
+whole numbers of `metadata` may be what a table groups its queries by (`group_by`); qrels/train.tsv,
 qrels/dev.tsv and qrels/test.tsv, as many as there are: tab-separated with the header `query-id corpus-id
 score`, score a whole number (above 0 is relevant). The files are the splits. Queries that none of them judges
 are left out and counted in the notes. What else lies in the folder is not looked at.
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from rr import DataError, Document, Query, Settings
 from rr.data import SPLITS, ById, Collection, DataPath, read_jsonl
+from rr_data.facets import add_facets
 from rr_data.judgements import Judgements
 from rr_data.tables import read_table
 
@@ -51,9 +53,12 @@ class Beir:
             id_ = row.id("_id")
             documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)
         queries: ById[Query] = ById("query")
+        facets: dict[str, dict[str, str]] = {}
         for row in read_jsonl(self._options.folder / "queries.jsonl"):
             id_ = row.id("_id")
             queries.add(id_, Query(id_, row.text("text")), row)
+            if isinstance(metadata := row.fields.get("metadata"), dict):
+                add_facets(facets, id_, metadata)
 
         judgements = Judgements(queries, documents)
         split_of: dict[str, str] = {}
@@ -76,6 +81,7 @@ class Beir:
             queries={query_id: query for query_id, query in queries.items() if query_id in qrels},
             qrels=qrels,
             splits=splits,
+            facets={name: {q: value for q, value in values.items() if q in qrels} for name, values in facets.items()},
             notes=(
                 *judgements.notes,
                 *([f"queries that no qrels file judges, left out: {unjudged}"] if unjudged else []),

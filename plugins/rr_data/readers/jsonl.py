@@ -3,7 +3,8 @@
 documents: `{id, text, title?}` a line, and any other keys, one of which `text` may name, to be shown in the
 place of the title. queries: `{id, text, split?, history?, group?}` a line, where `split` is train, dev or test
 (for all queries or for none), `history` is a list of document ids, oldest first, and queries of the same
-`group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is relevant;
+`group` stay in one split; any other key that holds a text, a whole number or true or false may be what a table groups
+its queries by (`group_by`). qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is relevant;
 1 where there is none).
 """
 
@@ -13,13 +14,17 @@ from pathlib import Path
 
 from rr import Document, Query, Settings, nearest
 from rr.data import SPLITS, ById, Collection, DataPath, Row, read_jsonl
+from rr_data.facets import add_facets
 from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.judgements import Judgements
+
+KEYS = ("id", "text", "split", "history", "group")
+"""That mean something else."""
 
 
 class Options(Settings):
     documents: DataPath  # JSONL of {id, text, title?}
-    queries: DataPath  # JSONL of {id, text, split?, history?, group?}
+    queries: DataPath  # JSONL of {id, text, split?, history?, group?}, and fields to group_by
     qrels: DataPath  # JSONL of {query, document, grade?}
     text: str = TITLE  # key that documents are shown by in lists: title, caption, semantic_summary …
 
@@ -50,6 +55,7 @@ class Jsonl:
         queries: ById[Query] = ById("query")
         groups: dict[str, str] = {}
         splits: dict[str, list[str]] = {}
+        facets: dict[str, dict[str, str]] = {}
         rows = read_jsonl(self._options.queries)
         has_splits = any("split" in row.fields for row in rows)
         for row in rows:
@@ -57,15 +63,15 @@ class Jsonl:
             queries.add(id_, Query(id_, row.text("text"), _history(row, documents)), row)
             if "group" in row.fields:
                 groups[id_] = row.id("group")
+            add_facets(facets, id_, row.fields, KEYS)
             if has_splits:
                 splits.setdefault(_split(row), []).append(id_)
 
         judgements = Judgements(queries, documents)
         for row in read_jsonl(self._options.qrels):
             judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
-        return Collection(
-            documents, queries, judgements.qrels, splits, groups, notes=(*judgements.notes, *shown.notes(documents))
-        )
+        notes = (*judgements.notes, *shown.notes(documents))
+        return Collection(documents, queries, judgements.qrels, splits, groups, notes=notes, facets=facets)
 
 
 def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:

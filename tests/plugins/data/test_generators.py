@@ -58,7 +58,8 @@ def dataset(name: str) -> Dataset:
 
 
 def digest(collection: Collection) -> str:
-    dumped = json.dumps(asdict(collection), ensure_ascii=False)
+    ranked = {name: value for name, value in asdict(collection).items() if name != "facets"}
+    dumped = json.dumps(ranked, ensure_ascii=False)
     return hashlib.sha256(dumped.encode()).hexdigest()
 
 
