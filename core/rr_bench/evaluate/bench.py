@@ -32,6 +32,7 @@ from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.folds import Prefixed, pooled
+from rr_bench.evaluate.pairs import Pairs
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr_bench.evaluate.significance import difference, interval
 from rr_bench.evaluate.store import Scored, score
@@ -39,11 +40,13 @@ from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
 from rr_bench.loading import load_reranker
 from rr_bench.registry import Registry, Suite
+from rr_bench.runs.recording import described, heard, recorded
 from rr_bench.train.checkpoints import Choice
 from rr_bench.train.training import entry_checkpoint
 
 
 @explaining()
+@recorded
 def bench(
     names: Sequence[str] = (),
     *,
@@ -216,7 +219,11 @@ def _measured(
         "test",
     ]
     with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
-        scored = score(loaded, key, requests, advance)
+        # ids that are drawn by lot mean nothing
+        pairs = Pairs(key[:2], named=dataset.protocol != "oracle") if entry.scorer is not None else None
+        scored = score(loaded, key, requests, advance, pairs)
+        weights = {"folder": choice.folder.absolute().name if choice.folder else "", "fingerprint": str(key[1])}
+        heard(label, view, requests, scored.answers, lambda: described(plugins, resolved), weights)
         loaded.cache_clear()  # two of a large model may not fit
         cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
