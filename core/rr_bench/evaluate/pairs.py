@@ -130,25 +130,28 @@ class Pairs:
 
     def _hashes(self, request: Request) -> list[bytes]:
         """Of each candidate, with the first stage's score of it."""
-        shown = request.first_stage or (None,) * len(request.candidates)
+        hashes = list(map(self._document, request.candidates))
+        if request.first_stage is None:
+            return hashes
         return [
-            self._document(document) if score is None else _hash(self._document(document), struct.pack("<d", score))
-            for document, score in zip(request.candidates, shown, strict=True)
+            _hash(hashed + struct.pack("<d", score)) for hashed, score in zip(hashes, request.first_stage, strict=True)
         ]
 
     def _document(self, document: Document) -> bytes:
         kept = self._documents.get(id(document))
         if kept is None:
-            content = [document.title, document.text, document.metadata, *([document.id] if self._named else [])]
-            kept = self._documents[id(document)] = (document, _hash(json.dumps(content).encode()))
+            metadata = json.dumps(document.metadata) if document.metadata else ""
+            hashed = _hash(_joined(document.title, document.text, metadata, document.id if self._named else ""))
+            kept = self._documents[id(document)] = (document, hashed)
         return kept[1]
 
     def _query(self, query: Query) -> bytes:
-        content = [query.text, *([query.id] if self._named else [])]
-        return _hash(json.dumps(content).encode(), *map(self._document, query.history))
+        own = _joined(query.text, query.id if self._named else "")
+        return _hash(own + b"".join(map(self._document, query.history)))
 
     def _sum(self, *content: bytes) -> bytes:
-        return _hash(self._key.encode(), *content)
+        lengths = ",".join(str(len(one)) for one in content)
+        return _hash(b"".join((f"{self._key},{lengths}\n".encode(), *content)))
 
     def _set_aside(self, error: DamagedError) -> None:
         set_aside(self._path, error)
@@ -186,9 +189,10 @@ def united(request: Request, answers: Sequence[Answer]) -> Answer:
     return Answer({id_: scores[id_] for id_ in trec_order(scores)}, whole.diagnostics)
 
 
-def _hash(*content: bytes) -> bytes:
-    made_of = blake2b(digest_size=DIGEST)
-    for one in content:
-        made_of.update(struct.pack("<Q", len(one)))
-        made_of.update(one)
-    return made_of.digest()
+def _joined(*texts: str) -> bytes:
+    """The texts as one, from which no others can be read."""
+    return "\n".join((",".join(str(len(text)) for text in texts), *texts)).encode()
+
+
+def _hash(content: bytes) -> bytes:
+    return blake2b(content, digest_size=DIGEST).digest()

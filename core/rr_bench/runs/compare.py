@@ -75,6 +75,7 @@ def compare(before: Run, after: Run) -> Comparison:
     for name in (name for name in left if name in right):
         one, other = left[name], right[name]
         changes += _changes(name, {k: asdict(one)[k] for k in OF_DATA}, {k: asdict(other)[k] for k in OF_DATA})
+        changes += _changes(name, _entry(before, name), _entry(after, name))
         if one.failure != other.failure:
             otherwise.append(f"{name}: {_state(one.failure)} → {_state(other.failure)}")
         for label, pair in _rows(one, other):
@@ -94,10 +95,21 @@ def compare(before: Run, after: Run) -> Comparison:
 
 def _of_the_run(before: Run, after: Run) -> Iterator[Change]:
     for part in ("arguments", "profile", "registry_fingerprint", "code"):
-        yield from _changes("run", {part: before.about[part]}, {part: after.about[part]})
+        yield from _changes("run", {part: _told(before.about[part])}, {part: _told(after.about[part])})
     old, new = (run.about["result"] for run in (before, after))
     yield from _changes("run", {"metrics": old["metrics"]}, {"metrics": new["metrics"]})
     yield from _changes("environment", old["environment"], new["environment"])
+
+
+def _told(part: Any) -> Any:
+    """`fresh` is how a run came by its figures, and nothing that they depend on."""
+    return {name: value for name, value in part.items() if name != "fresh"} if isinstance(part, Mapping) else part
+
+
+def _entry(run: Run, dataset: str) -> dict[str, Any]:
+    """The data set in the run's registry."""
+    suites = run.json(run.about["registry"])["suites"].values()
+    return next((suite["datasets"][dataset] for suite in suites if dataset in suite["datasets"]), {})
 
 
 def _changes(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -8,7 +8,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -50,7 +50,7 @@ class Run:
         Raises:
             RerankError: it is not there as it was written.
         """
-        with _read() as connection:
+        with _read(whole=False) as connection:  # it carries its own checksum
             found = connection.execute("SELECT content FROM blobs WHERE sha256 = ?", (checksum,)).fetchone()
         if found is None or sha256(found[0]).hexdigest() != checksum:
             raise _damaged(f"a part of run {self.id} is {'missing' if found is None else 'not what was written'}")
@@ -165,14 +165,15 @@ def _mend(file: Path) -> str:
 
 
 @contextmanager
-def _read() -> Iterator[sqlite3.Connection]:
-    """The database, checked; an empty one where there is none."""
+def _read(whole: bool = True) -> Iterator[sqlite3.Connection]:
+    """The database, the whole of it checked; an empty one where there is none."""
     try:
         with reading(path(), VERSION) as connection:
-            check(connection)
+            if whole:
+                check(connection)
             yield connection
     except FileNotFoundError:
-        with sqlite3.connect(":memory:") as connection:
+        with closing(sqlite3.connect(":memory:")) as connection:
             connection.executescript(SCHEMA)
             yield connection
     except DamagedError as error:

@@ -6,8 +6,10 @@ from contextlib import chdir, nullcontext
 from pathlib import Path
 
 from rr.errors import RerankError
+from rr.files import home
 from rr.progress import SILENT, Progress
 from rr_bench.evaluate.bench import bench
+from rr_bench.keeping import home_at
 from rr_bench.registry import Registry
 from rr_bench.runs import database
 from rr_bench.runs.database import Run
@@ -24,7 +26,7 @@ def rerun(run: Run, fresh: bool = False, progress: Progress = SILENT) -> Run:
     registry = Registry.model_validate(run.json(run.about["registry"]))
     folder = Path(run.about["folder"])
     arguments = {**run.about["arguments"], "fresh": fresh}
-    with chdir(folder) if folder.is_dir() else nullcontext():
+    with home_at(home()), chdir(folder) if folder.is_dir() else nullcontext():
         bench(**arguments, registry=registry, progress=progress)
     if not LAST.get():
         raise RerankError("it ran again, but the new run could not be recorded, so nothing can be compared")
