@@ -135,6 +135,8 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 def _put_in(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a row was computed from; the data stand elsewhere."""
     told = {key: value for key, value in row.items() if key != "runs"}
+    resolved = ("settings", "training")  # which stand beside the entry, with their defaults
+    told["entry"] = {key: value for key, value in row.get("entry", {}).items() if key not in resolved}
     checkpoints = [one["checkpoint"]["fingerprint"] for one in row.get("runs", ())]
     return {**told, **({"checkpoint": checkpoints} if any(checkpoints) else {})}
 

@@ -1,4 +1,4 @@
-"""All runs, in one SQLite file (docs/decisions/0021): `$RR_HOME/runs/runs.sqlite`. One is there whole or not at all."""
+"""All runs, in one SQLite file (docs/decisions/0024): `$RR_HOME/runs/runs.sqlite`. One is there whole or not at all."""
 
 from __future__ import annotations
 
