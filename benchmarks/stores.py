@@ -5,7 +5,8 @@
 Runs: 100 of 10 rows with 10,000 values a query each, written one run at a time, as benches do, then found, listed and
 read; in SQLite as `rr_bench.runs` keeps them, and in Parquet files that DuckDB queries, where it is installed. The
 values are nDCG@10s of one relevant document. Pairs: a million of them in queries of twenty, and the time to find those
-of 1,000 queries; goals: at most 60 MB, and 1 second. Times are of the CPU, since machines are shared. Exits 0 only where both goals hold.
+of 1,000 queries; goals: at most 60 MB, and 1 second. Times are of the CPU, since machines are shared. Exits 0 only
+where both goals hold.
 """
 
 from __future__ import annotations
