@@ -40,9 +40,7 @@ def explained(error: Exception) -> RerankError | None:
     if isinstance(error, MemoryError):
         return RerankError("the memory is exhausted; give less at a time, or smaller batches")
     if isinstance(error, sqlite3.Error):
-        return RerankError(
-            f"the index of a file, in $RR_HOME/indexes: {error}; delete that folder, and make room there"
-        )
+        return RerankError(f"a database in $RR_HOME: {error}; make room there, or export RR_HOME=FOLDER")
     return None
 
 

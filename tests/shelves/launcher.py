@@ -39,7 +39,8 @@ class Launcher:
     """`path`: the PYTHONPATH; `pairs`: how many pairs a part of the score store holds in these processes."""
 
     def __init__(self, path: Path, pairs: int) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1", "PART_PAIRS": str(pairs)}
+        paths = os.pathsep.join(filter(None, (str(path), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PART_PAIRS": str(pairs)}
         self._server = subprocess.Popen(
             [sys.executable, "-c", SERVER],
             env=environment,

@@ -72,34 +72,35 @@ def lines(path: Path, rows: list[dict[str, Any]]) -> None:
 class Sitting:
     """One command in a folder of its own, killed and begun again."""
 
-    def __init__(self, launcher: Launcher, place: Path, folder: Path, command: list[str | Path]) -> None:
+    def __init__(
+        self, launcher: Launcher, place: Path, folder: Path, command: list[str | Path], home: Path | None = None
+    ) -> None:
         self._launcher, self._command = launcher, [*command, "--registry", place / "registry.yaml"]
-        self._said, self.home = folder / "said", folder / "home"
-        self._environment = {"RR_HOME": str(self.home)}
+        self.said, self.home = folder / "said", home or folder / "home"
         self.log = folder / "log"
 
-    def _start(self, **environment: str) -> int:
-        environment = {**self._environment, "RR_STEADY_LOG": str(self.log), **environment}
-        return self._launcher.start(*self._command, said=self._said, **environment)
+    def start(self, **environment: str) -> int:
+        environment = {"RR_HOME": str(self.home), "RR_STEADY_LOG": str(self.log), **environment}
+        return self._launcher.start(*self._command, said=self.said, **environment)
 
     def killed(self, moment: str) -> list[str]:
         """What it had begun when it was killed, at what it has just begun or at a random moment."""
         if moment in AT_RANDOM:
-            process = self._start(RR_STEADY_SECONDS="0.03")
+            process = self.start(RR_STEADY_SECONDS="0.03")
             time.sleep(random.Random(f"{self._command[0]} {moment}").uniform(0.0, 0.5))
-            assert self._launcher.kill(process) in (-signal.SIGKILL, 0), self._said.read_text()
+            assert self._launcher.kill(process) in (-signal.SIGKILL, 0), self.said.read_text()
         else:
-            process = self._start(RR_STEADY_STOP=moment)
+            process = self.start(RR_STEADY_STOP=moment)
             wait_for(self.log, moment)
-            assert self._launcher.kill(process) == -signal.SIGKILL, self._said.read_text()
+            assert self._launcher.kill(process) == -signal.SIGKILL, self.said.read_text()
         found = begun(self.log)
         self.log.unlink(missing_ok=True)
         return found
 
     def ended(self) -> list[str]:
         """What it begins when nothing kills it."""
-        self._start()
-        assert self._launcher.end() == 0, self._said.read_text()
+        self.start()
+        assert self._launcher.end() == 0, self.said.read_text()
         return begun(self.log)
 
 
@@ -122,8 +123,8 @@ def figures(folder: Path) -> list[dict[str, Any]]:
     return [{key: row[key] for key in keys} for row in dataset["rows"]]
 
 
-def bench_in(launcher: Launcher, place: Path, folder: Path) -> Sitting:
-    return Sitting(launcher, place, folder, ["bench", "first-stage", "steady", "--out", folder / "out"])
+def bench_in(launcher: Launcher, place: Path, folder: Path, home: Path | None = None) -> Sitting:
+    return Sitting(launcher, place, folder, ["bench", "first-stage", "steady", "--out", folder / "out"], home)
 
 
 @pytest.fixture(scope="module")

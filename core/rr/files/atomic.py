@@ -32,14 +32,14 @@ def home() -> Path:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """One process at a time works towards `path`; the others wait."""
+def alone(path: Path, seconds: float = -1) -> Iterator[None]:
+    """One process at a time works towards `path`; others wait, for ever or so many `seconds` (then TimeoutError)."""
     # not beside `path`: a lock file cannot be deleted without a race, and need not be in the user's way
     lock = home() / "locks" / f"{fingerprint(str(path.resolve()))[:16]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     if lock.is_symlink():
         raise RerankError(f"{lock} is a symbolic link; remove it")
-    with FileLock(lock):
+    with FileLock(lock, seconds):  # whose owner may be killed: the system takes it away from the dead
         yield
 
 

@@ -16,6 +16,7 @@ from rr_bench.compose.answers import answers
 from rr_bench.compose.loaded import Known, as_scores
 from rr_bench.compose.weights import Found, found_weights
 from rr_bench.evaluate.cost import Cost, stored_cost
+from rr_bench.evaluate.pairs import Pairs
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
@@ -106,7 +107,9 @@ class Asking:
             of_member(one, self.part),
             self.progress.task(f"{self.dataset.name}: {one.name}", len(requests)) as advance,
         ):
-            scored = score(load, key, requests, advance)
+            # ids that are drawn by lot mean nothing
+            pairs = Pairs(leaf.key, named=self.dataset.protocol != "oracle") if one.entry.scorer is not None else None
+            scored = score(load, key, requests, advance, pairs)
         asked.append(Asked(one, leaf, requests, scored, key))
         runs = [scored.answers[request.query.id] for request in requests]
         return [as_scores(request, run.scores, run.diagnostics) for request, run in zip(requests, runs, strict=True)]

@@ -38,9 +38,11 @@ from rr_bench.evaluate.suite import suite_means
 from rr_bench.explain import explaining
 from rr_bench.members import Part
 from rr_bench.registry import Registry, Suite
+from rr_bench.runs.recording import recorded
 
 
 @explaining()
+@recorded
 def bench(
     names: Sequence[str] = (),
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rr.measures import Metric, evaluate
 from rr.progress import Progress
@@ -20,10 +21,12 @@ from rr_bench.environment import merged
 from rr_bench.evaluate.asking import Asked, Asking
 from rr_bench.evaluate.cost import Cost, Spent, summed
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.price import dollars, estimated_tokens
 from rr_bench.evaluate.results import Row, Weights
 from rr_bench.evaluate.significance import interval
 from rr_bench.members import Part
+from rr_bench.runs.recording import described, heard
 from rr_bench.train.checkpoints import Checkpoint, Choice
 
 WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -56,6 +59,9 @@ def measured_row(part: Part, bench: Bench) -> Row:
     if part.members:  # a leaf's have passed the gate
         found = [with_ties(one) if one.values else one for one in found]
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
+    _tell(
+        part, bench, asked, dict(zip(runs, map(Answer, runs.values(), (one.diagnostics for one in found)), strict=True))
+    )
     values = {one.name: evaluate(runs, bench.view.qrels, ids, one) for one, ids in bench.measures.items()}
     cost = summed([Spent(one.cost(), one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
     models = list({one.leaf.model: one for one in asked}.values())
@@ -88,6 +94,24 @@ def measured_row(part: Part, bench: Bench) -> Row:
         size=sum(one.scored.info.parameters * WIDTHS[one.scored.info.precision] for one in models),
         dollars=price.dollars,
     )
+
+
+def _tell(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str, Answer]) -> None:
+    """What the record of the bench has of the row."""
+    leaves = {one.part.name: one.leaf for one in asked}
+    choices = [leaf.choice for leaf in leaves.values() if leaf.choice.folder is not None]
+    checkpoint = {
+        "folder": ", ".join(one.folder.absolute().name for one in choices if one.folder),
+        "fingerprint": ", ".join(one.fingerprint() for one in choices),
+    }
+
+    def about() -> dict[str, Any]:
+        told = {name: described(bench.plugins, leaf.resolved) for name, leaf in leaves.items()}
+        if not part.members:
+            return told[part.name]
+        return {"entry": part.entry.model_dump(mode="json", exclude_unset=True), "members": told}
+
+    heard(part.name, bench.view, bench.view.requests("test"), answers, about, checkpoint)
 
 
 def weights_from(choice: Choice) -> tuple[Weights, ...]:

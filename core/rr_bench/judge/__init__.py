@@ -1,0 +1,1 @@
+"""Judging runs that are files, whoever wrote them."""
