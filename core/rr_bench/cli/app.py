@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rr_bench.border.shield import own_stdout
-from rr_bench.cli import bench, bias, data, doctor, export, listing, printing, rerank, training
+from rr_bench.cli import bench, bias, calibrate, data, doctor, export, listing, printing, rerank, training
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
 
@@ -29,6 +29,7 @@ app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
+app.command("calibrate")(calibrate.calibrate)
 app.command("bench")(bench.bench)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
