@@ -1,10 +1,13 @@
 """The project's own plain format: three JSONL files.
 
 documents: `{id, text, title?}` a line, and any other keys, one of which `text` may name, to be shown in the
-place of the title. queries: `{id, text, split?, history?, group?}` a line, where `split` is train, dev or test
-(for all queries or for none), `history` is a list of document ids, oldest first, and queries of the same
-`group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is relevant;
-1 where there is none).
+place of the title. queries: `{id, text, split?, history?, group?, relevant?}` a line, where `split` is train,
+dev or test (for all queries or for none), `history` is a list of document ids, oldest first, and queries of the
+same `group` stay in one split. qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is
+relevant; 1 where there is none).
+
+`relevant`: a list of document ids, each a judgement of grade 1, besides those of qrels. `[]` says that nothing answers
+the query, as do judgements of grade 0 alone; a query that nothing judges is left out.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from rr_data.judgements import Judgements
 
 class Options(Settings):
     documents: DataPath  # JSONL of {id, text, title?}
-    queries: DataPath  # JSONL of {id, text, split?, history?, group?}
+    queries: DataPath  # JSONL of {id, text, split?, history?, group?, relevant?}
     qrels: DataPath  # JSONL of {query, document, grade?}
     text: str = TITLE  # key that documents are shown by in lists: title, caption, semantic_summary …
 
@@ -61,20 +64,35 @@ class Jsonl:
                 splits.setdefault(_split(row), []).append(id_)
 
         judgements = Judgements(queries, documents)
+        for row in rows:
+            if "relevant" in row.fields:
+                for id_ in _ids(row, "relevant"):
+                    judgements.add(
+                        Row(row.file, row.at, {"query": row.value("id"), "relevant": id_}), "query", "relevant", 1
+                    )
         for row in read_jsonl(self._options.qrels):
             judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
+        unanswerable = {row.id("id"): row for row in rows if row.fields.get("relevant") == []}
+        for id_, row in unanswerable.items():
+            if any(grade > 0 for grade in judgements.qrels.setdefault(id_, ById("judgement")).values()):
+                raise row.error(f"'relevant' is [], and qrels judge a document relevant to query {id_!r}; correct one")
         return Collection(
             documents, queries, judgements.qrels, splits, groups, notes=(*judgements.notes, *shown.notes(documents))
         )
 
 
 def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
-    ids = row.fields.get("history", [])
-    if not isinstance(ids, list):
-        raise row.error(f"'history' must be a list of document ids, not {type(ids).__name__}")
+    ids = _ids(row, "history") if "history" in row.fields else []
     # Each id as a row of its own, so that it is checked, and complained about, like any other.
     entries = [Row(row.file, row.at, {"history": id_}) for id_ in ids]
     return tuple(documents[entry.reference("history", documents, "document")] for entry in entries)
+
+
+def _ids(row: Row, key: str) -> list[object]:
+    ids = row.value(key)
+    if not isinstance(ids, list):
+        raise row.error(f"{key!r} must be a list of document ids, not {type(ids).__name__}")
+    return ids
 
 
 def _split(row: Row) -> str:
