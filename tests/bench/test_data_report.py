@@ -445,7 +445,7 @@ def test_notes_of_a_prepared_data_set_hold_them_once() -> None:
 def test_it_is_shown(rr_command: Rr, small_registry: Path) -> None:
     shown = rr_command("data", "show", "rooms", "--registry", small_registry)
     assert shown.returncode == 0, shown.stderr
-    assert "  overlap: train/dev (equal 0, near 0, targets 0, of 2)" in shown.stdout
+    assert "  overlap: train/dev (equal 0, near 0, targets 0, similar 0, answers " in shown.stdout
     assert "  words: queries (min 4" in shown.stdout
 
 

@@ -66,16 +66,16 @@ def _order(report: Mapping[str, Any]) -> Iterator[str]:
         count = asked * (1 - report["missing_truth"][split])
         expected, places = report["truth_expected"][split], report["truth_places"][split]
         most = max(range(len(places)), key=places.__getitem__)
-        if _surprise(first, expected, count) > SURPRISE:
+        if surprise(first, expected, count) > SURPRISE:
             told = f"the first candidate of {first:.0%} of the queries is relevant, {expected:.0%} by chance"
             yield f"{split}: {told}: candidates are not shuffled"
         # of few candidates one place is a tenth, or nearly two of them are
-        elif _surprise(places[most], max(expected, 0.2), count) > SURPRISE:
+        elif surprise(places[most], max(expected, 0.2), count) > SURPRISE:
             told = f"{places[most]:.0%} of the relevant candidates stand in one tenth of their lists, number {most + 1}"
             yield f"{split}: {told}: candidates are not shuffled"
 
 
-def _surprise(share: float, expected: float, count: float) -> float:
+def surprise(share: float, expected: float, count: float) -> float:
     """Of a share of `count` that is above the expected one: −ln of what bounds its probability."""
     if not share > expected:
         return 0.0

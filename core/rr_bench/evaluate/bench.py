@@ -16,7 +16,7 @@ from rr.files import home
 from rr.files.kept import anew
 from rr.measures import Metric, evaluate, metric, population
 from rr.progress import SILENT, Progress
-from rr.protocols import Reranker
+from rr.protocols import ModelInfo, Reranker
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import resolve
 from rr.registry.schema import RerankerEntry
@@ -24,6 +24,7 @@ from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset, load_folds
+from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
 from rr_bench.doctor.diagnosis import listed
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
@@ -32,9 +33,12 @@ from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.cost import stored_cost
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.folds import Prefixed, pooled
+from rr_bench.evaluate.probabilities import abstention, calibration_of, figures_of, usable
+from rr_bench.evaluate.probe import stored_probe
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr_bench.evaluate.significance import difference, interval
 from rr_bench.evaluate.store import Scored, score
+from rr_bench.evaluate.validity import dataset_faults, dataset_figures, row_faults, row_figures, truth_places
 from rr_bench.explain import explaining
 from rr_bench.keys import reranker_key
 from rr_bench.loading import load_reranker
@@ -152,8 +156,14 @@ def _dataset_result(
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
-    measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test, view = dataset.splits["test"], shown(dataset)
+    asked = tuple(query_id for query_id in test if answerable(dataset.qrels, query_id))
+    answered = set(asked)
+    measures = {
+        measure: tuple(query_id for query_id in population(dataset, "test", measure) if query_id in answered)
+        for measure in map(metric, suite.metrics)
+    }
+    figures = dataset_figures(dataset)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -164,9 +174,13 @@ def _dataset_result(
         mean_candidates=sum(len(dataset.candidates[q]) for q in test) / len(test),
         recall_ceiling=dataset.recall_ceiling("test"),
         notes=dataset.notes,
-        query_ids=test,
+        query_ids=asked,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
         rows=tuple(_row(label, entry, dataset, view, measures, plugins, progress) for label, entry in entries.items()),
+        unanswerable=tuple(query_id for query_id in test if query_id not in answered),
+        validity=figures,
+        truth_places=truth_places(dataset),
+        faults=dataset_faults(dataset, figures),
     )
 
 
@@ -217,6 +231,7 @@ def _measured(
     ]
     with progress.task(f"{dataset.name}: {label}", len(requests)) as advance:
         scored = score(loaded, key, requests, advance)
+        probe = stored_probe(loaded, key, requests, scored.answers, _pointwise(entry, scored.info))
         loaded.cache_clear()  # two of a large model may not fit
         cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
@@ -224,10 +239,14 @@ def _measured(
     checkpoint = choice.checkpoint
     diagnostics, chosen = _diagnostics(scored), chosen_places(requests, runs)
     diagnosis = diagnosed(resolved, dataset, choice, diagnostics, chosen, plugins)
+    info, answers, weights = scored.info, scored.answers, weights_from(choice)
+    calibration, remarks = usable(resolved, choice.checkpoint, dataset)
+    tables = calibration_of(view, answers, info.scale, probe.scores, calibration)
+    without = [query_id for query_id in dataset.splits["test"] if not answerable(dataset.qrels, query_id)]
     return Row(
         reranker=label,
-        state=scored.info.state,
-        notes=(*scored.info.notes, *choice.notes),
+        state=info.state,
+        notes=(*info.notes, *choice.notes, *remarks),
         metrics={name: interval(one) for name, one in values.items()},
         diagnostics=diagnostics,
         train_seconds=checkpoint.seconds if checkpoint else None,
@@ -235,15 +254,30 @@ def _measured(
         ms_per_query=cost.ms_per_query,
         pairs_per_second=cost.pairs_per_second,
         timed_on=cost.timed_on,
-        parameters=scored.info.parameters,
-        trainable=checkpoint.trained(scored.info) if checkpoint else 0,
-        weights=weights_from(choice),
+        parameters=info.parameters,
+        trainable=checkpoint.trained(info) if checkpoint else 0,
+        weights=weights,
         scores_from_store=scored.stored,
         per_query={name: tuple(one) for name, one in values.items()},
         verdict=diagnosis.verdict,
         findings=tuple(listed(diagnosis)),
         chosen=chosen,
+        validity={
+            **row_figures(view, requests, answers, probe, next(iter(measures)).cutoff),
+            **figures_of(tables),
+            **abstention(without, answers, info.scale, probe.scores, calibration),
+        },
+        faults=(
+            *dataset_faults(dataset, dataset_figures(dataset)),
+            *row_faults(dataset, requests, answers, diagnostics, probe, _pointwise(entry, info), weights),
+        ),
+        calibration=tables,
     )
+
+
+def _pointwise(entry: RerankerEntry, info: ModelInfo) -> bool:
+    """Whether it has said that it looks at one candidate at a time; of a reranker of its own nobody asks that."""
+    return entry.scorer is not None and not info.listwise
 
 
 def weights_from(choice: Choice) -> tuple[Weights, ...]:

@@ -11,8 +11,10 @@ from statistics import fmean
 from rr.files import fingerprint
 from rr.progress import Progress
 from rr_bench.doctor.diagnosis import WORST_FIRST
+from rr_bench.evaluate.probabilities import pooled_tables
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
+from rr_bench.evaluate.validity import pooled_figures, pooled_places
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ def pooled(results: Sequence[DatasetResult]) -> DatasetResult:
             for name in first.populations
         },
         folds=tuple(Fold(result.fingerprint, result.queries) for result in results),
+        unanswerable=tuple(chain.from_iterable(result.unanswerable for result in results)),
+        validity=pooled_figures([result.validity for result in results], sizes),
+        truth_places=pooled_places(result.truth_places for result in results),
+        faults=_merged([result.faults for result in results]),
         rows=tuple(_row(rows, sizes) for rows in zip(*(result.rows for result in results), strict=True)),
     )
 
@@ -92,6 +98,9 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         verdict=min((row.verdict for row in rows if row.verdict), key=WORST_FIRST.index, default=""),
         findings=_findings(rows),
         chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
+        validity=pooled_figures([row.validity for row in rows], sizes),
+        faults=_merged([row.faults for row in rows]),
+        calibration=pooled_tables([row.calibration for row in rows]),
     )
 
 

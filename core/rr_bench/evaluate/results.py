@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from rr.registry.expansion import as_written
 from rr_bench.evaluate.significance import Difference, Interval
@@ -77,6 +78,12 @@ class Row(_FreeText):
     """Why it does not apply here."""
     failure: str = ""
     traceback: str = ""
+    validity: Mapping[str, float] = field(default_factory=dict)
+    """Shares and means that say whether the figures mean what they seem to (docs/validity.md), with `diagnostics`."""
+    faults: tuple[str, ...] = ()
+    """Why a conclusion should not rest on this row; each begins with its kind."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """`rr_bench.evaluate.probabilities.calibration_of`: with the bins of the reliability diagram."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,14 @@ class DatasetResult(_FreeText):
     rows: tuple[Row, ...] = ()
     failure: str = ""
     traceback: str = ""
+    unanswerable: tuple[str, ...] = ()
+    """Test queries that have no answer, as the data say: in no metric, and not among `query_ids`."""
+    validity: Mapping[str, float] = field(default_factory=dict)
+    """`rr_bench.evaluate.validity.dataset_figures`."""
+    truth_places: tuple[float, ...] = ()
+    """Shares of the relevant candidates in each tenth of their lists."""
+    faults: tuple[str, ...] = ()
+    """Why a conclusion should not rest on the data set; every row has them too."""
 
 
 @dataclass(frozen=True)

@@ -65,31 +65,28 @@ class Jsonl:
 
         judgements = Judgements(queries, documents)
         for row in rows:
-            if "relevant" in row.fields:
-                for id_ in _ids(row, "relevant"):
-                    judgements.add(
-                        Row(row.file, row.at, {"query": row.value("id"), "relevant": id_}), "query", "relevant", 1
-                    )
+            for named in _ids(row, "relevant"):
+                judgements.add(Row(row.file, row.at, {"id": row.id("id"), "relevant": named}), "id", "relevant", 1)
         for row in read_jsonl(self._options.qrels):
             judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
-        unanswerable = {row.id("id"): row for row in rows if row.fields.get("relevant") == []}
-        for id_, row in unanswerable.items():
-            if any(grade > 0 for grade in judgements.qrels.setdefault(id_, ById("judgement")).values()):
-                raise row.error(f"'relevant' is [], and qrels judge a document relevant to query {id_!r}; correct one")
+        for row in rows:
+            if "relevant" in row.fields and not row.fields["relevant"]:
+                judged = judgements.qrels.setdefault(row.id("id"), ById("judgement"))
+                if any(grade > 0 for grade in judged.values()):
+                    raise row.error("'relevant' is [], and qrels judge a document relevant; correct one of them")
         return Collection(
             documents, queries, judgements.qrels, splits, groups, notes=(*judgements.notes, *shown.notes(documents))
         )
 
 
 def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
-    ids = _ids(row, "history") if "history" in row.fields else []
     # Each id as a row of its own, so that it is checked, and complained about, like any other.
-    entries = [Row(row.file, row.at, {"history": id_}) for id_ in ids]
+    entries = [Row(row.file, row.at, {"history": id_}) for id_ in _ids(row, "history")]
     return tuple(documents[entry.reference("history", documents, "document")] for entry in entries)
 
 
 def _ids(row: Row, key: str) -> list[object]:
-    ids = row.value(key)
+    ids = row.fields.get(key, [])
     if not isinstance(ids, list):
         raise row.error(f"{key!r} must be a list of document ids, not {type(ids).__name__}")
     return ids
