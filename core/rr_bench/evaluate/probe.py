@@ -20,6 +20,7 @@ from rr_bench.calibrate.figures import sigmoid
 from rr_bench.evaluate.company import WINDOWED, differing
 from rr_bench.evaluate.store import Answer
 from rr_bench.keeping import read_checked, write_checked
+from rr_bench.parts import parts
 from rr_bench.permute import kendall_tau
 
 QUERIES, SEED = 20, 13
@@ -72,7 +73,7 @@ def stored_probe(
 def probed(reranker: Reranker, asked: Sequence[Request], answers: Mapping[str, Answer], pointwise: bool) -> Probe:
     """As `stored_probe`, without the disk, of these queries."""
     shuffled = [_of(request, _shuffled(request)) for request in asked]
-    rankings = reranker.rerank(shuffled)
+    rankings = _in_parts(reranker, shuffled)
     info = reranker.info
     before = [answers[request.query.id] for request in asked]
     moved = [_moved(r, a, one, info) for r, a, one in zip(asked, before, rankings, strict=True)]
@@ -85,7 +86,7 @@ def probed(reranker: Reranker, asked: Sequence[Request], answers: Mapping[str, A
     whole = [(r, a) for r, a in zip(asked, before, strict=True) if not any(map(a.diagnostics.get, WINDOWED))]
     if pointwise and whole:
         halves = [_of(request, _half(request)) for request, _ in whole]
-        given = zip(halves, (answer for _, answer in whole), reranker.rerank(halves), strict=True)
+        given = zip(halves, (answer for _, answer in whole), _in_parts(reranker, halves), strict=True)
         fewer = fmean(_moved(request, answer, ranking, info) for request, answer, ranking in given)
     return Probe(
         queries=len(asked),
@@ -95,6 +96,10 @@ def probed(reranker: Reranker, asked: Sequence[Request], answers: Mapping[str, A
         fewer_moved=fewer,
         scores=_link(rankings),
     )
+
+
+def _in_parts(reranker: Reranker, requests: Sequence[Request]) -> list[Ranking]:
+    return [ranking for part in parts(requests) for ranking in reranker.rerank(part)]
 
 
 def _of(request: Request, places: Sequence[int]) -> Request:
