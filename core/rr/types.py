@@ -26,7 +26,7 @@ Beyond = Literal["window", "tournament"]
 Permutation = Literal["cyclic", "random"]
 """Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr_bench.permute`)."""
 Qrels = Mapping[str, Mapping[str, int]]
-"""Query id → document id → grade; a grade above 0 is relevant."""
+"""Query id → document id → grade; a grade above 0 is relevant. A query that has none, or `{}`, has no answer."""
 Run = Mapping[str, Mapping[str, float]]
 """Query id → document id → score."""
 LARGEST = (2 - 2**-24) * 2.0**127  # from here on, 32 bits round to infinity
@@ -295,10 +295,10 @@ class Dataset:
         return {id_ for id_ in relevant if id_ in self.documents and not self.documents[id_].blank}
 
     def recall_ceiling(self, split: str) -> float:
-        """The mean share of relevant documents that are among the candidates: the best recall any reranker of this data
-        set can reach."""
+        """The best recall that any reranker can reach: the mean share of relevant documents that are candidates."""
         relevant = {q: {id_ for id_, grade in self.qrels[q].items() if grade > 0} for q in self.splits[split]}
-        return sum(len(r & set(self.candidates[q])) / len(r) for q, r in relevant.items()) / len(relevant)
+        shares = [len(r & set(self.candidates[q])) / len(r) for q, r in relevant.items() if r]
+        return sum(shares) / max(len(shares), 1)
 
     @cached_property
     def asking_the_same(self) -> Mapping[str, Sequence[str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rr.errors import RerankError
 from rr.files import fingerprint
@@ -27,6 +29,9 @@ from rr_bench.members import Part, of_member
 from rr_bench.registry import Registry
 from rr_bench.train.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import checkpoint_folder
+
+if TYPE_CHECKING:
+    from rr_bench.calibrate.kept import Calibration
 
 
 @dataclass(frozen=True)
@@ -51,25 +56,59 @@ class NamedReranker:
         """A hash of everything that its scores depend on besides the requests."""
         return self.key or _key(self.resolved, self.checkpoint)
 
-    def rerank(self, query: str | Query, documents: Iterable[str | Document]) -> Ranking:
-        """All documents, best first. A plain text gets its position as id (`"0"`, `"1"`, …).
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What `rr calibrate` has kept for these weights and settings, if it has.
 
         Raises:
+            RerankError: what is kept is damaged, or of other weights or settings.
+        """
+        from rr_bench.calibrate.kept import kept  # here, for most who rerank need none of scipy
+
+        return kept(self.resolved, self.checkpoint)
+
+    def probabilities(self, ranking: Ranking) -> dict[str, float]:
+        """Document id → the probability that it is relevant, best first, for a ranking of this reranker's: calibrated,
+        or else the score itself where that is one.
+
+        Raises:
+            RerankError: it is not calibrated, or its calibration is damaged or of other weights or settings.
+        """
+        from rr_bench.calibrate.probable import probabilities
+
+        return probabilities(ranking, self.info, self.calibration, self.name)
+
+    def rerank(
+        self, query: str | Query, documents: Iterable[str | Document], *, min_probability: float | None = None
+    ) -> Ranking:
+        """All documents, best first, or those of at least `min_probability` (see `probabilities`), maybe none. A plain
+        text gets its position as id (`"0"`, `"1"`, …).
+
+        Raises:
+            RerankError: `min_probability` is none, or nothing tells probabilities here.
             TypeError: the query or a document is neither a text nor a `Query` or `Document`; its place is named.
             DataError: two documents share an id.
             ScoringError: the model's answer cannot be ranked.
             PluginError: the model broke (its error is chained).
         """
-        return self.rerank_all([arguments.asked(query, documents)])[0]
+        return self.rerank_all([arguments.asked(query, documents)], min_probability=min_probability)[0]
 
     @explaining()
-    def rerank_all(self, requests: Iterable[Request]) -> Sequence[Ranking]:
+    def rerank_all(self, requests: Iterable[Request], *, min_probability: float | None = None) -> Sequence[Ranking]:
         """One ranking a request; the model may batch across them.
 
         Raises:
             As `rerank`.
         """
-        return self.reranker.rerank(arguments.requests(requests))
+        asked = arguments.requests(requests)
+        if min_probability is None:
+            return self.reranker.rerank(asked)
+        from rr_bench.calibrate.probable import checked_least, without_improbable
+
+        least = checked_least(min_probability)
+        self.probabilities(Ranking(Query("", ""), ()))  # before the work, whether there are any
+        rankings = self.reranker.rerank(asked)
+        return [without_improbable(one, self.probabilities(one), least) for one in rankings]
 
 
 @explaining()

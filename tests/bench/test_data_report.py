@@ -33,7 +33,7 @@ KEYS = {
     *("sizes", "documents", "ceilings", "missing_truth", "overlap", "duplicates", "target_in_history", "history"),
     *("history_repeats", "candidates", "distinct_candidates", "most_common_candidate", "words", "truth_places"),
     *("truth_first", "truth_expected", "mojibake", "weights", "words_auc", "first_stage_auc", "history_auc"),
-    *("auc_queries", "relevant", "popular_target"),
+    *("auc_queries", "relevant", "popular_target", "unanswerable"),
 }
 
 
@@ -248,8 +248,8 @@ def test_what_is_planted_is_said(kind: str) -> None:
 def test_overlaps_count_equal_near_and_known_targets_apart() -> None:
     dataset = asking(rooms(), {"q90": "tìm  phòng số1 ở đường tên1", "q91": "PHÒNG SỐ2 tìm ở đường tên2", "q92": "số3"})
     found = data_report(judged(dataset, {"q91": {"d2": 1}}))["overlap"]
-    assert found["train/test"] == {"equal": 1, "near": 1, "targets": 1, "of": 40}
-    assert found["dev/test"] == {"equal": 0, "near": 0, "targets": 0, "of": 40}
+    assert found["train/test"] == {"equal": 1, "near": 1, "targets": 1, "similar": 0, "answers": 1, "of": 40}
+    assert found["dev/test"] == {"equal": 0, "near": 0, "targets": 0, "similar": 0, "answers": 0, "of": 40}
     # a text is a question of its own after each history
     sequential = asking(rooms(True), {"q90": "tìm phòng số1 ở đường tên1"})
     assert data_report(sequential)["overlap"]["train/test"]["equal"] == 0
@@ -445,7 +445,7 @@ def test_notes_of_a_prepared_data_set_hold_them_once() -> None:
 def test_it_is_shown(rr_command: Rr, small_registry: Path) -> None:
     shown = rr_command("data", "show", "rooms", "--registry", small_registry)
     assert shown.returncode == 0, shown.stderr
-    assert "  overlap: train/dev (equal 0, near 0, targets 0, of 2)" in shown.stdout
+    assert "  overlap: train/dev (equal 0, near 0, targets 0, similar 0, answers " in shown.stdout
     assert "  words: queries (min 4" in shown.stdout
 
 

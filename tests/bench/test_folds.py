@@ -88,7 +88,7 @@ def test_what_folds_leave_aside_is_told() -> None:
     splits, notes = draw_folds(collection, split_plan(max_train=2, max_test=1), 3)
     assert sorted(q for split in splits for q in split["test"]) == sorted([*source["train"], *source["test"]])
     assert notes == [
-        "1 queries without a relevant document left out: q30",
+        "1 queries without a judgement left out: q30",
         "every query is tested once, so max_train, max_test of the split do not apply",
         "the splits of the source are not kept: their queries are dealt out anew",
     ]

@@ -124,20 +124,24 @@ def test_splits_are_the_same_for_the_same_seed_whatever_the_order_of_the_source(
     assert set(other["test"]) != set(first["test"])
 
 
-def test_queries_without_a_relevant_document_are_left_out_with_a_note() -> None:
-    qrels = {f"q{place}": {"d0": 1} for place in range(10)} | {"q10": {"d0": 0}, "q11": {}}
-    splits, notes = draw_splits(queries_only(13, qrels=qrels), split_plan())
-    assert sorted(q for ids in splits.values() for q in ids) == sorted(f"q{place}" for place in range(10))
-    assert notes == ["3 queries without a relevant document left out: q10, q11, q12"]
-    given_splits = {"train": ["q0", "q10"], "dev": ["q1", "q11"], "test": ["q12", "q2"]}
-    splits, notes = draw_splits(queries_only(13, qrels=qrels, splits=given_splits), split_plan())
-    assert splits == {"train": ("q0",), "dev": ("q1",), "test": ("q2",)}
-    assert len(notes) == 1
+def test_queries_without_a_judgement_are_left_out_and_those_without_an_answer_are_not_learnt_from() -> None:
+    qrels = {f"q{place}": {"d0": 1} for place in range(10)} | {"q10": {"d0": 0}, "q11": {}, "q12": {"d0": -1}}
+    splits, notes = draw_splits(queries_only(14, qrels=qrels), split_plan())
+    asked = {q for split in ("dev", "test") for q in splits[split]}
+    assert {q for ids in splits.values() for q in ids} == {f"q{n}" for n in range(10)} | (asked & {"q10", "q11", "q12"})
+    assert notes[0] == "1 queries without a judgement left out: q13"
+    given_splits = {"train": ["q0", "q10"], "dev": ["q1", "q11"], "test": ["q12", "q2", "q13"]}
+    splits, notes = draw_splits(queries_only(14, qrels=qrels, splits=given_splits), split_plan())
+    assert splits == {"train": ("q0",), "dev": ("q1", "q11"), "test": ("q12", "q2")}
+    assert notes[1:] == ["1 train queries that have no answer left out, for trainers learn from answers: q10"]
+    nothing = {"train": ["q0"], "dev": ["q1"], "test": ["q12"]}
+    with pytest.raises(DataError, match="the test split is empty: there is no query with a relevant document"):
+        draw_splits(queries_only(14, qrels=qrels, splits=nothing), split_plan())
 
 
 def test_a_note_on_many_queries_names_the_first_five() -> None:
     _, notes = draw_splits(queries_only(10, qrels={"q9": {"d0": 1}}), split_plan())
-    assert notes == ["9 queries without a relevant document left out: q0, q1, q2, q3, q4, …"]
+    assert notes == ["9 queries without a judgement left out: q0, q1, q2, q3, q4, …"]
 
 
 def test_splits_that_the_source_gives_are_kept_in_their_order() -> None:

@@ -215,9 +215,9 @@ def test_a_question_without_an_answer_is_counted_and_never_relevant(tmp_path: Pa
     qas = [{"id": "a", "question": "có?", "answers": [{"text": "P"}]}, {"id": "b", "question": "không?", **question}]
     path = lines(tmp_path / "squad.json", [{"data": [{"paragraphs": [{"context": "P", "qas": qas}]}]}])
     found = read("xquad", path=path)
-    assert found.qrels == {"a": {"p001": 1}}
-    assert list(found.queries) == ["a"]
-    assert found.notes == ("questions without an answer, left out: 1 of 2",)
+    assert found.qrels == {"a": {"p001": 1}, "b": {"p001": 0}}
+    assert found.groups["a"] == found.groups["b"]
+    assert found.notes == ("questions that their paragraph does not answer: 1 of 2",)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ class Collection:
     that must not straddle two splits (a query without one is its own). `facets`: field → query id → value, for tables
     a group. `run`: a first stage that the source brings along. `notes`: what was repaired, or left out, for a user.
 
-    A judgement may name a document that is not there: it counts as missed (`rr_bench.data.prepare` says how many do).
-    Raises DataError: there are no documents or no queries; a judgement or a split names a query, a history or a hard
-    negative a document, that does not exist; of the documents judged relevant none exists; a query stands in two splits
-    or twice in one; or a split is not train, dev or test."""
+    A judgement may name a document that is not there: it counts as missed. A query in `qrels` without a grade above 0
+    has no answer; one that is not there is left out. Raises DataError: there are no documents or no queries; a
+    judgement, split, history or hard negative names what does not exist, or all relevant documents do not; a query
+    stands in two splits or twice in one; or a split is not train, dev or test."""
 
     documents: Mapping[str, Document]
     queries: Mapping[str, Query]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rr_bench.border.shield import own_stdout
-from rr_bench.cli import bench, bias, data, doctor, export, listing, printing, rerank, runs, training
+from rr_bench.cli import bench, bias, calibrate, data, doctor, export, listing, printing, rerank, runs, training
 from rr_bench.cli import eval as judging
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
@@ -30,6 +30,7 @@ app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
+app.command("calibrate")(calibrate.calibrate)
 app.command("bench")(bench.bench)
 app.command("eval")(judging.evaluate)
 app.command("bias")(bias.bias)

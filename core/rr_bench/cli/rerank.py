@@ -57,6 +57,14 @@ def rerank(
             "--out", parser=given_path, help="File for the JSON lines (else stdout), or for the reranked run."
         ),
     ] = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            "--min-probability",
+            metavar="P",
+            help="Drop documents that are relevant with a lower probability ('rr calibrate NAME'); maybe all.",
+        ),
+    ] = None,
     checkpoint: CheckpointOption = None,
     dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,
     device: DeviceOption = None,
@@ -73,12 +81,15 @@ def rerank(
     from rr.errors import RerankError
     from rr_bench import arguments
     from rr_bench.api import load
+    from rr_bench.calibrate.probable import checked_least
     from rr_bench.cli.options import RichProgress
     from rr_bench.outputs import new_path
     from rr_bench.stream.batch import answers, rerank_requests, rerank_run
     from rr_bench.stream.requests import Placed, read_requests
 
     compute_on(device)
+    if min_probability is not None:
+        checked_least(min_probability)
     if sum(given is not None for given in (query, source, run)) != 1:
         raise RerankError(
             "give --query with documents as arguments, or --input with JSON lines, or --run with --data and --out"
@@ -94,7 +105,7 @@ def rerank(
     loading = functools.partial(load, name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
     if run is not None and data is not None and out is not None:
         with on_interrupt(RESUMES):
-            rerank_run(loading(), run, data, out, depth, RichProgress())
+            rerank_run(loading(), run, data, out, depth, RichProgress(), min_probability)
         return
     if query is not None:
         asked = [Placed(arguments.asked(query, documents or ()), "the command line")]
@@ -102,12 +113,12 @@ def rerank(
         asked = read_requests(Path(str(source)))
     if out is not None:
         with on_interrupt(RESUMES):
-            rerank_requests(loading(), asked, out, RichProgress())
+            rerank_requests(loading(), asked, out, RichProgress(), min_probability)
         return
     loaded, show = loading(), _print_ranking if query is not None else tell_json
     told = "" if query is not None else "the answers before it are printed"
     with on_interrupt(told), RichProgress().task(f"reranking with {name}", len(asked)) as advance:
-        for line in answers(loaded, asked):
+        for line in answers(loaded, asked, min_probability):
             show(line)
             advance(1)
 

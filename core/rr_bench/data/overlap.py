@@ -8,9 +8,13 @@ from itertools import chain
 from rr.data import equal_queries, folded
 from rr.types import Dataset, Document
 from rr_bench.data.damage import equal_documents
-from rr_bench.data.texts import near
+from rr_bench.data.texts import near, words
 
 PAIRS = (("train", "dev"), ("train", "test"), ("dev", "test"))
+SIMILAR = 0.8
+"""Jaccard similarity of two queries' words from which on they are near duplicates, if one text answers both."""
+MOST = 1_000
+"""Queries that a query is compared with because a text answers both."""
 
 
 def folded_texts(dataset: Dataset, relevant: Mapping[str, set[str]]) -> dict[str, str]:
@@ -26,7 +30,9 @@ def split_overlap(
 ) -> dict[str, dict[str, int]]:
     """Of each pair of splits the queries of the later one (`of`) that the earlier one asks too: `equal`, `near` without
     being equal, and `targets`: with a history, its last item and a target of theirs follow each other there; without
-    one, they are equal or near and have a relevant text in common. `texts`: of `folded_texts`."""
+    one, they are equal or near and have a relevant text in common. `similar`: without a history, neither equal nor
+    near, but with nearly all words in common, and a relevant text; `answers`: with a relevant text in common, whatever
+    is asked. `texts`: of `folded_texts`."""
     equal = equal_queries(dataset.queries.values())
     form = {q.id: (near(q.text), *(texts[item.id] for item in q.history)) for q in dataset.queries.values()}
     # what a query and one of its targets are known by
@@ -37,18 +43,39 @@ def split_overlap(
         }
         for query in dataset.queries.values()
     }
+    bags = {q.id: frozenset(words(q.text.split())) for q in dataset.queries.values() if not q.history}
+    answers = {query_id: {near(texts[id_]) for id_ in ids} for query_id, ids in relevant.items()}
     found = {}
     for earlier, later in PAIRS:
         asked, queries = dataset.splits.get(earlier, ()), dataset.splits.get(later, ())
         asked_equal, asked_near = {equal[q] for q in asked}, {form[q] for q in asked}
         known = {pair for q in asked for pair in pairs[q]}
+        answering: dict[str, list[str]] = {}
+        for q in asked:
+            for answer in answers[q]:
+                answering.setdefault(answer, []).append(q)
+        fresh = [q for q in queries if form[q] not in asked_near]
         found[f"{earlier}/{later}"] = {
             "equal": sum(equal[q] in asked_equal for q in queries),
             "near": sum(form[q] in asked_near and equal[q] not in asked_equal for q in queries),
             "targets": sum(not known.isdisjoint(pairs[q]) for q in queries),
+            "similar": sum(
+                any(
+                    _jaccard(bags.get(q), bags.get(other)) >= SIMILAR
+                    for answer in answers[q]
+                    for other in answering.get(answer, ())[:MOST]
+                )
+                for q in fresh
+            ),
+            "answers": sum(not answers[q].isdisjoint(answering) for q in queries),
             "of": len(queries),
         }
     return found
+
+
+def _jaccard(left: frozenset[str] | None, right: frozenset[str] | None) -> float:
+    """0 where either has no words."""
+    return len(left & right) / len(left | right) if left and right else 0.0
 
 
 def duplicates(relevant: Mapping[str, set[str]], alike: Sequence[Sequence[Document]]) -> dict[str, int]:

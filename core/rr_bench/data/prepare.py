@@ -21,7 +21,7 @@ from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
-from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, united_groups
+from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, must_have_answers, united_groups
 from rr_bench.registry import CandidatePlan, SplitPlan
 
 
@@ -36,6 +36,7 @@ def prepare(
     """The data set that every reranker is compared on."""
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
+    must_have_answers(collection.qrels, splits["test"], "max_test leaves nothing to test")
     return _reported(
         _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
     )

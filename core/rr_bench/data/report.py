@@ -29,6 +29,8 @@ def data_report(dataset: Dataset) -> dict[str, Any]:
     candidates = {q: dataset.candidates.get(q, ()) for q in dataset.queries}
     # of the relevant documents in each query's candidates
     places = {q: sorted(map(ids.index, relevant[q].intersection(ids))) for q, ids in candidates.items()}
+    asked = {split: [q for q in query_ids if relevant[q]] for split, query_ids in splits.items()}
+    answered = {split: query_ids for split, query_ids in asked.items() if query_ids}
     having = {split: [q for q in query_ids if places[q]] for split, query_ids in splits.items()}
     found = {split: query_ids for split, query_ids in having.items() if query_ids}
     histories = {split: [len(dataset.queries[q].history) for q in query_ids] for split, query_ids in splits.items()}
@@ -44,11 +46,14 @@ def data_report(dataset: Dataset) -> dict[str, Any]:
 
     return {
         "sizes": {split: len(query_ids) for split, query_ids in dataset.splits.items()},
+        "unanswerable": {
+            s: len(splits[s]) - len(query_ids) for s, query_ids in asked.items() if len(query_ids) < len(splits[s])
+        },
         "documents": len(dataset.documents),
-        "ceilings": by_split(lambda ids: _mean(len(places[q]) / len(relevant[q]) for q in ids if relevant[q])),
-        "missing_truth": by_split(lambda ids: _mean(not places[q] for q in ids)),
-        "relevant": by_split(lambda ids: _mean(len(relevant[q]) for q in ids)),
-        "popular_target": by_split(lambda ids: _most_common(relevant[q] for q in ids)),
+        "ceilings": by_split(lambda ids: _mean(len(places[q]) / len(relevant[q]) for q in ids), answered),
+        "missing_truth": by_split(lambda ids: _mean(not places[q] for q in ids), answered),
+        "relevant": by_split(lambda ids: _mean(len(relevant[q]) for q in ids), answered),
+        "popular_target": by_split(lambda ids: _most_common(relevant[q] for q in ids), answered),
         "overlap": split_overlap(dataset, relevant, texts),
         "target_in_history": _target_in_history(dataset, splits, relevant, texts),
         "history": {s: {**_quantiles(n), "empty": n.count(0) / len(n)} for s, n in histories.items() if sequential},

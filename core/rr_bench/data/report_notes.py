@@ -18,14 +18,24 @@ SHARED_TARGETS = 0.5
 
 def report_notes(report: Mapping[str, Any]) -> list[str]:
     """One line for each oddity; `report`: that of `data_report`, whole."""
-    found = (_overlaps, _duplicates, _selection, _order, _labels, _encoding)
+    found = (_unanswerable, _overlaps, _duplicates, _selection, _order, _labels, _encoding)
     return [note for notes in found for note in notes(report)]
+
+
+def _unanswerable(report: Mapping[str, Any]) -> Iterator[str]:
+    for split, count in report["unanswerable"].items():
+        then = "not in the means" if split == "test" else "not shown to trainers"
+        yield f"{split}: {count} of {report['sizes'][split]} queries have no relevant document, as the data say: {then}"
 
 
 def _overlaps(report: Mapping[str, Any]) -> Iterator[str]:
     for pair, counts in report["overlap"].items():
         earlier, later = pair.split("/")
-        for key, how in (("equal", ""), ("near", " but for case, accents, punctuation or the order of words")):
+        for key, how in (
+            ("equal", ""),
+            ("near", " but for case, accents, punctuation or the order of words"),
+            ("similar", " but for a word or two, with the same answer"),
+        ):
             if counts[key]:
                 yield f"{counts[key]} of {counts['of']} {later} queries are asked in {earlier} too{how}"
         if report["history"] and counts["targets"] > SHARED_TARGETS * counts["of"]:
@@ -52,19 +62,20 @@ def _selection(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _order(report: Mapping[str, Any]) -> Iterator[str]:
     for split, first in report["truth_first"].items():
-        count = report["sizes"][split] * (1 - report["missing_truth"][split])
+        asked = report["sizes"][split] - report["unanswerable"].get(split, 0)
+        count = asked * (1 - report["missing_truth"][split])
         expected, places = report["truth_expected"][split], report["truth_places"][split]
         most = max(range(len(places)), key=places.__getitem__)
-        if _surprise(first, expected, count) > SURPRISE:
+        if surprise(first, expected, count) > SURPRISE:
             told = f"the first candidate of {first:.0%} of the queries is relevant, {expected:.0%} by chance"
             yield f"{split}: {told}: candidates are not shuffled"
         # of few candidates one place is a tenth, or nearly two of them are
-        elif _surprise(places[most], max(expected, 0.2), count) > SURPRISE:
+        elif surprise(places[most], max(expected, 0.2), count) > SURPRISE:
             told = f"{places[most]:.0%} of the relevant candidates stand in one tenth of their lists, number {most + 1}"
             yield f"{split}: {told}: candidates are not shuffled"
 
 
-def _surprise(share: float, expected: float, count: float) -> float:
+def surprise(share: float, expected: float, count: float) -> float:
     """Of a share of `count` that is above the expected one: −ln of what bounds its probability."""
     if not share > expected:
         return 0.0

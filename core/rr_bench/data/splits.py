@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rr.data import equal_queries
 from rr.data.collection import SPLITS, Collection, deal, members
 from rr.errors import DataError
+from rr.types import Qrels
 from rr_bench.registry import SplitPlan
 
 
@@ -15,8 +16,8 @@ def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tupl
     """Split name → query ids, and notes on what was left out.
 
     A split that the source gives is kept, but for queries of train that dev or test asks too, and of dev that test
-    asks; where it gives train but no dev, dev is drawn from train. Queries without a relevant document cannot be
-    evaluated. All that is left out is said.
+    asks; where it gives train but no dev, dev is drawn from train. Queries that nothing judges cannot be evaluated;
+    those that have no answer, as the data say, are in dev and test. All that is left out is said.
     """
     judged, notes = _judged(collection)
     equal = equal_queries(collection.queries[query_id] for query_id in judged)
@@ -29,10 +30,11 @@ def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tupl
             splits.update(deal(splits["train"], groups, shares, plan.seed))
     else:
         splits = deal(judged, groups, {"test": plan.test, "dev": plan.dev}, plan.seed)
-    if not splits["test"]:
-        raise DataError("the test split is empty: there is no query with a relevant document to evaluate on")
+    must_have_answers(collection.qrels, splits["test"], "the test split is empty")
     mute, told = _mute(collection, judged)
-    return {name: tuple(q for q in splits[name] if name == "test" or q not in mute) for name in SPLITS}, [*notes, *told]
+    splits = {name: [q for q in splits[name] if name == "test" or q not in mute] for name in SPLITS}
+    splits["train"], unlearnt = _learnable(collection, splits["train"])
+    return {name: tuple(query_ids) for name, query_ids in splits.items()}, [*notes, *told, *unlearnt]
 
 
 def draw_folds(
@@ -63,6 +65,8 @@ def draw_folds(
     for tested in dealt:
         others = [query_id for query_id in query_ids if query_id not in tested and query_id not in mute]
         split = {**deal(others, groups, {"dev": plan.dev}, plan.seed), "test": list(tested)}
+        split["train"], _ = _learnable(collection, split["train"])
+        must_have_answers(collection.qrels, split["test"], f"one of {folds} folds has nothing to test; ask for fewer")
         if not split["train"] or not split["dev"]:
             raise DataError(f"{folds} folds of {len(query_ids)} queries leave none to train on, or none for dev")
         place = {query_id: name for name in SPLITS for query_id in split[name]}
@@ -87,12 +91,34 @@ def limit_splits(splits: Mapping[str, Sequence[str]], plan: SplitPlan) -> tuple[
     return limited, notes
 
 
+def answerable(qrels: Qrels, query_id: str) -> bool:
+    """Whether something is judged relevant to it."""
+    return any(grade > 0 for grade in qrels[query_id].values())
+
+
+def must_have_answers(qrels: Qrels, test: Iterable[str], problem: str) -> None:
+    """
+    Raises:
+        DataError: no query of them has an answer.
+    """
+    if not any(answerable(qrels, query_id) for query_id in test):
+        raise DataError(f"{problem}: there is no query with a relevant document to evaluate on")
+
+
 def _judged(collection: Collection) -> tuple[list[str], list[str]]:
-    """The queries that can be evaluated, and a note on the others."""
-    judged = {q: any(grade > 0 for grade in collection.qrels.get(q, {}).values()) for q in collection.queries}
-    without = [query_id for query_id, has_relevant in judged.items() if not has_relevant]
-    notes = [f"{len(without)} queries without a relevant document left out: {_some(without)}"] if without else []
-    return [query_id for query_id, has_relevant in judged.items() if has_relevant], notes
+    """The queries that something is said of, were it that they have no answer; and a note on the others."""
+    without = [query_id for query_id in collection.queries if query_id not in collection.qrels]
+    notes = [f"{len(without)} queries without a judgement left out: {_some(without)}"] if without else []
+    return [query_id for query_id in collection.queries if query_id in collection.qrels], notes
+
+
+def _learnable(collection: Collection, train: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The train queries that have an answer, and a note on the others."""
+    without = [query_id for query_id in train if not answerable(collection.qrels, query_id)]
+    some = (
+        f"{len(without)} train queries that have no answer left out, for trainers learn from answers: {_some(without)}"
+    )
+    return [query_id for query_id in train if answerable(collection.qrels, query_id)], [some] if without else []
 
 
 def _without_leaks(splits: dict[str, list[str]], equal: Mapping[str, str]) -> list[str]:
@@ -114,7 +140,8 @@ def _mute(collection: Collection, query_ids: Sequence[str]) -> tuple[set[str], l
     """The queries whose relevant documents are all blank or not in the corpus, from which nothing can be learnt, and a
     note on them. In test they stay: what cannot be found is missed."""
     read = {id_ for id_, document in collection.documents.items() if not document.blank}
-    mute = {q for q in query_ids if not any(g > 0 and id_ in read for id_, g in collection.qrels[q].items())}
+    having = [q for q in query_ids if answerable(collection.qrels, q)]
+    mute = {q for q in having if not any(g > 0 and id_ in read for id_, g in collection.qrels[q].items())}
     some = _some([query_id for query_id in query_ids if query_id in mute])
     notes = [f"{len(mute)} queries without a relevant document to read are only tested, not learnt from: {some}"]
     return mute, notes if mute else []

@@ -91,6 +91,11 @@ def _without(collection: Collection, documents: Ids[str], queries: Ids[str]) -> 
     def kept(values: Mapping[str, T]) -> dict[str, T]:
         return {id_: value for id_, value in values.items() if id_ not in documents}
 
+    def judged(grades: Mapping[str, int]) -> dict[str, int] | None:
+        """None where nothing relevant is left: that does not say that the query has no answer."""
+        found = kept(grades)
+        return found if any(g > 0 for g in found.values()) or not any(g > 0 for g in grades.values()) else None
+
     remaining: dict[str, Document] = kept(collection.documents)
     if not remaining or not left:
         raise DataError("all its texts are template text left unfilled; fill it in")
@@ -98,7 +103,11 @@ def _without(collection: Collection, documents: Ids[str], queries: Ids[str]) -> 
         collection,
         documents=remaining,
         queries=left,
-        qrels={query_id: kept(grades) for query_id, grades in of_left(collection.qrels).items()},
+        qrels={
+            query_id: found
+            for query_id, grades in of_left(collection.qrels).items()
+            if (found := judged(grades)) is not None
+        },
         splits={name: [q for q in query_ids if q in left] for name, query_ids in collection.splits.items()},
         groups=of_left(collection.groups),
         facets={facet: of_left(values) for facet, values in collection.facets.items()},

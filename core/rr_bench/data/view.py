@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from rr.types import Dataset, Document, Query
 from rr_bench.data.report import report_without_test
+from rr_bench.data.splits import answerable
 
 T = TypeVar("T")
 
@@ -42,16 +43,17 @@ def shown(dataset: Dataset) -> Dataset:
 
 
 def without_test(dataset: Dataset) -> Dataset:
-    """What trainers get: the whole corpus, and of the queries those of train and dev. The test split is empty, and
-    nothing of its queries is there, nor in the report; and no facets, which are for tables alone."""
-    learned = {*dataset.splits["train"], *dataset.splits["dev"]}
+    """What trainers get: the whole corpus, and of the queries those of train and dev that have an answer. The test
+    split is empty, and nothing of its queries is there, nor in the report; no facets either, which are for tables."""
+    dev = tuple(query_id for query_id in dataset.splits["dev"] if answerable(dataset.qrels, query_id))
+    learned = {*dataset.splits["train"], *dev}
 
     def kept(parts: Mapping[str, T]) -> dict[str, T]:
         return {query_id: part for query_id, part in parts.items() if query_id in learned}
 
     return replace(
         dataset,
-        splits={**dataset.splits, "test": ()},
+        splits={**dataset.splits, "dev": dev, "test": ()},
         queries=kept(dataset.queries),
         qrels=kept(dataset.qrels),
         candidates=kept(dataset.candidates),

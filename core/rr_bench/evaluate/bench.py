@@ -21,6 +21,7 @@ from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
 from rr_bench.data.load import load_dataset, load_folds
+from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
@@ -35,6 +36,7 @@ from rr_bench.evaluate.pareto import with_front
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.seeds import repeated
 from rr_bench.evaluate.suite import suite_means
+from rr_bench.evaluate.validity import dataset_faults, dataset_figures, truth_places
 from rr_bench.explain import explaining
 from rr_bench.members import Part
 from rr_bench.registry import Registry, Suite
@@ -189,8 +191,14 @@ def _dataset_result(
     progress: Progress,
 ) -> DatasetResult:
     """All rerankers on one data set, not compared yet."""
-    measures = {measure: population(dataset, "test", measure) for measure in map(metric, suite.metrics)}
     test, view = dataset.splits["test"], shown(dataset)
+    asked = tuple(query_id for query_id in test if answerable(dataset.qrels, query_id))
+    answered = set(asked)
+    measures = {
+        measure: tuple(query_id for query_id in population(dataset, "test", measure) if query_id in answered)
+        for measure in map(metric, suite.metrics)
+    }
+    figures = dataset_figures(dataset)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -201,9 +209,13 @@ def _dataset_result(
         mean_candidates=sum(len(dataset.candidates[q]) for q in test) / len(test),
         recall_ceiling=dataset.recall_ceiling("test"),
         notes=dataset.notes,
-        query_ids=test,
+        query_ids=asked,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
         rows=_rows(entries, Bench(dataset, view, measures, plan.price, plugins, progress), plan.seeds),
+        unanswerable=tuple(query_id for query_id in test if query_id not in answered),
+        validity=figures,
+        truth_places=truth_places(dataset),
+        faults=dataset_faults(dataset, figures),
     )
 
 

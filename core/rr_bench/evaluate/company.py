@@ -33,12 +33,25 @@ def same_in_company(
     """
     ids = [document.id for document in request.candidates]
     left, right = [alone[id_] for id_ in ids], [others[id_] for id_ in ids]
+    worst = differing(left, right, info, shown)
+    if worst is not None:
+        raise ScoringError(
+            f"query {request.query.id!r}: document {ids[worst]!r} scores {left[worst]:.6g} when the query is asked "
+            f"alone and {right[worst]:.6g} when it comes with others; a query's scores must not depend on which "
+            "requests come together, nor on chance: switch dropout off (eval mode), seed what is random, mask what "
+            "pads (half precision is said by info.precision)"
+        )
+
+
+def differing(left: Sequence[float], right: Sequence[float], info: ModelInfo, shown: Sequence[str]) -> int | None:
+    """Of two scorings of the same candidates the place where they are farthest apart; None where that is no farther
+    than rounding takes them. `shown`: as in `same_in_company`."""
     if left == right:
-        return
+        return None
     gaps = [abs(one - other) for one, other in zip(left, right, strict=True)]
     largest = max(map(abs, (*left, *right)))
     if info.scale == "rank" or any(name in shown for name in WINDOWED):
-        pairs = len(ids) * (len(ids) - 1) / 2
+        pairs = len(left) * (len(left) - 1) / 2
         # a scorer's own figures may tie; places never do
         differ = max(gaps) > ROUNDING[info.precision] * largest and (
             kendall_tau(left, right) < min(AGREEMENT[info.precision], 1 - 2 / max(pairs, 1)) - 1e-9
@@ -47,11 +60,4 @@ def same_in_company(
         differ = max(gaps) > (ROUNDING[info.precision] + LOGIT_ROUNDING) * largest
     else:
         differ = max(gaps) > ROUNDING[info.precision] * max(largest, SMALL[info.precision])
-    if differ:
-        worst = gaps.index(max(gaps))
-        raise ScoringError(
-            f"query {request.query.id!r}: document {ids[worst]!r} scores {left[worst]:.6g} when the query is asked "
-            f"alone and {right[worst]:.6g} when it comes with others; a query's scores must not depend on which "
-            "requests come together, nor on chance: switch dropout off (eval mode), seed what is random, mask what "
-            "pads (half precision is said by info.precision)"
-        )
+    return gaps.index(max(gaps)) if differ else None

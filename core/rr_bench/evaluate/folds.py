@@ -10,8 +10,10 @@ from typing import TypeVar
 from rr.files import fingerprint
 from rr_bench.environment import merged as conditions
 from rr_bench.evaluate.merging import diagnostics, findings, merged, verdict
+from rr_bench.evaluate.probabilities import pooled_tables
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
+from rr_bench.evaluate.validity import pooled_figures, pooled_places
 
 T = TypeVar("T")
 
@@ -42,6 +44,10 @@ def pooled(results: Sequence[DatasetResult]) -> DatasetResult:
             for name in first.populations
         },
         folds=tuple(Fold(result.fingerprint, result.queries) for result in results),
+        unanswerable=tuple(chain.from_iterable(result.unanswerable for result in results)),
+        validity=pooled_figures([result.validity for result in results], sizes),
+        truth_places=pooled_places(result.truth_places for result in results),
+        faults=merged(_parts([result.faults for result in results])),
         rows=tuple(_row(rows, sizes) for rows in zip(*(result.rows for result in results), strict=True)),
     )
 
@@ -86,6 +92,9 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
         device_memory=max(row.device_memory for row in rows),
         size=first.size,
         dollars=_mean(prices, sizes) if len(prices) == len(rows) else None,
+        validity=pooled_figures([row.validity for row in rows], sizes),
+        faults=merged(_parts([row.faults for row in rows])),
+        calibration=pooled_tables([row.calibration for row in rows]),
     )
 
 

@@ -21,6 +21,7 @@ from rr_bench.environment import merged
 from rr_bench.evaluate.asking import Asked, Asking
 from rr_bench.evaluate.cost import Cost, Spent, summed
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
+from rr_bench.evaluate.doubts import doubts
 from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.price import dollars, estimated_tokens
 from rr_bench.evaluate.results import Row, Weights
@@ -59,19 +60,28 @@ def measured_row(part: Part, bench: Bench) -> Row:
     if part.members:  # a leaf's have passed the gate
         found = [with_ties(one) if one.values else one for one in found]
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
-    _tell(
-        part, bench, asked, dict(zip(runs, map(Answer, runs.values(), (one.diagnostics for one in found)), strict=True))
-    )
+    told = {query_id: Answer(run, one.diagnostics) for (query_id, run), one in zip(runs.items(), found, strict=True)}
+    _tell(part, bench, asked, told)
     values = {one.name: evaluate(runs, bench.view.qrels, ids, one) for one, ids in bench.measures.items()}
     cost = summed([Spent(one.cost(), one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
     models = list({one.leaf.model: one for one in asked}.values())
     checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
     info, price = _info(part, asked), _price(part, asked, cost, bench.price)
     verdict, findings = _diagnosis(asked, bench)
+    doubtful = doubts(
+        part,
+        bench.dataset,
+        bench.view,
+        next(iter(bench.measures)),
+        asked,
+        told,
+        {one.part.name: weights_from(one.leaf.choice) for one in asked},
+        {one.part.name: means(_scores(one)) for one in asked},
+    )
     return Row(
         reranker=part.name,
         state=info.state,
-        notes=tuple(_notes(part, info, weights, asked, requests, price)),
+        notes=(*_notes(part, info, weights, asked, requests, price), *doubtful.notes),
         metrics={name: interval(one) for name, one in values.items()},
         diagnostics=means(found),
         train_seconds=sum(one.seconds for one in checkpoints) if checkpoints else None,
@@ -93,6 +103,9 @@ def measured_row(part: Part, bench: Bench) -> Row:
         device_memory=cost.device_memory,
         size=sum(one.scored.info.parameters * WIDTHS[one.scored.info.precision] for one in models),
         dollars=price.dollars,
+        validity=doubtful.validity,
+        faults=doubtful.faults,
+        calibration=doubtful.calibration,
     )
 
 

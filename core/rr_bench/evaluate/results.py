@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from rr.registry.expansion import as_written
 from rr_bench.evaluate.significance import Difference, Interval
@@ -124,6 +125,12 @@ class Row(_FreeText):
     """The trainings that `per_query` and `metrics` are means over, where there are several."""
     spread: Mapping[str, Spread] = field(default_factory=dict)
     """Metric → its components of variance, where there are several seeds."""
+    validity: Mapping[str, float] = field(default_factory=dict)
+    """Shares and means that say whether the figures mean what they seem to (docs/validity.md), with `diagnostics`."""
+    faults: tuple[str, ...] = ()
+    """Why a conclusion should not rest on this row; each begins with its kind."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """`rr_bench.evaluate.probabilities.calibration_of`: with the bins of the reliability diagram."""
 
     def seed_means(self, metric: str) -> list[tuple[float, ...]]:
         """The means of its seeds, where it has some: what `significance.errors` counts."""
@@ -216,6 +223,14 @@ class DatasetResult(_FreeText):
     comparisons: tuple[Comparison, ...] = ()
     """With each baseline, or of all pairs, by every metric."""
     groups: tuple[Group, ...] = ()
+    unanswerable: tuple[str, ...] = ()
+    """Test queries that have no answer, as the data say: in no metric, and not among `query_ids`."""
+    validity: Mapping[str, float] = field(default_factory=dict)
+    """`rr_bench.evaluate.validity.dataset_figures`."""
+    truth_places: tuple[float, ...] = ()
+    """Shares of the relevant candidates in each tenth of their lists."""
+    faults: tuple[str, ...] = ()
+    """Why a conclusion should not rest on the data set; every row has them too."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from rr.registry.resolve import resolve
 from rr_bench.environment import merged as conditions
 from rr_bench.evaluate.measured import Bench
 from rr_bench.evaluate.merging import Prefixed, diagnostics, findings, merged, verdict
+from rr_bench.evaluate.probabilities import pooled_tables
 from rr_bench.evaluate.results import Row, Seed, Spread
 from rr_bench.evaluate.significance import MEANS, Interval, limits
 from rr_bench.evaluate.signs import Array
+from rr_bench.evaluate.validity import pooled_figures
 from rr_bench.members import Part
 from rr_bench.train.trainers import training_settings
 
@@ -113,6 +115,9 @@ def pooled_seeds(rows: Mapping[int, Row]) -> Row:
         device_memory=max(row.device_memory for row in every),
         size=first.size,
         dollars=fmean(prices) if len(prices) == len(every) else None,
+        validity=pooled_figures([row.validity for row in every], [1] * len(every)),
+        faults=merged({part: row.faults for part, row in parts.items()}),
+        calibration=pooled_tables([row.calibration for row in every]),
         seeds=tuple(Seed(seed, row.per_query) for seed, row in rows.items()),
         spread=spread,
     )

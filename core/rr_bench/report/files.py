@@ -127,11 +127,13 @@ def csv_text(result: BenchResult) -> str:
     """One line a reranker and data set, figures unrounded, with all that the table says of both; a failed one has its
     reason and empty figures."""
     lines = [
-        {**_of_dataset(dataset), **_of_row(row, result), "failure": row.failure or dataset.failure}
+        {**_of_dataset(dataset), **_of_row(dataset, row, result), "failure": row.failure or dataset.failure}
         for dataset in result.datasets
         for row in dataset.rows or [Row("")]
     ]
-    diagnostics = sorted({name for dataset in result.datasets for row in dataset.rows for name in row.diagnostics})
+    diagnostics = sorted(
+        {name for dataset in result.datasets for row in dataset.rows for name in _figures(dataset, row)}
+    )
     columns = (
         *("dataset", "fingerprint", "reranker", "state"),
         *(f"{name}{part}" for name in result.metrics for part in ("", " low", " high")),
@@ -139,7 +141,15 @@ def csv_text(result: BenchResult) -> str:
         *("seeds", *(f"{name} sd of {part}" for name in result.metrics for part in ("seeds", "queries"))),
         *("train_seconds", "ms_per_query", "ms_p95", "timed_queries", "pairs_per_second", "pareto", "dollars_per_1k"),
         *("memory_bytes", "device_memory_bytes", "size_bytes", "parameters", "trained_parameters", "scores_from_store"),
-        *("verdict", "findings", "checkpoint", "checkpoint_fingerprint", "trained_on", "trained_on_fingerprint"),
+        *(
+            "fault",
+            "verdict",
+            "findings",
+            "checkpoint",
+            "checkpoint_fingerprint",
+            "trained_on",
+            "trained_on_fingerprint",
+        ),
         *(f"diagnostic {name}" for name in diagnostics),
         *("documents", "queries", "candidates", "retriever", "order", "protocol", "recall_ceiling"),
         *("first_stage_ms_per_query", "first_stage_ms_p95"),
@@ -149,11 +159,17 @@ def csv_text(result: BenchResult) -> str:
     return comparisons.written(columns, ([line.get(column, "") for column in columns] for line in lines))
 
 
-def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
+def _figures(dataset: DatasetResult, row: Row) -> dict[str, float]:
+    """All diagnostics of a row that has figures, those of its data set too."""
+    return {**row.diagnostics, **row.validity, **dataset.validity} if row.metrics else {}
+
+
+def _of_row(dataset: DatasetResult, row: Row, result: BenchResult) -> dict[str, object]:
     """Column → value; a column that is not there is empty."""
     if not row.metrics:
         return {"reranker": row.reranker, "state": "skipped" if row.skipped else "", "notes": row.skipped}
     found: dict[str, object] = {"reranker": row.reranker, "state": row.state, "notes": _listed(row.notes)}
+    found["fault"] = _listed(row.faults)
     for name in result.metrics:
         one = row.metrics[name]
         found |= {name: one.mean, f"{name} low": one.low, f"{name} high": one.high}
@@ -186,7 +202,7 @@ def _of_row(row: Row, result: BenchResult) -> dict[str, object]:
         "checkpoint_fingerprint": _listed([one.fingerprint for one in row.weights]),
         "trained_on": _listed([one.dataset for one in row.weights]),
         "trained_on_fingerprint": _listed([one.data_fingerprint for one in row.weights]),
-        **{f"diagnostic {name}": value for name, value in row.diagnostics.items()},
+        **{f"diagnostic {name}": value for name, value in _figures(dataset, row).items()},
         "timed_on": conditions_text(row.timed_on),
         "train_timed_on": conditions_text(row.train_timed_on),
     }

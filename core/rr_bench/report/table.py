@@ -28,6 +28,10 @@ COST = (*TIMES, *SIZES)
 """The columns of what a row costs; `$/1k` stands only where a price is known."""
 SURE = 20
 """Fewer timed queries than these have no 95th percentile to speak of: their number is shown."""
+FAULT = "⚠"
+"""Before the state of a row on which no conclusion should rest; its notes say why."""
+USUAL = {"order_tau": 1.0}
+"""What goes without saying, of figures of which that is not 0."""
 EVEN_IF_0 = ("label_mass", "uniform", "truncated", "tau")
 """0 is what must be seen there."""
 
@@ -63,12 +67,12 @@ def cells(row: Row, result: BenchResult) -> list[str]:
     gap = row.difference
     return [
         row.reranker,
-        row.state,
+        f"{FAULT} {row.state}" if row.faults else row.state,
         f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]" + (f" {row.letters}" if row.letters else ""),
         _difference(gap) if gap else "",
         *(f"{one.mean:.3f}" for one in others),
         *(_cost(row)[name] for name in _cost_columns(result)),
-        "; ".join((*_verdict(row), *row.notes, *_checkpoints(row), *_diagnostics(row))),
+        "; ".join((*_faults(row), *_verdict(row), *row.notes, *_checkpoints(row), *_diagnostics(row))),
     ]
 
 
@@ -149,10 +153,13 @@ def explanation(result: BenchResult) -> str:
         if any(row.seeds for row in rows)
         else ""
     )
+    told = f"{FAULT}: no conclusion should rest on the row, its notes say why. " if any(r.faults for r in rows) else ""
+    if any(row.calibration for row in rows):
+        told += "auroc, brier, ece: of the scores as probabilities, logits by the sigmoid. "
     return (
         f"{means}, against the row that the column names. p: two-sided, by random signs; Holm, BH: that p among all "
         f"{compared} comparisons {among} (Holm; Benjamini and Hochberg). "
-        f"{letters if any(row.letters for row in rows) else ''}{seeds}{machines(result)}{_costs(result)}"
+        f"{letters if any(row.letters for row in rows) else ''}{seeds}{machines(result)}{_costs(result)}{told}"
         "Notes: shares and means over the queries; tied = equal scores among the candidates."
     )
 
@@ -198,6 +205,10 @@ def bad_findings(row: Row) -> list[Mapping[str, str]]:
     return [one for one in row.findings if one["verdict"] in ("fault", "warning")]
 
 
+def _faults(row: Row) -> list[str]:
+    return [f"fault: {one}" for one in row.faults]
+
+
 def _verdict(row: Row) -> list[str]:
     """The doctor's, with the findings that are as bad, causes first: what to make of the row's figures."""
     bad = [f"{one['check']}: {one['evidence']}" for one in bad_findings(row) if one["verdict"] == row.verdict]
@@ -219,9 +230,10 @@ def _difference(gap: Difference) -> str:
 def _diagnostics(row: Row) -> list[str]:
     """Those that are not 0, and those of which 0 says much."""
     order = {name: place for place, name in enumerate(SHOWN_DIAGNOSTICS)}
-    names = sorted(row.diagnostics, key=lambda name: (order.get(name, len(order)), name))
+    figures = {**row.diagnostics, **row.validity}
+    names = sorted(figures, key=lambda name: (order.get(name, len(order)), name))
     return [
-        f"{'τ' if name == 'tau' else name.replace('_', ' ')} {row.diagnostics[name]:.2g}"
+        f"{'τ' if name == 'tau' else name.replace('_', ' ')} {figures[name]:.2g}"
         for name in names
-        if row.diagnostics[name] or name in EVEN_IF_0
+        if figures[name] != USUAL.get(name, 0.0) or name in EVEN_IF_0
     ]

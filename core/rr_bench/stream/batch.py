@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rr.data.files import checked_file
 from rr.data.rows import Row
@@ -19,6 +20,7 @@ from rr.files import file_sha256, fingerprint
 from rr.progress import SILENT, Progress
 from rr.types import Request, lost_in_32_bits, trec_order
 from rr_bench.api import NamedReranker
+from rr_bench.calibrate.probable import Empty, are_places, gives_probabilities
 from rr_bench.parts import parts
 from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
@@ -37,10 +39,12 @@ def rerank_run(
     out: Path,
     depth: int | None = None,
     progress: Progress = SILENT,
+    min_probability: float | None = None,
 ) -> None:
     """Reranks the run's best `depth` documents of each query (all if None) and writes them, and no others, to `out`,
-    as a run tagged with the reranker's name. Texts are those of `data` (`rr_bench.stream.lookup.collection`). The
-    candidates are shown in the run's order, best first, with its scores as those of the first stage.
+    as a run tagged with the reranker's name; with `min_probability` those of at least that probability. Texts are those
+    of `data` (`rr_bench.stream.lookup.collection`). The candidates are shown in the run's order, best first, with its
+    scores as those of the first stage.
 
     The run is checked before anything is scored. It is worked through in the parts of the score store, which a kill
     leaves behind, so that the same call goes on and ends with the same bytes as one that nothing interrupted.
@@ -56,18 +60,28 @@ def rerank_run(
         with progress.task(f"checking {run.name}", None):
             total = _checked(run, sources, documents, queries)
         tag = "-".join(reranker.name.split())  # a column may hold no blank
-        with partial(out, fingerprint([reranker.fingerprint(), tag, sources, depth])) as work:
+        key = [reranker.fingerprint(), tag, sources, depth, *_probability_key(reranker, min_probability)]
+        with partial(out, fingerprint(key)) as work:
             with progress.task(f"reranking with {reranker.name}", total) as advance:
                 advance(work.done)
                 blocks = islice(read_run(run), work.done, None)
+                empty = Empty(min_probability)
                 for part in parts(_requests(blocks, documents, queries, depth)):
-                    lines = [run_lines(ranking, tag) for ranking in reranker.rerank_all(part)]
-                    work.append("".join(lines), len(part))
+                    rankings = reranker.rerank_all(part, min_probability=min_probability)
+                    work.append("".join(run_lines(ranking, tag) for ranking in rankings), len(part))
+                    empty.count(rankings)
                     advance(len(part))
             work.publish()
+            empty.tell()
 
 
-def rerank_requests(reranker: NamedReranker, asked: Sequence[Placed], out: Path, progress: Progress = SILENT) -> None:
+def rerank_requests(
+    reranker: NamedReranker,
+    asked: Sequence[Placed],
+    out: Path,
+    progress: Progress = SILENT,
+    min_probability: float | None = None,
+) -> None:
     """Writes the rankings of requests to `out` as JSON lines. What is finished survives a kill (but for its last
     second) and an error, and the same call goes on from there.
 
@@ -75,14 +89,14 @@ def rerank_requests(reranker: NamedReranker, asked: Sequence[Placed], out: Path,
         RerankError: `out` exists, or holds other work that was interrupted.
         ScoringError: the model's answer to a request cannot be ranked; its place is named.
     """
-    key = fingerprint([reranker.fingerprint(), [asdict(one.request) for one in asked]])
-    with partial(out, key) as work:
+    key = [reranker.fingerprint(), [asdict(one.request) for one in asked], *_probability_key(reranker, min_probability)]
+    with partial(out, fingerprint(key)) as work:
         with progress.task(f"reranking with {reranker.name}", len(asked)) as advance:
             advance(work.done)
             fresh: list[str] = []
             try:
                 saved = time.monotonic()
-                for line in answers(reranker, asked[work.done :]):
+                for line in answers(reranker, asked[work.done :], min_probability):
                     fresh.append(line)
                     advance(1)
                     if time.monotonic() - saved >= SAVE_SECONDS:
@@ -97,20 +111,33 @@ def rerank_requests(reranker: NamedReranker, asked: Sequence[Placed], out: Path,
         work.publish()
 
 
-def answers(reranker: NamedReranker, asked: Iterable[Placed]) -> Iterator[str]:
-    """The rankings of requests as JSON lines, each as soon as it is made.
+def answers(reranker: NamedReranker, asked: Iterable[Placed], min_probability: float | None = None) -> Iterator[str]:
+    """The rankings of requests as JSON lines, each as soon as it is made. Behind the last it is told how many of them
+    `min_probability` has left empty.
 
     Raises:
         ScoringError: the model's answer to a request cannot be ranked; its place is named.
         PluginError: the model broke; likewise.
     """
+    empty, probable = Empty(min_probability), gives_probabilities(reranker, min_probability)
     for one in asked:
         try:
-            (ranking,) = reranker.rerank_all([one.request])
+            (ranking,) = reranker.rerank_all([one.request], min_probability=min_probability)
         except RerankError as error:
             query = f"query {one.request.query.id!r}: "
             raise type(error)(f"{one.place}, {query}{str(error).removeprefix(query)}") from error
-        yield to_json(ranking) + "\n"
+        empty.count([ranking])
+        # places of many candidates have no probability
+        told = probable and (min_probability is not None or not are_places(ranking))
+        yield to_json(ranking, reranker.probabilities(ranking) if told else None) + "\n"
+    empty.tell()
+
+
+def _probability_key(reranker: NamedReranker, least: float | None) -> list[Any]:
+    """What an output depends on besides the scores."""
+    if not gives_probabilities(reranker, least):
+        return []
+    return [least, asdict(reranker.calibration) if reranker.calibration else None]
 
 
 def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, depth: int | None) -> Iterator[Request]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,12 +77,14 @@ def read_requests(path: Path) -> list[Placed]:
     return list(found.values())
 
 
-def to_json(ranking: Ranking) -> str:
-    """One line: the query, and its documents best first with rank, score and metadata."""
+def to_json(ranking: Ranking, probabilities: Mapping[str, float] | None = None) -> str:
+    """One line: the query, and its documents best first with rank, score, probability where it is known, and
+    metadata."""
     rows = [
         {
             "rank": item.rank,
             "score": item.score,
+            **({"probability": probabilities[item.document.id]} if probabilities else {}),
             "id": item.document.id,
             "text": item.document.text,
             **({"title": item.document.title} if item.document.title else {}),

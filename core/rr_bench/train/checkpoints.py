@@ -23,6 +23,8 @@ from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.workplace import KEPT, NOTES
 
 RECORD = "training_info.json"
+CALIBRATION = "rr-calibration.json"
+"""What `rr calibrate` leaves beside the weights: no part of them."""
 REQUIRED: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "finished": str,
@@ -108,10 +110,9 @@ def dev_share(training: Settings) -> list[float] | None:
 
 def written_files(folder: Path, but: Collection[str] = ()) -> dict[str, str]:
     """Name → SHA-256 of what lies in a folder: all but the core's own files (`loss.jsonl` was one) and the trainer's
-    state. `but`: names of
-    files that do not count either."""
+    state. `but`: names of files that do not count either."""
     names = {path.relative_to(folder) for path in files_below(folder)}
-    ours = (RECORD, EVENTS, "loss.jsonl", NOTES, STATE, KEPT)
+    ours = (RECORD, CALIBRATION, EVENTS, "loss.jsonl", NOTES, STATE, KEPT)
     found = [name for name in sorted(names) if name.parts[0] not in ours and str(name) not in but]
     return {str(name): file_sha256(folder / name) for name in found}
 

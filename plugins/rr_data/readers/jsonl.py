@@ -1,11 +1,14 @@
 """The project's own plain format: three JSONL files.
 
 documents: `{id, text, title?}` a line, and any other keys, one of which `text` may name, to be shown in the
-place of the title. queries: `{id, text, split?, history?, group?}` a line, where `split` is train, dev or test
-(for all queries or for none), `history` is a list of document ids, oldest first, and queries of the same
-`group` stay in one split; any other key that holds a text, a whole number or true or false may be what a table groups
-its queries by (`group_by`). qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is relevant;
-1 where there is none).
+place of the title. queries: `{id, text, split?, history?, group?, relevant?}` a line, where `split` is train,
+dev or test (for all queries or for none), `history` is a list of document ids, oldest first, and queries of the
+same `group` stay in one split; any other key that holds a text, a whole number or true or false may be what a table
+groups its queries by (`group_by`). qrels: `{query, document, grade?}` a line, grade a whole number (above 0 is
+relevant; 1 where there is none).
+
+`relevant`: a list of document ids, each a judgement of grade 1, besides those of qrels. `[]` says that nothing answers
+the query, as do judgements of grade 0 alone; a query that nothing judges is left out.
 """
 
 from __future__ import annotations
@@ -18,13 +21,13 @@ from rr_data.facets import add_facets
 from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.judgements import Judgements
 
-KEYS = ("id", "text", "split", "history", "group")
+KEYS = ("id", "text", "split", "history", "group", "relevant")
 """That mean something else."""
 
 
 class Options(Settings):
     documents: DataPath  # JSONL of {id, text, title?}
-    queries: DataPath  # JSONL of {id, text, split?, history?, group?}, and fields to group_by
+    queries: DataPath  # JSONL of {id, text, split?, history?, group?, relevant?}, and fields to group_by
     qrels: DataPath  # JSONL of {query, document, grade?}
     text: str = TITLE  # key that documents are shown by in lists: title, caption, semantic_summary …
 
@@ -68,19 +71,31 @@ class Jsonl:
                 splits.setdefault(_split(row), []).append(id_)
 
         judgements = Judgements(queries, documents)
+        for row in rows:
+            for named in _ids(row, "relevant"):
+                judgements.add(Row(row.file, row.at, {"id": row.id("id"), "relevant": named}), "id", "relevant", 1)
         for row in read_jsonl(self._options.qrels):
             judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
+        for row in rows:
+            if "relevant" in row.fields and not row.fields["relevant"]:
+                judged = judgements.qrels.setdefault(row.id("id"), ById("judgement"))
+                if any(grade > 0 for grade in judged.values()):
+                    raise row.error("'relevant' is [], and qrels judge a document relevant; correct one of them")
         notes = (*judgements.notes, *shown.notes(documents))
         return Collection(documents, queries, judgements.qrels, splits, groups, notes=notes, facets=facets)
 
 
 def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
-    ids = row.fields.get("history", [])
-    if not isinstance(ids, list):
-        raise row.error(f"'history' must be a list of document ids, not {type(ids).__name__}")
     # Each id as a row of its own, so that it is checked, and complained about, like any other.
-    entries = [Row(row.file, row.at, {"history": id_}) for id_ in ids]
+    entries = [Row(row.file, row.at, {"history": id_}) for id_ in _ids(row, "history")]
     return tuple(documents[entry.reference("history", documents, "document")] for entry in entries)
+
+
+def _ids(row: Row, key: str) -> list[object]:
+    ids = row.fields.get(key, [])
+    if not isinstance(ids, list):
+        raise row.error(f"{key!r} must be a list of document ids, not {type(ids).__name__}")
+    return ids
 
 
 def _split(row: Row) -> str:

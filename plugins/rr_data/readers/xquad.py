@@ -5,7 +5,7 @@ Documents are the distinct paragraphs (blanks apart), titled by their article; a
 relevant document (grade 1). Questions of one paragraph form a group, so that no paragraph is an answer in two splits.
 
 A question that its paragraph does not answer (`is_impossible`, or `answers` without a text) has no relevant document:
-it is left out and counted. `plausible_answers` are none.
+its paragraph has grade 0, and so has every other one, for the file names none. `plausible_answers` are none.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class XQuad:
         documents: dict[str, Document] = {}
         queries: ById[Query] = ById("question")
         paragraph_of: dict[str, str] = {}
+        answered: set[str] = set()
         ids: dict[str, str] = {}
         for article in top.children("data"):
             title = article.string("title", "").replace("_", " ")  # Wikipedia's page names have no blanks
@@ -53,19 +54,22 @@ class XQuad:
                 for question in paragraph.children("qas"):
                     query_id = question.id("id")
                     queries.add(query_id, Query(query_id, question.text("question")), question)
+                    paragraph_of[query_id] = document_id
                     if _is_answered(question):
-                        paragraph_of[query_id] = document_id
-        unanswered = len(queries) - len(paragraph_of)
-        if queries and not paragraph_of:
+                        answered.add(query_id)
+        unanswered = len(queries) - len(answered)
+        if queries and not answered:
             raise DataError(
                 f"{self._options.path}: none of its {unanswered} questions has an answer; give a file with answers"
             )
         return Collection(
             documents=documents,
-            queries={query_id: queries[query_id] for query_id in paragraph_of},
-            qrels={query_id: {document_id: 1} for query_id, document_id in paragraph_of.items()},
+            queries=queries,
+            qrels={query_id: {paragraph: int(query_id in answered)} for query_id, paragraph in paragraph_of.items()},
             groups=paragraph_of,
-            notes=(f"questions without an answer, left out: {unanswered} of {len(queries)}",) if unanswered else (),
+            notes=(f"questions that their paragraph does not answer: {unanswered} of {len(queries)}",)
+            if unanswered
+            else (),
         )
 
 
