@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rr import DataError
 from rr.measures import Rankings
-from rr_measures.settings import Binary, BinaryCut, BinaryNeedsCut, Cut, Err, Ndcg, NeedsCut, Rbp
+from rr_measures.settings import Binary, BinaryCut, BinaryNeedsCut, Err, Ndcg, NeedsCut, Rbp
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,18 +20,19 @@ Mask = NDArray[np.bool_]
 def ndcg(rankings: Rankings, settings: Ndcg) -> Floats:
     """Source: Järvelin & Kekäläinen 2002, https://doi.org/10.1145/582415.582418; trec_eval ndcg, ndcg_cut"""
     ranks, grades = _first(rankings, settings.cutoff)
-    gained, ideal = _gain(grades, settings), _gain(rankings.judged, settings)
     if settings.gains:
-        ideal = np.sort(ideal, axis=1)[:, ::-1]
-    ideal = ideal[:, : settings.cutoff]
+        ideal = np.sort(_gain(rankings.judged, settings), axis=1)[:, ::-1][:, : settings.cutoff]
+    else:
+        ideal = _gain(rankings.judged[:, : settings.cutoff], settings)
     best = ideal @ (1 / np.log2(np.arange(2, ideal.shape[1] + 2)))
-    return _share((gained / np.log2(ranks + 1)).sum(axis=1), best)
+    return _share(_summed(_gain(grades, settings), 1 / np.log2(ranks + 1)), best)
 
 
 def reciprocal_rank(rankings: Rankings, settings: BinaryCut) -> Floats:
     """Source: Kantor & Voorhees 2000, https://doi.org/10.1023/A:1009902609570; trec_eval recip_rank"""
     ranks, found = _found(rankings, settings)
-    return (found / ranks).max(axis=1, initial=0.0)
+    best: Floats = (found / ranks).max(axis=1, initial=0.0)
+    return best
 
 
 def average_precision(rankings: Rankings, settings: BinaryCut) -> Floats:
@@ -51,12 +52,12 @@ def recall(rankings: Rankings, settings: BinaryCut) -> Floats:
 
 def precision(rankings: Rankings, settings: BinaryNeedsCut) -> Floats:
     """Source: trec_eval P"""
-    return _found(rankings, settings)[1].sum(axis=1) / settings.cutoff
+    return np.asarray(np.count_nonzero(_found(rankings, settings)[1], axis=1) / settings.cutoff)
 
 
 def success(rankings: Rankings, settings: BinaryCut) -> Floats:
     """Source: trec_eval success"""
-    return _found(rankings, settings)[1].any(axis=1).astype(np.float64)
+    return np.asarray(np.any(_found(rankings, settings)[1], axis=1), np.float64)
 
 
 def r_precision(rankings: Rankings, settings: Binary) -> Floats:
@@ -82,7 +83,7 @@ def expected_reciprocal_rank(rankings: Rankings, settings: Err) -> Floats:
         raise DataError(f"a document has grade {highest}; write ERR(max_rel={highest})")
     satisfied = (np.exp2(np.maximum(grades, 0)) - 1) / 2.0**settings.max_rel
     looked = np.cumprod(np.hstack([np.ones((len(ranks), 1)), 1 - satisfied]), axis=1)[:, :-1]
-    return (satisfied * looked / ranks).sum(axis=1)
+    return _summed(satisfied * looked, 1 / ranks)
 
 
 def rank_biased_precision(rankings: Rankings, settings: Rbp) -> Floats:
@@ -93,7 +94,7 @@ def rank_biased_precision(rankings: Rankings, settings: Rbp) -> Floats:
         gained = np.maximum(grades, 0) / np.maximum(highest, 1)[:, None]
     else:
         gained = (grades >= settings.rel).astype(np.float64)
-    return (1 - settings.p) * (gained * settings.p ** (ranks - 1)).sum(axis=1)
+    return _summed(gained, (1 - settings.p) * settings.p ** (ranks - 1))
 
 
 def judged(rankings: Rankings, settings: NeedsCut) -> Floats:
@@ -116,13 +117,13 @@ def _found(rankings: Rankings, settings: BinaryCut | BinaryNeedsCut) -> tuple[Fl
 
 
 def _relevant(rankings: Rankings, settings: Binary) -> Ints:
-    return np.count_nonzero(rankings.judged >= settings.rel, axis=1)
+    return np.asarray(np.count_nonzero(rankings.judged >= settings.rel, axis=1))
 
 
 def _precisions(rankings: Rankings, settings: BinaryCut) -> Floats:
     """The precisions at the ranks of the relevant documents, summed."""
     ranks, found = _found(rankings, settings)
-    return (found * found.cumsum(axis=1) / ranks).sum(axis=1)
+    return _summed(found.cumsum(axis=1, dtype=np.float64), found / ranks)
 
 
 def _gain(grades: Ints, settings: Ndcg) -> Floats:
@@ -133,6 +134,11 @@ def _gain(grades: Ints, settings: Ndcg) -> Floats:
     return np.exp2(gained) - 1 if settings.dcg == "exp-log2" else gained.astype(np.float64)
 
 
+def _summed(values: Floats, weights: Floats) -> Floats:
+    """Over the ranks."""
+    return np.asarray(np.einsum("qr,qr->q", values, weights))
+
+
 def _share(part: NDArray[np.float64] | Ints, whole: NDArray[np.float64] | Ints) -> Floats:
     """0 where there is nothing."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0))

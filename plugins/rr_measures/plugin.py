@@ -28,7 +28,11 @@ OURS = {
     "AP": AP,
     "Bpref": BPREF,
     "ContextPrecision": ("context_precision", "BinaryCut", "Σ precision at the ranks of the relevant / found of them"),
-    "ERR": ("expected_reciprocal_rank", "Err", "Σ r / rank · Π over those above of (1 - r), r = (2^grade - 1) / 2^max_rel"),
+    "ERR": (
+        "expected_reciprocal_rank",
+        "Err",
+        "Σ r / rank · Π over those above of (1 - r), r = (2^grade - 1) / 2^max_rel",
+    ),
     "Judged": ("judged", "NeedsCut", "judged among the first k / k, or / how many are ranked"),
     "P": PRECISION,
     "R": RECALL,

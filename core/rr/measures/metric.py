@@ -40,8 +40,7 @@ class Metric:
         return installed_plugins().load("measure", named)  # type: ignore[no-any-return]
 
     def values(self, rankings: "Rankings") -> "Floats":
-        """One value a query, from 0 to 1; 0 where nothing was ranked. Raises PluginError: it broke, or gave another
-        thing; the line names whose it is."""
+        """One value a query, from 0 to 1; 0 where nothing was ranked. Raises PluginError: it broke, or gave no such."""
         import numpy as np  # here, for whoever only reads names needs none of it
 
         who = f"metric {self.name!r} of {self.registered.distribution}"
@@ -57,8 +56,7 @@ class Metric:
         return found.clip(0.0, 1.0)
 
     def per_query(self, scores: Mapping[str, float], judgements: Mapping[str, int]) -> float:
-        """The metric of one query: document id → score against document id → grade. Raises ScoringError where a score
-        is NaN or infinite."""
+        """Of one query: document id → score against document id → grade. ScoringError: a score is NaN or infinite."""
         from rr.measures.rankings import Rankings
 
         return float(self.values(Rankings.of({"": scores}, {"": judgements}, [""]))[0])
@@ -72,8 +70,7 @@ def metric(name: str) -> Metric:
     if parts is None:
         raise RegistryError(f"{where} is not written as nDCG@10, AP(rel=2)@100 or nDCG@10:valid-retrieval")
     measure, inside, cutoff, asked = parts.groups()
-    populations: dict[str | None, Population] = {known: known for known in get_args(Population)}
-    if asked is not None and asked not in populations:
+    if asked is not None and asked not in get_args(Population):
         raise RegistryError(f"{where}: no population is called {asked!r}{nearest(asked, list(get_args(Population)))}")
     try:
         registered = plugins.get("measure", measure)
@@ -83,14 +80,13 @@ def metric(name: str) -> Metric:
         settings = checked_settings(plugins, "measure", measure, given, where)
     except PluginError as error:
         raise RegistryError(f"{where}: {error}") from error
-    return Metric(name, registered, settings, judged_only, populations.get(asked))
+    return Metric(name, registered, settings, judged_only, asked)  # type: ignore[arg-type]
 
 
 def population(dataset: Dataset, split: str, measure: Metric) -> tuple[str, ...]:
-    """The ids of the queries of the split that the metric is the mean over, in its order, as LlamaRec
-    (https://arxiv.org/abs/2311.02089) reports two: `valid-retrieval`, those whose relevant document is among the
-    candidates; `all-users`, where the others keep the retriever's ranking: it has what it missed nowhere, so that this
-    is the plain metric. Raises DataError: the data set cannot tell what its first stage found, or it found nothing."""
+    """The ids of the split's queries that the metric is a mean over, in its order; LlamaRec (Yue et al. 2023) has both
+    populations: `valid-retrieval`, those with a relevant candidate; `all-users`, where the others keep the retriever's
+    ranking: the plain metric. Raises DataError: the data set cannot tell what was found, or nothing was."""
     queries = dataset.splits[split]
     if measure.population is None:
         return queries

@@ -1,9 +1,6 @@
-"""Rankings as arrays, read and sorted once for all measures.
-
-A run is read as trec_eval reads it (`rr.types.trec_order`): scores as 32-bit floats, ties by descending document id,
-whatever order the documents came in. A query that the run does not hold counts 0. Relevant documents that are no
-candidates count as missed: they stand among the judgements alone.
-"""
+"""Rankings as arrays, sorted once for all measures, and read as trec_eval reads a run (`rr.types.trec_order`): 32-bit
+scores, ties by descending document id. A query that the run does not hold counts 0. Relevant documents that are no
+candidates count as missed: they stand among the judgements alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +14,12 @@ from rr.errors import ScoringError
 from rr.measures.metric import Metric
 from rr.types import Qrels, Run
 
-Floats, Ints = NDArray[np.float64], NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 UNJUDGED = -(2**63)
 """In place of the grade of a document that nobody has judged, and behind the last one of a row."""
-BLOCK = 2**19  # candidates, or judgements, that are held at a time
+BLOCK = 2**17  # candidates, or judgements, that are held at a time
+FEW = 8  # judgements of a query
 
 
 @dataclass(frozen=True)
@@ -41,32 +40,34 @@ class Rankings:
 
     @classmethod
     def of(cls, run: Run, qrels: Qrels, query_ids: Sequence[str]) -> "Rankings":
-        """Of these queries, all at once; `evaluate` takes them block by block. Raises ScoringError: a score is NaN or
-        infinite."""
-        runs, judged = [run.get(query_id, {}) for query_id in query_ids], [qrels[query_id] for query_id in query_ids]
+        """Of these queries, all at once. Raises ScoringError: a score is NaN or infinite."""
+        runs, judged = [run.get(id_, {}) for id_ in query_ids], [qrels[id_] for id_ in query_ids]
         lengths, counts = np.array([*map(len, runs)], np.int64), np.array([*map(len, judged)], np.int64)
-        given = np.fromiter(chain.from_iterable(one.values() for one in runs), float)
-        if (bad := np.flatnonzero(~np.isfinite(given))).size:
-            place = np.searchsorted(lengths.cumsum(), bad[0], "right")
-            raise ScoringError(f"query {query_ids[place]!r}: a score is NaN or infinite")
-        found = (map(grades.get, one, repeat(UNJUDGED)) for one, grades in zip(runs, judged, strict=True))
-        grades = _rows(np.fromiter(chain.from_iterable(found), np.int64), lengths, UNJUDGED)
-        scores = _rows(given, lengths, np.nan)
+        scores = _rows(np.fromiter(chain.from_iterable(one.values() for one in runs), float), lengths, np.nan)
+        if counts.sum() * scores.shape[1] <= FEW * BLOCK:  # few are found by their scores: of ties the ids are asked
+            grades, pairs = np.full(scores.shape, UNJUDGED), list(zip(runs, judged, strict=True))
+            found = [(row, one[i], g) for row, (one, known) in enumerate(pairs) for i, g in known.items() if i in one]
+            if found:
+                rows, values, known = map(np.array, zip(*found, strict=True))
+                grades[rows, (scores[rows] == values[:, None]).argmax(axis=1)] = known
+        else:
+            asked = (map(known.get, one, repeat(UNJUDGED)) for one, known in zip(runs, judged, strict=True))
+            grades = _rows(np.fromiter(chain.from_iterable(asked), np.int64), lengths, UNJUDGED)
         ordered = np.sort(_float32(scores), axis=1)
         for row in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)):  # NaN equals nothing
-            ids = list(runs[row])
-            order = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
-            scores[row, : len(ids)], grades[row, : len(ids)] = scores[row, order], grades[row, order]
-        every = np.fromiter(chain.from_iterable(one.values() for one in judged), np.int64)
-        return cls.of_arrays(scores, grades, _rows(every, counts, UNJUDGED), lengths)
+            ids = sorted(runs[row], reverse=True)
+            scores[row, : len(ids)] = [runs[row][id_] for id_ in ids]
+            grades[row, : len(ids)] = [judged[row].get(id_, UNJUDGED) for id_ in ids]
+        every = _rows(np.fromiter(chain.from_iterable(one.values() for one in judged), np.int64), counts, UNJUDGED)
+        return cls.of_arrays(scores, grades, every, lengths)
 
     @classmethod
     def of_arrays(
         cls, scores: NDArray[Any], grades: Ints, judged: Ints | None = None, lengths: Ints | None = None
     ) -> "Rankings":
-        """Of scores and grades (queries, candidates), equal scores in the order of the columns; `UNJUDGED` where there
-        is no grade. `judged`: the grades of all that is judged, if not all of it is a candidate. `lengths`: how many of
-        a row's columns count, if not all. Raises ScoringError: a score is NaN or infinite."""
+        """Of scores and grades (queries, candidates), equal scores in the order of the columns. `judged`: the grades of
+        all that is judged, if not all of it is a candidate. `lengths`: how many of a row's columns count, if not all.
+        Raises ScoringError: a score is NaN or infinite."""
         width = scores.shape[1]
         lengths = np.full(len(scores), width) if lengths is None else lengths
         beyond = np.arange(width) >= lengths[:, None]
@@ -76,11 +77,13 @@ class Rankings:
         falling = np.where(bits >> 31, bits, bits ^ 0x7FFFFFFF).astype(np.uint64)  # whole numbers, the best's the least
         falling[beyond] = 2**32 - 1
         order = np.sort(falling << 32 | np.arange(width, dtype=np.uint64), axis=1) & 0xFFFFFFFF
-        ranked = np.take_along_axis(np.where(beyond, UNJUDGED, grades), order.astype(np.int64), axis=1)
+        ranked = np.take_along_axis(np.where(beyond, UNJUDGED, grades), order.view(np.int64), axis=1)
         known = ranked != UNJUDGED
         counts = np.count_nonzero(known, axis=1)
-        ranks, grades = _rows(np.nonzero(known)[1] + 1.0, counts, np.inf), _rows(ranked[known], counts, UNJUDGED)
-        return cls(ranks, grades, lengths, np.sort(grades if judged is None else judged, axis=1)[:, ::-1])
+        places = np.broadcast_to(np.arange(1.0, width + 1), known.shape)
+        ranks, grades = _rows(places[known], counts, np.inf), _rows(ranked[known], counts, UNJUDGED)
+        best = np.sort(grades if judged is None else judged, axis=1)[:, ::-1]
+        return cls(ranks, grades, lengths, best[:, : np.count_nonzero(best != UNJUDGED, axis=1).max(initial=0)])
 
     def condensed(self) -> "Rankings":
         """Without the candidates that nobody has judged (Sakai & Kando 2008)."""
@@ -98,8 +101,7 @@ def evaluate_all(run: Run, qrels: Qrels, query_ids: Sequence[str], measures: Seq
     """The name of each measure → one value a query, in the order of `query_ids`. Raises ScoringError: a score is NaN or
     infinite; PluginError: see `Metric.values`."""
     found: dict[str, list[Floats]] = {measure.name: [np.zeros(0)] for measure in measures}
-    widest = max((max(len(run.get(id_, ())), len(qrels[id_])) for id_ in query_ids), default=1)
-    step = max(BLOCK // max(widest, 1), 1)
+    step = max(BLOCK // max((max(len(run.get(id_, ())), len(qrels[id_]), 1) for id_ in query_ids), default=1), 1)
     for start in range(0, len(query_ids), step):
         rankings = Rankings.of(run, qrels, query_ids[start : start + step])
         for measure in measures:
@@ -110,6 +112,8 @@ def evaluate_all(run: Run, qrels: Qrels, query_ids: Sequence[str], measures: Seq
 def _rows(values: NDArray[Any], lengths: Ints, fill: float) -> NDArray[Any]:
     """Values (of all rows) → (rows, the longest), filled up."""
     rows = np.full((len(lengths), lengths.max(initial=0)), fill, values.dtype)
+    if len(values) == rows.size:
+        return values.reshape(rows.shape)
     rows[np.arange(rows.shape[1]) < lengths[:, None]] = values
     return rows
 

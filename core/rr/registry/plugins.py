@@ -1,6 +1,5 @@
 """Discovery of plugins by entry point, each on its own: a plugin that fails is kept with its reason and traceback, and
-the others stand. `RR_STRICT=1` re-raises the first failure; `RR_PLUGINS=a,b` loads only the entry points named, and our
-own measures, by which every suite is read."""
+the others stand. `RR_STRICT=1` re-raises the first failure; `RR_PLUGINS=a,b` loads these, and our measures, alone."""
 
 import functools
 import os

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rr_bench.border.shield import own_stdout
-from rr_bench.cli import bench, bias, data, doctor, export, listing, printing, rerank, training
+from rr_bench.cli import bench, bias, data, doctor, export, listing, measures, printing, rerank, training
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
+app.command("measures")(measures.measures)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
 from rr.files import home
 from rr.files.kept import anew
-from rr.measures import Metric, evaluate, metric, population
+from rr.measures import Metric, evaluate_all, metric, population
 from rr.progress import SILENT, Progress
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins, installed_plugins
@@ -66,6 +66,7 @@ def bench(
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
+        PluginError: a metric of the suite cannot be imported, or needs what is not installed.
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
@@ -88,6 +89,8 @@ def bench(
         if baseline not in entries:
             raise RerankError(f"baseline {baseline!r} is not benched here{nearest(baseline, list(entries))}")
         suite = suite.model_copy(update={"baseline": baseline})
+    for name in suite.metrics:
+        _ = metric(name).function  # or what cannot be computed would be told after the work
     asked = datasets or list(suite.datasets)
     failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
@@ -220,7 +223,7 @@ def _measured(
         loaded.cache_clear()  # two of a large model may not fit
         cost = stored_cost(lambda: load_reranker(resolved, choice.folder), key, requests, scored.answers)
     runs = {query_id: answer.scores for query_id, answer in scored.answers.items()}
-    values = {measure.name: evaluate(runs, view.qrels, ids, measure) for measure, ids in measures.items()}
+    values = _values(runs, view, measures)
     checkpoint = choice.checkpoint
     diagnostics, chosen = _diagnostics(scored), chosen_places(requests, runs)
     diagnosis = diagnosed(resolved, dataset, choice, diagnostics, chosen, plugins)
@@ -244,6 +247,16 @@ def _measured(
         findings=tuple(listed(diagnosis)),
         chosen=chosen,
     )
+
+
+def _values(
+    runs: Mapping[str, Mapping[str, float]], view: Dataset, measures: Mapping[Metric, Sequence[str]]
+) -> dict[str, list[float]]:
+    """The name of each metric → one value for each query of its population; rankings are read and sorted once."""
+    test = view.splits["test"]
+    found = evaluate_all(runs, view.qrels, test, list(measures))
+    place = {query_id: number for number, query_id in enumerate(test)}
+    return {one.name: found[one.name][[place[query_id] for query_id in ids]].tolist() for one, ids in measures.items()}
 
 
 def weights_from(choice: Choice) -> tuple[Weights, ...]:
