@@ -23,12 +23,12 @@ def calculated(rankings: Rankings, settings: OfIrMeasures) -> NDArray[np.float64
     run: dict[str, dict[str, float]] = {}
     qrels: dict[str, dict[str, int]] = {}
     for row, length in enumerate(rankings.lengths.tolist()):
-        if rankings.judged[row].max(initial=-1) < 0:  # nothing counts, and pytrec_eval would never come to an end
+        if not length or rankings.judged[row].max(initial=-1) < 0:  # it is 0, and some would never come to an end
             continue
         there = np.isfinite(rankings.ranks[row])
         ranks, grades = rankings.ranks[row, there].astype(int).tolist(), rankings.grades[row, there].tolist()
         missed = Counter(grade for grade in rankings.judged[row].tolist() if grade != UNJUDGED) - Counter(grades)
-        run[str(row)] = {f"d{rank}": -float(rank) for rank in range(1, length + 1)}
+        run[str(row)] = {f"d{rank}": float(length - rank + 1) for rank in range(1, length + 1)}
         qrels[str(row)] = {f"d{rank}": grade for rank, grade in zip(ranks, grades, strict=True)}
         qrels[str(row)] |= {f"missed{number}": grade for number, grade in enumerate(missed.elements())}
     values = np.zeros(len(rankings.lengths))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from rr.border import plugin_code
 from rr.errors import DataError, PluginError, RegistryError, nearest
+from rr.protocols import Settings
 from rr.registry.plugins import Registered, installed_plugins
 from rr.registry.resolve import checked_settings
 from rr.types import Dataset
 
 if TYPE_CHECKING:
     from rr.measures.rankings import Floats, Rankings
-    from rr.protocols import Settings
 
 Population = Literal["all-users", "valid-retrieval"]
 GRAMMAR = re.compile(r"((?:[\w.-]+/)?\w+)(?:\((.*)\))?(?:@(\d+))?(?::(.*))?", re.DOTALL)
@@ -29,7 +29,7 @@ class Metric:
 
     name: str
     registered: Registered = field(compare=False, repr=False)
-    settings: "Settings" = field(compare=False, repr=False)
+    settings: Settings = field(compare=False, repr=False)
     judged_only: bool = field(default=False, compare=False)
     population: Population | None = field(default=None, compare=False)
 
@@ -73,14 +73,14 @@ def metric(name: str) -> Metric:
     if asked is not None and asked not in get_args(Population):
         raise RegistryError(f"{where}: no population is called {asked!r}{nearest(asked, list(get_args(Population)))}")
     try:
-        registered = plugins.get("measure", measure)
+        found = plugins.get("measure", measure)
         given = _parameters(where, ", ".join(filter(None, (inside, cutoff and f"cutoff={cutoff}"))))
         if not isinstance(judged_only := given.pop("judged_only", False), bool):
             raise RegistryError(f"{where}: judged_only is True or False, not {judged_only!r}")
-        settings = checked_settings(plugins, "measure", measure, given, where)
+        settings = checked_settings(plugins, "measure", f"{found.distribution}/{found.component.name}", given, where)
     except PluginError as error:
         raise RegistryError(f"{where}: {error}") from error
-    return Metric(name, registered, settings, judged_only, asked)  # type: ignore[arg-type]
+    return Metric(name, found, settings, judged_only, asked)  # type: ignore[arg-type]
 
 
 def population(dataset: Dataset, split: str, measure: Metric) -> tuple[str, ...]:
