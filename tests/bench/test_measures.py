@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
 
-from rr.registry.plugins import installed_plugins
-from tests.conftest import Install, Rr
+from rr.protocols import Settings
+from rr.registry.plugins import GROUP, discover, installed_plugins
+from rr_bench.keys import settings_key
+from tests.conftest import ROOT, Install, Rr
 
 Measured = Callable[..., subprocess.CompletedProcess[str]]
 WRONG = {
@@ -105,3 +108,21 @@ def test_the_table_of_measures(rr_command: Rr, monkeypatch: pytest.MonkeyPatch) 
     assert ended.returncode == 0, ended.stderr
     assert "nDCG" in ended.stdout
     assert "cutoff, rel=1" in ended.stdout  # of P
+
+
+class Selecting(Settings):
+    dev_metric: str
+
+    def selects_by(self) -> str:
+        return self.dev_metric
+
+
+def test_what_is_selected_by_a_measure_of_others_depends_on_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tests" / "dist" / "rr_measured")
+    found = discover([*entry_points(group=GROUP), EntryPoint("measured", "rr_measured", GROUP)])
+    for module in ("rr.measures.names", "rr_bench.keys"):
+        monkeypatch.setattr(f"{module}.installed_plugins", lambda: found)
+    (theirs,) = settings_key(Selecting(dev_metric="Nearness@3"))["components"]
+    assert theirs["component"] == "rr_measured:nearness"
+    for name in ("nDCG@10", "a figure of its own"):
+        assert settings_key(Selecting(dev_metric=name))["components"] == []

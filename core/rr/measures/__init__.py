@@ -4,7 +4,7 @@ plugins (`rr_register_measures`), ours in `rr_measures`. numpy is loaded when so
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rr.measures.metric import Metric, Population, metric, population
+from rr.measures.names import Metric, Population, metric, population
 
 if TYPE_CHECKING:
     from rr.measures.rankings import UNJUDGED, Rankings, evaluate, evaluate_all

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rr.errors import ScoringError
-from rr.measures.metric import Metric
+from rr.measures.names import Metric
 from rr.types import Qrels, Run
 
 Floats = NDArray[np.float64]
