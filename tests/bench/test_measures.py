@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from rr.measures import evaluate_all, metric
 from rr.protocols import Settings
 from rr.registry.plugins import GROUP, discover, installed_plugins
+from rr_bench.data.view import shown
 from rr_bench.keys import settings_key
+from tests.bench.test_population import dataset_of
 from tests.conftest import ROOT, Install, Rr
 
 Measured = Callable[..., subprocess.CompletedProcess[str]]
@@ -126,3 +129,12 @@ def test_what_is_selected_by_a_measure_of_others_depends_on_its_code(monkeypatch
     assert theirs["component"] == "rr_measured:nearness"
     for name in ("nDCG@10", "a figure of its own"):
         assert settings_key(Selecting(dev_metric=name))["components"] == []
+
+
+def test_what_is_judged_and_not_relevant_comes_through_to_the_measures() -> None:
+    judged = {"q0": {"d1": 2, "d2": 0, "d3": -1}}
+    run = {"q0": {"d1": 2.0, "d2": 3.0, "d3": 4.0, "d4": 1.0}}
+    dataset = dataset_of(run, judged)
+    assert dataset.qrels == judged
+    values = evaluate_all(run, shown(dataset).qrels, ["q0"], [*map(metric, ("Judged@4", "Bpref", "RR"))])
+    assert {name: found[0] for name, found in values.items()} == {"Judged@4": 0.75, "Bpref": 0.0, "RR": 1 / 3}
