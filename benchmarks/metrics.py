@@ -63,7 +63,8 @@ class Data:
             for places in generator.permuted(np.tile(np.arange(CANDIDATES), (queries, 1)), axis=1)[:, :2].T:
                 self.grades[np.arange(queries), places] = generator.integers(1, 4, size=queries)
         missed = np.full((queries, 1), 1)
-        self.judged = np.hstack([self.grades, missed])
+        found = self.grades[self.grades != UNJUDGED].reshape(queries, -1)
+        self.judged = np.hstack([found, missed])  # the grades of all that is judged, in whatever order
         documents = generator.integers(0, 10**7, size=(queries, CANDIDATES + 1)) * 128 + np.arange(CANDIDATES + 1)
         self.run: Table = {}
         self.qrels: Table = {}
@@ -72,7 +73,7 @@ class Data:
             name = f"q{row:0{width}}"
             ids = [f"d{number}" for number in documents[row].tolist()]
             self.run[name] = dict(zip(ids, self.scores[row].tolist(), strict=False))
-            pairs = zip(ids, self.judged[row].tolist(), strict=True)
+            pairs = zip(ids, [*self.grades[row].tolist(), 1], strict=True)
             self.qrels[name] = {id_: grade for id_, grade in pairs if grade != UNJUDGED}
 
     def from_arrays(self) -> dict[str, NDArray[np.float64]]:

@@ -73,12 +73,12 @@ class Rankings:
         beyond = np.arange(width) >= lengths[:, None]
         if not (np.isfinite(scores) | beyond).all():
             raise ScoringError("a score is NaN or infinite")
-        bits = (_float32(scores) + np.float32(0)).view(np.uint32)  # -0.0 is 0.0
-        falling = np.where(bits >> 31, bits, bits ^ 0x7FFFFFFF).astype(np.uint64)  # whole numbers, the best's the least
-        falling[beyond] = 2**32 - 1
-        order = np.sort(falling << 32 | np.arange(width, dtype=np.uint64), axis=1) & 0xFFFFFFFF
-        ranked = np.take_along_axis(np.where(beyond, UNJUDGED, grades), order.view(np.int64), axis=1)
-        known = ranked != UNJUDGED
+        bits = (_float32(scores) + np.float32(0)).view(np.int32)  # -0.0 is 0.0
+        falling = (~(bits ^ (bits >> 31 & 0x7FFFFFFF))).astype(np.int64)  # whole numbers, the best one's the least
+        falling[beyond] = 2**31 - 1
+        order = np.sort(falling << 32 | np.arange(width), axis=1) & 0xFFFFFFFF
+        ranked = np.take_along_axis(grades, order, axis=1)
+        known = (ranked != UNJUDGED) & ~beyond
         counts = np.count_nonzero(known, axis=1)
         places = np.broadcast_to(np.arange(1.0, width + 1), known.shape)
         ranks, grades = _rows(places[known], counts, np.inf), _rows(ranked[known], counts, UNJUDGED)

@@ -1,6 +1,6 @@
 """The one figure by which trainers select: a ranking metric of the dev split, on its frozen candidates."""
 
-from rr import measures
+import rr.measures as measures
 from rr.errors import DataError
 from rr.protocols import Scorer
 from rr.rerank import compose
