@@ -13,7 +13,7 @@ PROJECT = "rr"
 API = 1
 """The version of all that authors of plugins use. It grows when something is added; what is renamed stays under its old
 name until the next one."""
-Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command", "check"]
+Kind = Literal["scorer", "reranker", "trainer", "reader", "retriever", "command", "check", "measure"]
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
@@ -24,9 +24,9 @@ class Component:
 
     name: str
     """Unique among the components of its kind: small letters, digits, `_`, `.` and `-`. Of a command, the words that
-    follow `rr` (`data weights`)."""
+    follow `rr` (`data weights`); of a measure, letters of any kind, digits and `_` (`nDCG`)."""
     target: str
-    """`"package.module:Class"`; of a command or a check, a function."""
+    """`"package.module:Class"`; of a command, a check or a measure, a function."""
     summary: str
     """One line for `rr list`."""
     requires: tuple[str, ...] = ()
@@ -74,3 +74,8 @@ class Hooks:
     def rr_register_checks(self) -> Iterable[Component]:  # type: ignore[empty-body]
         """Functions that `rr doctor` asks, `(Evidence) -> Finding | None`: None where there is nothing to say of it
         (`rr.Evidence`, `rr.Finding`)."""
+
+    @hookspec
+    def rr_register_measures(self) -> Iterable[Component]:  # type: ignore[empty-body]
+        """Functions `(rr.measures.Rankings, settings)` that give an array of one value a query, from 0 to 1. The
+        settings are the measure's parameters; `cutoff` is the one behind the @."""

@@ -18,9 +18,10 @@ from packaging.utils import canonicalize_name
 from pydantic import BaseModel
 
 from rr.border import plugin_code
-from rr.errors import PluginError
+from rr.errors import PluginError, RegistryError
 from rr.files import device_name, file_sha256, files_below, fingerprint, folder_fingerprint
 from rr.files.fingerprints import counts
+from rr.measures import metric
 from rr.protocols import Settings
 from rr.registry.plugins import GROUP, OURS, Registered, installed_plugins
 from rr.registry.resolve import Resolved, checked_settings, target_name
@@ -31,7 +32,7 @@ from rr_bench.loading import told
 COMPUTING = ("torch", "transformers", "tokenizers", "sentence-transformers", "peft", "numpy", "scipy")
 """Distributions whose release can change a score wherever they stand behind what a component requires."""
 SCORING = ("rr.types", "rr.protocols", "rr.rerank")
-TRAINING = (*SCORING, "rr.data", "rr.measures", "rr.training")
+TRAINING = (*SCORING, "rr.data", "rr.measures", "rr.training", "rr_measures")  # it selects by a measure
 ROOMS: dict[Kind, tuple[str, ...]] = {
     "scorer": SCORING,
     "reranker": SCORING,
@@ -93,7 +94,7 @@ def settings_key(settings: Settings, files: bool = True) -> dict[str, Any]:
         "weights": told(settings, "weights"),
         "version": told(settings, "version"),
         "files": settings_files(settings) if files else {},
-        "components": _components_of(settings),
+        "components": [*_components_of(settings), *_measure_of(settings)],
     }
 
 
@@ -137,6 +138,20 @@ def _components_of(settings: Settings) -> list[Any]:
         given = checked_settings(plugins, one.kind, one.name, dict(one.settings), f"{where}: {one.kind} {one.name!r}")
         keys.append([component_key(target, plugins.get(one.kind, one.name), engines_of(given)), settings_key(given)])
     return keys
+
+
+def _measure_of(settings: Settings) -> list[Any]:
+    """The measure of another distribution by which a trainer selects: its code decides what is kept."""
+    with plugin_code(f"{target_name(type(settings))}.selects_by()"):
+        name = settings.selects_by()
+    try:
+        found = metric(name or "").registered
+    except RegistryError:  # there is none, or it is a figure of the trainer's own
+        return []
+    if found.distribution == OURS:
+        return []
+    target = installed_plugins().load("measure", f"{found.distribution}/{found.component.name}")
+    return [component_key(target, found)]
 
 
 def engines_of(settings: Settings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from rr.errors import RerankError
-from rr.registry.validation import JOINERS, is_word
+from rr_bench.names import JOINERS, is_word
 
 ROOM = 2**20
 """Bytes that are written in trial, for a disk that is full."""

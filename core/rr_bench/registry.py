@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+import yaml
 from pydantic import Field, field_validator, model_validator
 
-from rr.errors import RegistryError
+from rr.errors import RegistryError, nearest
 from rr.measures import metric
-from rr.registry import schema
-from rr.registry.schema import Section, must_exist, pick, read_registry
-from rr.registry.validation import Name, told_apart
+from rr.registry.schema import Price, RerankerEntry, Section
+from rr.registry.validation import validated
 from rr.types import Protocol
+from rr_bench.names import Name, told_apart
+from rr_bench.strict_yaml import read_yaml
 
+T = TypeVar("T")
 Unfilled = Literal["skip", "keep", "error"]
 """What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
 
@@ -138,10 +142,32 @@ class Suite(Section):
         return names
 
 
-class Registry(schema.Registry):
+class Profile(Section):
+    """Which suite and which rerankers `rr bench` runs, and what changes for some of them."""
+
+    suite: str
+    rerankers: tuple[str, ...] | None = None
+    price: Price | None = None
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Registry(Section):
     """The whole file."""
 
+    version: Literal[1]
+    default_profile: str = "embedded"
+    profiles: dict[Name, Profile]
     suites: dict[Name, Suite]
+    rerankers: dict[Name, RerankerEntry]
+
+    def profile(self, name: str | None = None) -> Profile:
+        return pick(self.profiles, name or self.default_profile, "profile")
+
+    def reranker(self, name: str, profile: str | None = None) -> RerankerEntry:
+        """The entry called `name`, with the profile's overrides laid over it."""
+        entry, profile = pick(self.rerankers, name, "reranker"), profile or self.default_profile
+        overrides = self.profile(profile).overrides.get(name)
+        return entry.overridden(overrides, f"profile {profile!r}: profile override of {name!r}") if overrides else entry
 
     def suite(self, name: str) -> Suite:
         return pick(self.suites, name, "suite")
@@ -152,6 +178,21 @@ class Registry(schema.Registry):
         if two:
             raise RegistryError(f"data set {name!r} is asked under both protocols; name {' or '.join(map(repr, two))}")
         return pick(entries, name, "data set")
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Registry:
+        if self.default_profile not in self.profiles:
+            near = nearest(self.default_profile, list(self.profiles))
+            raise ValueError(f"default_profile {self.default_profile!r} is not a profile{near}")
+        for name, profile in self.profiles.items():
+            must_exist([profile.suite], self.suites, f"profile {name!r} names suite")
+            used = [*(profile.rerankers or ()), *profile.overrides]
+            must_exist(used, self.rerankers, f"profile {name!r} names reranker")
+            for overridden in profile.overrides:
+                self.reranker(overridden, name)
+        for names in (self.profiles, self.suites, self.rerankers):
+            told_apart(list(names))
+        return self
 
     @model_validator(mode="after")
     def _suites_resolve(self) -> Registry:
@@ -167,6 +208,18 @@ class Registry(schema.Registry):
                     )
         told_apart(list(seen))
         return self
+
+
+def must_exist(names: Iterable[str], table: dict[str, Any], what: str) -> None:
+    for name in names:
+        if name not in table:
+            raise ValueError(f"{what} {name!r}, which does not exist{nearest(name, list(table))}")
+
+
+def pick(table: dict[str, T], name: str, what: str) -> T:
+    if name not in table:
+        raise RegistryError(f"no {what} is called {name!r}{nearest(name, list(table))}")
+    return table[name]
 
 
 def find_registry(path: Path | None = None) -> Path:
@@ -187,4 +240,20 @@ def load_registry(path: Path | None = None) -> Registry:
     Raises:
         RegistryError: one line with file, place, what is wrong and the nearest valid name.
     """
-    return read_registry(find_registry(path), Registry)
+    return _read(find_registry(path))
+
+
+def _read(source: Path) -> Registry:
+    try:
+        content = read_yaml(source.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"{source}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
+        raise RegistryError(f"{source}{line}: {error.problem}{mend}") from error
+    except ValueError as error:
+        raise RegistryError(f"{source}: {error}") from error
+    if not isinstance(content, dict):
+        raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
+    return validated(Registry, content, str(source))

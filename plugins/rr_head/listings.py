@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rr import Dataset
 from rr.data import folded
-from rr.measures import metric
+from rr.measures import UNJUDGED, Rankings, metric
 from rr.training import answers
 from rr_torch import Embed
 
@@ -78,11 +79,10 @@ class ListingTask:
         return {**found, **{f"accuracy {type_}".strip(): pairs[type_] for type_ in sorted(pairs)}}
 
     def _ranked(self, query_id: str, cosines: Tensor, columns: Tensor) -> dict[str, float]:
-        order = columns[torch.argsort(cosines[columns], descending=True, stable=True)].tolist()
         grades = self._dataset.qrels[query_id]
-        gains = [max(grades.get(self._documents[column], 0), 0) for column in order]
-        judged = [grade for grade in grades.values() if grade > 0]
-        return {name: measure.compute(gains, judged, measure.cutoff) for name, measure in MEASURES.items()}
+        shown = np.array([[grades.get(self._documents[column], UNJUDGED) for column in columns.tolist()]])
+        rankings = Rankings.of_arrays(cosines[columns].numpy()[None], shown, np.array([[*grades.values()]]))
+        return {name: float(measure.values(rankings)[0]) for name, measure in MEASURES.items()}
 
     def _compare(self, query_id: str, cosines: Tensor, candidates: set[str], pairs: dict[str, list[float]]) -> None:
         """Adds the query's (positive, named hard negative) pairs, under "" and under each of their types."""

@@ -115,10 +115,70 @@ def test_nan_is_an_error() -> None:
         metric("MRR").per_query({"a": float("nan")}, {"a": 1})
 
 
-@pytest.mark.parametrize("name", ["ndgc@10", "nDCG@0", "nDCG@", "Recall@-1", ""])
-def test_an_unknown_metric_is_an_error(name: str) -> None:
-    with pytest.raises(RegistryError, match="no metric is called"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ndgc@10", "no measure is called 'ndgc'; did you mean 'nDCG'"),
+        ("nDCG@0", "cutoff: Input should be greater than 0"),
+        ("nDCG@", "is not written as"),
+        ("Recall@-1", "is not written as"),
+        ("nDCG@1.5", "is not written as"),
+        ("", "is not written as"),
+        ("nDCG(10)", "its parameters are not written as"),
+        ("AP(rel=1, rel=2)", "its parameters are not written as"),
+        ("AP(cutoff=2)@2", "its parameters are not written as"),
+        ("AP(rel=2)(rel=2)", "its parameters are not written as"),
+        ("AP(rel=print(1))", "its parameters are not written as"),
+        ("AP(**{'rel': 2})", "its parameters are not written as"),
+        ("AP(rle=2)", "unknown key 'rle'; did you mean 'rel'"),
+        ("AP(rel=0)", "rel: Input should be greater than 0"),
+        ("AP(rel='2')", "rel: Input should be a valid integer"),
+        ("AP(rel=True)", "rel: Input should be a valid integer"),
+        ("RBP(p=1.0)", "p: Input should be less than 1"),
+        ("nDCG(dcg='exp')@3", "dcg: Input should be 'log2' or 'exp-log2'"),
+        ("Rprec@10", "unknown key 'cutoff'; known: rel"),
+        ("P", "needs a cutoff, written behind it as @10"),
+        ("Judged", "needs a cutoff, written behind it as @10"),
+        ("BPM@10", "key 'max_rel' is missing"),
+        ("AP(judged_only=1)", "judged_only is True or False, not 1"),
+        ("somebody/AP", "no measure is called 'somebody/AP'"),
+    ],
+)
+def test_a_name_that_is_wrong_is_an_error_of_one_line(name: str, said: str) -> None:
+    with pytest.raises(RegistryError) as told:
         metric(name)
+    assert str(told.value).startswith(f"metric {name!r}")
+    assert said in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nDCG@10", {"cutoff": 10, "dcg": "log2", "gains": None}),
+        ("nDCG(dcg='exp-log2')@10", {"cutoff": 10, "dcg": "exp-log2", "gains": None}),
+        ("nDCG(gains={0: 0, 2: 5})", {"cutoff": None, "dcg": "log2", "gains": {0: 0, 2: 5}}),
+        ("AP(rel=2)@100:all-users", {"cutoff": 100, "rel": 2}),
+        ("AP(cutoff=7)", {"cutoff": 7, "rel": 1}),
+        ("RBP(p=0.5, rel=1)", {"cutoff": None, "p": 0.5, "rel": 1}),
+        ("rerank-registry/P@5", {"cutoff": 5, "rel": 1}),
+        ("α_nDCG@20", {"cutoff": 20, "rel": 1, "alpha": 0.5}),
+        ("R(judged_only=True)@3", {"cutoff": 3, "rel": 1}),
+    ],
+)
+def test_a_name_says_the_parameters(name: str, expected: dict[str, object]) -> None:
+    found = metric(name)
+    assert (found.name, found.settings.model_dump()) == (name, expected)
+    assert found.judged_only == ("judged_only" in name)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [("MRR@3", "RR@3"), ("MAP", "AP"), ("Recall@3", "R@3"), ("Hit@3", "Success@3"), ("HR@3", "Success@3")],
+)
+def test_other_names_are_the_same_measure(alias: str, name: str) -> None:
+    run, judged = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}, {"b": 1, "d": 2, "e": 1}
+    assert metric(alias).per_query(run, judged) == metric(name).per_query(run, judged) > 0
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
+from rr.measures import rankings  # whose names some signatures have as text, since it brings numpy
 from tests.conftest import ROOT
 from tests.core.test_api import PACKAGES
 
@@ -32,7 +33,7 @@ def typed(text: object) -> str:
 
 def signature(found: Any) -> str:
     return (
-        typed(inspect.signature(found, eval_str=True))
+        typed(inspect.signature(found, locals=vars(rankings), eval_str=True))
         .replace("(self, ", "(")
         .replace("(self)", "()")
         .replace("(cls, ", "(")

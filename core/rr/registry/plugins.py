@@ -1,5 +1,5 @@
 """Discovery of plugins by entry point, each on its own: a plugin that fails is kept with its reason and traceback, and
-the others stand. `RR_STRICT=1` re-raises the first failure; `RR_PLUGINS=a,b` loads only the entry points named."""
+the others stand. `RR_STRICT=1` re-raises the first failure; `RR_PLUGINS=a,b` loads these, and our measures, alone."""
 
 import functools
 import os
@@ -75,8 +75,8 @@ class Plugins:
         raise PluginError(f"no {kind} is called {name!r}{nearest(name.rpartition('/')[2], known)}{failed}")
 
     def load(self, kind: Kind, name: str) -> Any:
-        """The class of a component, imported now; of a command or a check, its function. Raises PluginError: unknown
-        name, missing requirement (with the command that installs it), or an import that broke (its cause chained)."""
+        """What a component's target names, imported now: its class, or its function. Raises PluginError: unknown name,
+        missing requirement (with the command that installs it), or an import that broke (its cause chained)."""
         registered = self.get(kind, name)
         missing = [need for need in registered.component.requires if not _installed(need)]
         if missing:
@@ -84,7 +84,7 @@ class Plugins:
             raise PluginError(f"{kind} {name!r} needs {', '.join(missing)}; {mend}")
         where = f"{kind} {name!r}: {registered.component.target}"
         found = _imported(registered.component.target, where, HEAVY)
-        function = kind in ("command", "check")
+        function = kind in ("command", "check", "measure")
         fits, what = (callable(found), "function") if function else (isinstance(found, type), "class")
         if not fits:
             raise PluginError(f"{where} is {type(found).__name__}, not a {what}")
@@ -114,7 +114,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
         raise PluginError(f"RR_PLUGINS names {unknown!r}, which is not installed{near}")
     plugins = Plugins()
     for point, origin, release in sorted(found, key=lambda one: (one[1] != OURS, one[1], one[0].name)):
-        if not chosen or point.name in chosen:
+        if not chosen or point.name in chosen or (origin, point.name) == (OURS, "measures"):
             _register(plugins, point, origin, release)
     return plugins
 

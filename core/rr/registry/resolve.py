@@ -45,8 +45,7 @@ def checked_settings(plugins: Plugins, kind: Kind, name: str, values: dict[str, 
 def settings_model(plugins: Plugins, kind: Kind, name: str) -> type[Settings]:
     """What a component takes as settings: what its registration names, or else its class's own `Settings`, which must
     be a subclass of `rr.Settings`."""
-    declared = plugins.settings(kind, name)
-    if declared is not None:
+    if (declared := plugins.settings(kind, name)) is not None:
         return declared
     target = plugins.load(kind, name)
     model: Any = getattr(target, "Settings", Settings)

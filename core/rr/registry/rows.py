@@ -14,6 +14,7 @@ from rr.spec import API, PROJECT, Component, Hooks, Kind
 
 MOST = 1_000  # rows that a hook may return: more come of a loop without an end
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+MEASURE = re.compile(r"[^\W_]\w{0,99}")
 TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 HOOKS: dict[Kind, str] = {kind: f"rr_register_{kind}s" for kind in get_args(Kind)}
 
@@ -59,8 +60,9 @@ def _checked(row: object, kind: Kind) -> Component:
         value = getattr(row, name)
         if not isinstance(value, tuple | list) or not all(isinstance(one, str) for one in value):
             raise PluginError(f"{who}: {name} is {value!r}; give a tuple of names")
-    if not all(map(NAME.fullmatch, row.name.split(" ") if kind == "command" else [row.name])):
-        rule = "up to 100 small letters, digits, '_', '-' or '.', and begins with a letter or digit"
+    pattern, letters, others = (MEASURE, "", "") if kind == "measure" else (NAME, "small ", ", '-' or '.'")
+    if not all(map(pattern.fullmatch, row.name.split(" ") if kind == "command" else [row.name])):
+        rule = f"up to 100 {letters}letters, digits, '_'{others}, and begins with a letter or digit"
         raise PluginError(f"{who}: a name is {rule}")
     for name, value in (("target", row.target), ("settings", row.settings or row.target)):
         if not TARGET.fullmatch(value):

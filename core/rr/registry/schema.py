@@ -1,21 +1,15 @@
-"""registry.yaml: what its keys are, what its names resolve to, and how it is read."""
+"""What one reranker's entry in registry.yaml says. The rest of the file, and how it is read: `rr_bench.registry`."""
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rr.errors import RegistryError, nearest
-from rr.registry.validation import ModelT, Name, told_apart, validated
+from rr.registry.validation import validated
 from rr.spec import Kind
 from rr.types import Beyond, Permutation
 
 Method = Literal["rrf", "combsum", "combmnz", "weighted"]
 Normalisation = Literal["min-max", "sum", "zmuv", "rank", "none"]
-T = TypeVar("T")
-MAX_VALUES = 100_000  # with aliases written out: ten that each name the one before ten times are ten billion
 
 
 class Section(BaseModel):
@@ -106,132 +100,9 @@ class RerankerEntry(Section):
         return validated(RerankerEntry, _merge(self.model_dump(exclude_unset=True), values), where)
 
 
-class Profile(Section):
-    """Which suite and which rerankers `rr bench` runs, and what changes for some of them."""
-
-    suite: str
-    rerankers: tuple[str, ...] | None = None
-    price: Price | None = None
-    overrides: dict[str, dict[str, Any]] = {}
-
-
-class Registry(Section):
-    """The rerankers by name, and what profiles change of them. The suites are the evaluator's: `rr_bench.registry`."""
-
-    version: Literal[1]
-    default_profile: str = "embedded"
-    profiles: dict[Name, Profile]
-    suites: dict[Name, Any]
-    rerankers: dict[Name, RerankerEntry]
-
-    def profile(self, name: str | None = None) -> Profile:
-        return pick(self.profiles, name or self.default_profile, "profile")
-
-    def reranker(self, name: str, profile: str | None = None) -> "RerankerEntry":
-        """The entry called `name`, with the profile's overrides laid over it."""
-        entry, profile = pick(self.rerankers, name, "reranker"), profile or self.default_profile
-        overrides = self.profile(profile).overrides.get(name)
-        return entry.overridden(overrides, f"profile {profile!r}: profile override of {name!r}") if overrides else entry
-
-    @model_validator(mode="after")
-    def _names_resolve(self) -> "Registry":
-        if self.default_profile not in self.profiles:
-            near = nearest(self.default_profile, list(self.profiles))
-            raise ValueError(f"default_profile {self.default_profile!r} is not a profile{near}")
-        for name, profile in self.profiles.items():
-            must_exist([profile.suite], self.suites, f"profile {name!r} names suite")
-            used = [*(profile.rerankers or ()), *profile.overrides]
-            must_exist(used, self.rerankers, f"profile {name!r} names reranker")
-            for overridden in profile.overrides:
-                self.reranker(overridden, name)
-        for names in (self.profiles, self.suites, self.rerankers):
-            told_apart(list(names))
-        return self
-
-
-def must_exist(names: Iterable[str], table: dict[str, Any], what: str) -> None:
-    for name in names:
-        if name not in table:
-            raise ValueError(f"{what} {name!r}, which does not exist{nearest(name, list(table))}")
-
-
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def pick(table: dict[str, T], name: str, what: str) -> T:
-    if name not in table:
-        raise RegistryError(f"no {what} is called {name!r}{nearest(name, list(table))}")
-    return table[name]
-
-
-def read_registry(source: Path, model: type[ModelT]) -> ModelT:
-    """Reads and checks the registry. Raises RegistryError: one line with file, place, what is wrong and the nearest
-    valid name."""
-    try:
-        content = read_yaml(source.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{source}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
-        raise RegistryError(f"{source}{line}: {error.problem}{mend}") from error
-    except ValueError as error:
-        raise RegistryError(f"{source}: {error}") from error
-    if not isinstance(content, dict):
-        raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
-    return validated(model, content, str(source))
-
-
-def read_yaml(text: str) -> Any:
-    """What a YAML text says. A key that comes twice in a mapping is an error. Raises yaml.MarkedYAMLError: it is
-    malformed; with the line; ValueError: it cannot be read; in one line."""
-    try:
-        loader = _UniqueKeyLoader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _size(node, {}) > MAX_VALUES:
-            raise ValueError(f"its aliases stand for more than {MAX_VALUES:,} values; write less with them")
-        return loader.construct_document(node)
-    except yaml.MarkedYAMLError:
-        raise
-    except RecursionError as error:
-        raise ValueError("nested too deep; flatten it") from error
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
-        # PyYAML lets the errors of a value's own parser through (`2024-13-01` is no date, `!!int x` no number)
-        raise ValueError(" ".join(str(error).split())) from error
-
-
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values it stands for with its aliases written out; a ValueError where it stands for itself."""
-    if id(node) not in known:
-        known[id(node)] = 0  # until it is counted
-        parts = node.value if isinstance(node, yaml.CollectionNode) else []
-        inner = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
-        known[id(node)] = 1 + sum(_size(one, known) for one in inner)
-    if known[id(node)] == 0:
-        raise ValueError(f"line {node.start_mark.line + 1}: an alias stands within what it stands for; write it out")
-    return known[id(node)]
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe loading that does not let a second key of the same name replace the first in silence."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            line, problem = key.start_mark.line + 1, ""
-            if not isinstance(key, yaml.ScalarNode):
-                problem = "a key must be a single word or text"
-            elif key.value in seen and key.value != "<<":
-                problem = f"{key.value!r} stands here and on line {seen[key.value]}; rename one"
-            if problem:
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
-            seen[key.value] = line
-        return node

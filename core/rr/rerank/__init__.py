@@ -8,10 +8,7 @@ from rr.types import Beyond
 
 
 def compose(
-    scorer: Scorer,
-    window: int | None = None,
-    stride: int | None = None,
-    beyond: Beyond = "window",
+    scorer: Scorer, window: int | None = None, stride: int | None = None, beyond: Beyond = "window"
 ) -> Reranker:
     """`Sort` where any number of candidates fits; else `Window`, by default as wide as the scorer allows and moving by
     half, or `Tournament` with groups as large. Raises PluginError: what the scorer says of itself cannot be understood;

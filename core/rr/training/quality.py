@@ -1,7 +1,7 @@
 """The one figure by which trainers select: a ranking metric of the dev split, on its frozen candidates."""
 
+import rr.measures as measures
 from rr.errors import DataError
-from rr.measures import evaluate, metric, population
 from rr.protocols import Scorer
 from rr.rerank import compose
 from rr.types import Dataset
@@ -14,8 +14,7 @@ def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: 
     split is empty."""
     if not dataset.splits[split]:
         raise DataError(f"data set {dataset.name!r} has no {split} queries; give it more queries that differ")
-    measure = metric(name)
-    rankings = compose(scorer).rerank(dataset.requests(split))
-    run = {ranking.query.id: ranking.run for ranking in rankings}
-    values = evaluate(run, dataset.qrels, population(dataset, split, measure), measure)
+    measure = measures.metric(name)
+    run = {ranking.query.id: ranking.run for ranking in compose(scorer).rerank(dataset.requests(split))}
+    values = measures.evaluate(run, dataset.qrels, measures.population(dataset, split, measure), measure)
     return sum(values) / len(values)

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from rr_bench.border.shield import own_stdout
-from rr_bench.cli import bench, bias, calibrate, data, doctor, export, listing, printing, rerank, runs, training
+from rr_bench.cli import (
+    bench,
+    bias,
+    calibrate,
+    data,
+    doctor,
+    export,
+    listing,
+    measures,
+    printing,
+    rerank,
+    runs,
+    training,
+)
 from rr_bench.cli import eval as judging
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
@@ -26,6 +39,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_rerankers)
 app.command("info")(listing.info)
+app.command("measures")(measures.measures)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)

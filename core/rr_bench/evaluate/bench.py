@@ -72,6 +72,7 @@ def bench(
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
+        PluginError: a metric of the suite cannot be imported, or needs what is not installed.
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
@@ -100,6 +101,8 @@ def bench(
     for name in against if baseline is not None or baselines else ():
         if name not in entries:
             raise RerankError(f"baseline {name!r} is not benched here{nearest(name, list(entries))}")
+    for name in suite.metrics:
+        _ = metric(name).function  # or what cannot be computed would be told after the work
     asked = [one for name in datasets for one in suite.meant(name)] or list(suite.datasets)
     failing = {name: entry.reason for name, entry in entries.items() if isinstance(entry, Failure)}
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}

@@ -41,7 +41,7 @@ def doubts(
 ) -> Doubts:
     """`answers`: of the whole, one a test query. `weights`, `diagnostics`: of each leaf. What is made of others has the
     faults of its members; its own scores are places, and no probabilities."""
-    requests = view.requests("test")
+    requests, cutoff = view.requests("test"), getattr(leading.settings, "cutoff", None)
     whole = dataset_faults(dataset, dataset_figures(dataset))
     if part.members:
         of_members = [
@@ -57,7 +57,10 @@ def doubts(
                 weights[one.part.name],
             )
         ]
-        return Doubts(row_figures(view, requests, answers, NOT_ASKED, leading.cutoff), (*whole, *of_members))
+        return Doubts(
+            row_figures(view, requests, answers, NOT_ASKED, getattr(leading.settings, "cutoff", None)),
+            (*whole, *of_members),
+        )
     (one,) = asked
     info, probe = one.scored.info, _probe(one, requests)
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
@@ -65,7 +68,7 @@ def doubts(
     without = [query_id for query_id in dataset.splits["test"] if not answerable(dataset.qrels, query_id)]
     return Doubts(
         {
-            **row_figures(view, requests, answers, probe, leading.cutoff),
+            **row_figures(view, requests, answers, probe, cutoff),
             **figures_of(tables),
             **abstention(without, answers, info.scale, probe.scores, calibration),
         },

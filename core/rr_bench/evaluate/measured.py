@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rr.measures import Metric, evaluate
+from rr.measures import Metric, evaluate_all
 from rr.progress import Progress
 from rr.protocols import ModelInfo
 from rr.registry.plugins import Plugins
@@ -62,7 +62,7 @@ def measured_row(part: Part, bench: Bench) -> Row:
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
     told = {query_id: Answer(run, one.diagnostics) for (query_id, run), one in zip(runs.items(), found, strict=True)}
     _tell(part, bench, asked, told)
-    values = {one.name: evaluate(runs, bench.view.qrels, ids, one) for one, ids in bench.measures.items()}
+    values = _values(runs, bench)
     cost = summed([Spent(one.cost(), one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
     models = list({one.leaf.model: one for one in asked}.values())
     checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
@@ -125,6 +125,16 @@ def _tell(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str
         return {"entry": part.entry.model_dump(mode="json", exclude_unset=True), "members": told}
 
     heard(part.name, bench.view, bench.view.requests("test"), answers, about, checkpoint)
+
+
+def _values(runs: Mapping[str, Mapping[str, float]], bench: Bench) -> dict[str, list[float]]:
+    """The name of each metric → one value for each query of its population; rankings are read and sorted once."""
+    test = bench.view.splits["test"]
+    found = evaluate_all(runs, bench.view.qrels, test, list(bench.measures))
+    place = {query_id: number for number, query_id in enumerate(test)}
+    return {
+        one.name: found[one.name][[place[query_id] for query_id in ids]].tolist() for one, ids in bench.measures.items()
+    }
 
 
 def weights_from(choice: Choice) -> tuple[Weights, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rr.errors import RegistryError, RerankError
-from rr.registry.validation import checked_name, told_apart
 from rr_bench.data.load import load_dataset
+from rr_bench.names import checked_name, told_apart
 from rr_bench.outputs import as_file_name, new_path
 from rr_bench.registry import Registry, load_registry
 

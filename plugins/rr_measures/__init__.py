@@ -1,0 +1,1 @@
+"""The formulas of measures, and those of ir_measures."""
