@@ -57,10 +57,7 @@ def doubts(
                 weights[one.part.name],
             )
         ]
-        return Doubts(
-            row_figures(view, requests, answers, NOT_ASKED, getattr(leading.settings, "cutoff", None)),
-            (*whole, *of_members),
-        )
+        return Doubts(row_figures(view, requests, answers, NOT_ASKED, cutoff), (*whole, *of_members))
     (one,) = asked
     info, probe = one.scored.info, _probe(one, requests)
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
