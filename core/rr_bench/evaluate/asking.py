@@ -88,11 +88,10 @@ class Asking:
         keys = {name: fingerprint(leaf.key) for name, leaf in self.leaves.items()}
         return found_weights(self.part, self.view, measure, keys, lambda one, asked: self._ask(one, "dev", asked, []))
 
-    def answers(self, weights: Mapping[str, Found]) -> tuple[list[Scores], list[Asked]]:
-        """One answer a test query, and what the leaves were asked for it."""
+    def answers(self, weights: Mapping[str, Found], requests: Sequence[Request]) -> tuple[list[Scores], list[Asked]]:
+        """One answer a request, which are those of the test split, and what the leaves were asked for it."""
         asked: list[Asked] = []
         given = {name: found.weights for name, found in weights.items()}
-        requests = self.view.requests("test")
         return answers(self.part, requests, lambda one, some: self._ask(one, "test", some, asked), given), asked
 
     def _ask(self, one: Part, split: str, requests: Sequence[Request], asked: list[Asked]) -> list[Scores]:

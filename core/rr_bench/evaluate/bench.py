@@ -202,6 +202,8 @@ def _dataset_result(
         for measure in map(metric, suite.metrics)
     }
     figures = dataset_figures(dataset)
+    faults = dataset_faults(dataset, figures)
+    asking = Bench(dataset, view, view.requests("test"), measures, faults, plan.price, plugins, progress)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -214,11 +216,11 @@ def _dataset_result(
         notes=dataset.notes,
         query_ids=asked,
         populations={measure.population: ids for measure, ids in measures.items() if measure.population},
-        rows=_rows(entries, Bench(dataset, view, measures, plan.price, plugins, progress), plan.seeds),
+        rows=_rows(entries, asking, plan.seeds),
         unanswerable=tuple(query_id for query_id in test if query_id not in answered),
         validity=figures,
         truth_places=truth_places(dataset),
-        faults=dataset_faults(dataset, figures),
+        faults=faults,
     )
 
 

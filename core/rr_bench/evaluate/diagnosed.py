@@ -8,7 +8,7 @@ from dataclasses import replace
 from rr.diagnosis import Evidence
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import Resolved, target_name
-from rr.types import Dataset, Request, trec_order
+from rr.types import Dataset, Request, float32
 from rr_bench.doctor.diagnosis import Diagnosis, diagnose
 from rr_bench.doctor.evidence import of_checkpoint, with_chosen
 from rr_bench.train.checkpoints import Choice
@@ -36,11 +36,15 @@ def diagnosed(
     return diagnose(here, plugins)
 
 
+def best(run: Mapping[str, float]) -> str:
+    """The first of `trec_order`, without an order of all."""
+    return max(zip(float32(run.values()), run, strict=True))[1]
+
+
 def chosen_places(requests: Sequence[Request], runs: Mapping[str, Mapping[str, float]]) -> tuple[int, ...]:
     """Place among the candidates → how many queries' best one was shown there."""
     counts = [0] * max((len(request.candidates) for request in requests), default=0)
     for request in requests:
         if run := runs[request.query.id]:
-            best = trec_order(run)[0]
-            counts[[document.id for document in request.candidates].index(best)] += 1
+            counts[[document.id for document in request.candidates].index(best(run))] += 1
     return tuple(counts)

@@ -15,7 +15,7 @@ from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.probabilities import abstention, calibration_of, figures_of, usable
 from rr_bench.evaluate.probe import NOT_ASKED, Probe, stored_probe
 from rr_bench.evaluate.results import Weights
-from rr_bench.evaluate.validity import dataset_faults, dataset_figures, row_faults, row_figures
+from rr_bench.evaluate.validity import row_faults, row_figures
 from rr_bench.members import Part
 
 
@@ -33,16 +33,18 @@ def doubts(
     part: Part,
     dataset: Dataset,
     view: Dataset,
+    requests: Sequence[Request],
+    faults: tuple[str, ...],
     leading: Metric,
     asked: Sequence[Asked],
     answers: Mapping[str, Answer],
     weights: Mapping[str, Sequence[Weights]],
     diagnostics: Mapping[str, Mapping[str, float]],
 ) -> Doubts:
-    """`answers`: of the whole, one a test query. `weights`, `diagnostics`: of each leaf. What is made of others has the
-    faults of its members; its own scores are places, and no probabilities."""
-    requests, cutoff = view.requests("test"), getattr(leading.settings, "cutoff", None)
-    whole = dataset_faults(dataset, dataset_figures(dataset))
+    """`requests`: of the test split. `faults`: of the data set. `answers`: of the whole, one a test query. `weights`,
+    `diagnostics`: of each leaf. What is made of others has the faults of its members; its own scores are places, and
+    no probabilities."""
+    cutoff = getattr(leading.settings, "cutoff", None)
     if part.members:
         of_members = [
             f"{fault} ({one.part.name})"
@@ -57,7 +59,7 @@ def doubts(
                 weights[one.part.name],
             )
         ]
-        return Doubts(row_figures(view, requests, answers, NOT_ASKED, cutoff), (*whole, *of_members))
+        return Doubts(row_figures(view, requests, answers, NOT_ASKED, cutoff), (*faults, *of_members))
     (one,) = asked
     info, probe = one.scored.info, _probe(one, requests)
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
@@ -70,7 +72,7 @@ def doubts(
             **abstention(without, answers, info.scale, probe.scores, calibration),
         },
         (
-            *whole,
+            *faults,
             *row_faults(dataset, requests, answers, diagnostics[part.name], probe, _pointwise(one), weights[part.name]),
         ),
         tables,
@@ -80,7 +82,7 @@ def doubts(
 
 def _probe(one: Asked, requests: Sequence[Request]) -> Probe:
     """Of a leaf that was asked about all candidates; a later stage's are its first one's choice."""
-    if list(one.requests) != list(requests):
+    if one.requests is not requests:
         return NOT_ASKED
     return stored_probe(one.leaf.load, one.key, requests, one.scored.answers, _pointwise(one))
 

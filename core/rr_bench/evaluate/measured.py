@@ -37,11 +37,14 @@ WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2}
 @dataclass(frozen=True)
 class Bench:
     """What is asked of every row of a data set. `view`: what rerankers are shown of it. `measures`: each metric with
-    the test queries that it is a mean over, the leading one first. `price`: of entries without one of their own."""
+    the test queries that it is a mean over, the leading one first. `faults`: of the data set. `price`: of entries
+    without one of their own."""
 
     dataset: Dataset
     view: Dataset
+    requests: Sequence[Request]
     measures: Mapping[Metric, Sequence[str]]
+    faults: tuple[str, ...]
     price: Price | None
     plugins: Plugins
     progress: Progress
@@ -55,8 +58,8 @@ def measured_row(part: Part, bench: Bench) -> Row:
     """
     asking = Asking(part, bench.dataset, bench.view, bench.plugins, bench.progress)
     weights = asking.weights(next(iter(bench.measures)).name)
-    found, asked = asking.answers(weights)
-    requests = bench.view.requests("test")
+    requests = bench.requests
+    found, asked = asking.answers(weights, requests)
     if part.members:  # a leaf's have passed the gate
         found = [with_ties(one) if one.values else one for one in found]
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
@@ -67,16 +70,19 @@ def measured_row(part: Part, bench: Bench) -> Row:
     models = list({one.leaf.model: one for one in asked}.values())
     checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
     info, price = _info(part, asked), _price(part, asked, cost, bench.price)
-    verdict, findings = _diagnosis(asked, bench)
+    of_leaves = {one.part.name: (means(_scores(one)), _chosen(one)) for one in asked}
+    verdict, findings = _diagnosis(asked, of_leaves, bench)
     doubtful = doubts(
         part,
         bench.dataset,
         bench.view,
+        requests,
+        bench.faults,
         next(iter(bench.measures)),
         asked,
         told,
         {one.part.name: weights_from(one.leaf.choice) for one in asked},
-        {one.part.name: means(_scores(one)) for one in asked},
+        {name: diagnostics for name, (diagnostics, _) in of_leaves.items()},
     )
     return Row(
         reranker=part.name,
@@ -96,7 +102,7 @@ def measured_row(part: Part, bench: Bench) -> Row:
         per_query={name: tuple(one) for name, one in values.items()},
         verdict=verdict,
         findings=findings,
-        chosen=chosen_places(requests, runs),
+        chosen=chosen_places(requests, runs) if part.members else of_leaves[part.name][1],
         ms_p95=cost.ms_p95,
         timed_queries=cost.queries,
         memory=cost.memory,
@@ -124,7 +130,7 @@ def _tell(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str
             return told[part.name]
         return {"entry": part.entry.model_dump(mode="json", exclude_unset=True), "members": told}
 
-    heard(part.name, bench.view, bench.view.requests("test"), answers, about, checkpoint)
+    heard(part.name, bench.view, bench.requests, answers, about, checkpoint)
 
 
 def _values(runs: Mapping[str, Mapping[str, float]], bench: Bench) -> dict[str, list[float]]:
@@ -231,13 +237,18 @@ def _scores(one: Asked) -> list[Scores]:
     return [Scores((), answer.diagnostics) for answer in one.scored.answers.values()]
 
 
-def _diagnosis(asked: Sequence[Asked], bench: Bench) -> tuple[str, tuple[Mapping[str, str], ...]]:
+def _chosen(one: Asked) -> tuple[int, ...]:
+    return chosen_places(one.requests, {query_id: answer.scores for query_id, answer in one.scored.answers.items()})
+
+
+def _diagnosis(
+    asked: Sequence[Asked], of_leaves: Mapping[str, tuple[Mapping[str, float], tuple[int, ...]]], bench: Bench
+) -> tuple[str, tuple[Mapping[str, str], ...]]:
     """The doctor's verdict and findings; of several members the worst, and what is not said of all of them says of
-    whom."""
+    whom. `of_leaves`: their diagnostics, and the places that they chose."""
     each: dict[str, Diagnosis] = {}
     for one in asked:
-        runs = {query_id: answer.scores for query_id, answer in one.scored.answers.items()}
-        diagnostics, chosen = means(_scores(one)), chosen_places(one.requests, runs)
+        diagnostics, chosen = of_leaves[one.part.name]
         each[one.part.name] = diagnosed(
             one.leaf.resolved, bench.dataset, one.leaf.choice, diagnostics, chosen, bench.plugins
         )

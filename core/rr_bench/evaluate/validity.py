@@ -11,6 +11,7 @@ from statistics import fmean
 
 from rr.types import Dataset, Request, float32, trec_order
 from rr_bench.data.report_notes import SURPRISE, surprise
+from rr_bench.evaluate.diagnosed import best
 from rr_bench.evaluate.probe import Probe
 from rr_bench.evaluate.results import Weights
 from rr_bench.evaluate.store import Answer
@@ -103,10 +104,10 @@ def row_figures(
     judged, tied = [], []
     for query_id, run in runs.items():
         if any(grade > 0 for grade in dataset.qrels[query_id].values()):
-            best = trec_order(run)[:cutoff]
-            judged.append(sum(id_ in dataset.qrels[query_id] for id_ in best) / len(best))
-        held = sorted(float32(run.values()), reverse=True)
-        tied.append(len(held) > 1 and held[0] == held[1])
+            first = trec_order(run)[:cutoff]
+            judged.append(sum(id_ in dataset.qrels[query_id] for id_ in first) / len(first))
+        held = float32(run.values())
+        tied.append(held.count(max(held)) > 1)
     found = {f"judged@{cutoff}" if cutoff else "judged": fmean(judged)} if judged else {}
     found |= {"tied_best": fmean(tied)} if tied else {}
     if probe.queries:
@@ -178,8 +179,7 @@ def _favoured(requests: Sequence[Request], answers: Mapping[str, Answer]) -> Ite
         count = len(request.candidates)
         if count < 3:
             continue
-        best = trec_order(answers[request.query.id].scores)[0]
-        at = [document.id for document in request.candidates].index(best)
+        at = [document.id for document in request.candidates].index(best(answers[request.query.id].scores))
         for name, here in [*((f"place {n + 1}", n == at) for n in range(count)), ("the last place", at == count - 1)]:
             chosen.setdefault(name, []).append(here)
             expected.setdefault(name, []).append(1 / count)
