@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/warm_bench.py [--queries N] [--rounds N] [--json FILE]
 
-Two rows on a data set of 10,000 test queries with 20 candidates each: the metrics, their intervals, the comparisons, the
-figures of validity.
-Seconds are wall time; the rest is reading what is stored, and writing the run. Exits 0 only where the goal holds.
+Two rows on a data set of 10,000 test queries with 20 candidates each: the metrics, their intervals, the comparisons,
+the figures of validity. Seconds are wall time; the rest is reading what is stored, and writing the run. Exits 0 only
+where the goal holds.
 """
 
 from __future__ import annotations
