@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rr_bench.border.shield import own_stdout
-from rr_bench.cli import bench, bias, data, doctor, export, listing, printing, rerank, runs, training
+from rr_bench.cli import bench, bias, data, doctor, export, listing, printing, report, rerank, runs, training
 from rr_bench.cli import eval as judging
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
@@ -32,6 +32,7 @@ app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
 app.command("bench")(bench.bench)
 app.command("eval")(judging.evaluate)
+app.command("report")(report.report)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")

@@ -11,6 +11,7 @@ import typer
 from rr_bench.cli.options import RESUMES, given_path, on_interrupt
 from rr_bench.cli.plugged import Plugged
 from rr_bench.cli.printing import tell, tell_json
+from rr_bench.cli.report import WideOption
 
 if TYPE_CHECKING:
     from rr_bench.runs.compare import Comparison
@@ -88,7 +89,7 @@ def _asked(line: dict[str, Any], dataset: str | None, reranker: str | None) -> b
 
 
 @app.command("show")
-def show(name: RunArgument, as_json: JsonOption = False) -> None:
+def show(name: RunArgument, as_json: JsonOption = False, wide: WideOption = False) -> None:
     """Show a run: what it was made from, and its table."""
     from dataclasses import asdict
 
@@ -115,7 +116,7 @@ def show(name: RunArgument, as_json: JsonOption = False) -> None:
             told.setdefault(_made_of(label, row), []).append(dataset)
     for line, datasets in told.items():
         tell(f"{line} ({', '.join(datasets)})")
-    print_result(result, console())
+    print_result(result, console(), wide)
 
 
 def _made_of(label: str, row: Mapping[str, Any]) -> str:
