@@ -26,6 +26,7 @@ WORST, SHOWN = 5, 5
 class Candidate:
     """One of the ranking. `text`: empty where the data set is not kept any more."""
 
+    rank: int
     id: str
     score: float
     grade: int
@@ -34,15 +35,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Bad:
-    """A query that a row did badly on. `candidates`: the first of its ranking; `missed`: the relevant documents that
-    are not among the candidates; `first`: the rank of the first relevant one, 0 without any."""
+    """A query that a row did badly on. `candidates`: the first of its ranking, and the first relevant one, wherever it
+    is; `more`: the others; `missed`: relevant documents that are no candidates."""
 
     query: str
     value: float = 0.0
     text: str = ""
     candidates: tuple[Candidate, ...] = ()
     more: int = 0
-    first: int = 0
     missed: int = 0
 
 
@@ -102,16 +102,18 @@ def kept_dataset(name: str, fingerprint: str) -> Dataset | None:
 def _shown(query: str, scores: Mapping[str, float], judged: Mapping[str, int], data: Dataset | None) -> Bad:
     order = trec_order(scores)
     relevant = {id_ for id_, grade in judged.items() if grade > 0}
+    first = next((rank for rank, id_ in enumerate(order, 1) if id_ in relevant), 0)
 
     def text(id_: str) -> str:
         document = data.documents.get(id_) if data else None
         return " — ".join(filter(None, (document.title, document.text))) if document else ""
 
+    ranks = [rank for rank in range(1, len(order) + 1) if rank <= SHOWN or rank == first]
+    listed = ((rank, order[rank - 1]) for rank in ranks)
     return Bad(
         query,
         text=data.queries[query].text if data and query in data.queries else "",
-        candidates=tuple(Candidate(id_, scores[id_], judged.get(id_, 0), text(id_)) for id_ in order[:SHOWN]),
-        more=max(len(order) - SHOWN, 0),
-        first=next((rank for rank, id_ in enumerate(order, 1) if id_ in relevant), 0),
+        candidates=tuple(Candidate(rank, id_, scores[id_], judged.get(id_, 0), text(id_)) for rank, id_ in listed),
+        more=len(order) - len(ranks),
         missed=len(relevant - set(order)),
     )

@@ -8,7 +8,7 @@ STYLE = (
     COLOURS
     + """
 *{box-sizing:border-box}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:76rem;padding:1rem;color:var(--text);
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:80rem;padding:1rem;color:var(--text);
 background:var(--ground);overflow-wrap:anywhere}
 h1,h2,h3{line-height:1.25}h2{margin-top:2.5rem;border-bottom:1px solid var(--line);padding-bottom:.25rem}
 a{color:var(--first)}.quiet,figcaption,caption{color:var(--quiet)}p{max-width:60rem}
@@ -17,7 +17,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem
 caption{text-align:left;padding-bottom:.25rem}
 th,td{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;vertical-align:baseline}
 th,td{white-space:nowrap}
-thead th{vertical-align:bottom}td.number{text-align:right}
+thead th{vertical-align:bottom}.number,.number button{text-align:right}
 tbody th{position:sticky;left:0;background:var(--ground);font-weight:normal}
 th button{font:inherit;font-weight:bold;color:inherit;background:none;border:0;padding:0;cursor:pointer;
 text-align:inherit}
@@ -26,11 +26,11 @@ th[aria-sort=descending] button::after{content:" ↓"}
 .badge{border:1px solid currentColor;border-radius:.3rem;padding:0 .3rem;font-size:.8em}
 .fault,.FAILED{color:var(--bad)}.warning{color:var(--care)}
 .figures{display:flex;flex-wrap:wrap;gap:1.5rem;align-items:flex-start}
-figure{margin:0;flex:0 1 28rem;min-width:0;max-width:100%}figure.small{flex-basis:17rem}
+figure{margin:0;flex:0 1 28rem;min-width:0;max-width:100%}figure.small{flex:1 1 17rem;max-width:21rem}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--text);font-size:12px}svg .quiet{fill:var(--quiet)}
 svg .axis{stroke:var(--line)}svg .first{fill:var(--first);stroke:var(--first)}svg .front{fill:none;stroke:var(--second)}
 svg .up{fill:var(--first)}svg .down{fill:var(--second)}svg .other{fill:var(--quiet);stroke:var(--quiet)}
-figure ol{font-size:.9rem;columns:2;padding-left:1.6rem}
+svg[width] text{font-size:17px}figure ol{font-size:.9rem;columns:2;padding-left:1.6rem}
 details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}
 details.query{margin-left:1rem}.bad{margin:.25rem 0 1rem;padding-left:1.6rem;font-size:.9rem}
 .truth{font-weight:bold;color:var(--good)}code{font-size:.9em}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from rr_bench.report import escape
 
+NUMBER = ' class="number"'
+
 
 def text(value: str) -> str:
     """As content, or within a quoted attribute."""
@@ -33,7 +35,11 @@ class Cell:
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], sortable: bool = False) -> str:
     """The first cell of a row is its name. It scrolls sideways within its place where there is no room for it."""
-    heads = "".join(f'<th scope="col">{text(name)}</th>' for name in header)
+    rows = list(rows)
+    numeric = {place for row in rows for place, cell in enumerate(row) if cell.key is not None}
+    heads = "".join(
+        f'<th scope="col"{NUMBER if place in numeric else ""}>{text(name)}</th>' for place, name in enumerate(header)
+    )
     lines = "".join(f"<tr>{''.join(_cell(cell, place) for place, cell in enumerate(row))}</tr>" for row in rows)
     kind = ' class="sortable"' if sortable else ""
     return (
@@ -48,7 +54,7 @@ def _cell(cell: Cell, place: int) -> str:
     if cell.badge:
         shown += f' <span class="badge {text(cell.badge)}">{text(cell.badge)}</span>'
     key = "" if cell.key is None else f' data-key="{cell.key!r}"'
-    number = ' class="number"' if cell.key is not None else ""
+    number = NUMBER if cell.key is not None else ""
     return f'<th scope="row">{shown}</th>' if place == 0 else f"<td{number}{key}>{shown}</td>"
 
 

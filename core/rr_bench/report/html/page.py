@@ -10,14 +10,15 @@ from rr_bench.report import compact, sections
 from rr_bench.report.answers import Answers
 from rr_bench.report.html import plots
 from rr_bench.report.html.look import SCRIPT, STYLE
-from rr_bench.report.html.markup import Cell, details, items, table, text
+from rr_bench.report.html.markup import Cell, cut, details, items, table, text
 from rr_bench.report.html.queries import QUERIES, worst
 from rr_bench.report.html.training import trainings
 from rr_bench.report.stored import Stored
 from rr_bench.report.table import cells, explanation, title
 
-MOST_NOTES = 30
-"""Of one row: a plugin may give thousands."""
+MOST_NOTES, LONGEST_NOTE, MOST_GROUPS = 30, 4000, 24
+"""Of one row, for a plugin may give thousands; letters of a line; tables of a data set, for a field may have thousands
+of values."""
 
 
 def html_page(stored: Stored) -> str:
@@ -70,7 +71,7 @@ def _dataset(place: int, dataset: DatasetResult, result: BenchResult, answers: A
         f'<p class="quiet">{text(compact.legend(result, dataset))}</p>{_notes(dataset, result)}'
         f'<div class="figures">{pictures}</div>{_differences(dataset, result)}{trainings(dataset)}'
         f"{worst(dataset, result.metrics[0], answers, each)}"
-        f"{''.join(map(_section, sections.of_dataset(dataset, result)))}</section>"
+        f"{_groups(dataset, result)}</section>"
     )
 
 
@@ -119,7 +120,7 @@ def _notes(dataset: DatasetResult, result: BenchResult) -> str:
         if not told:
             continue
         left = f"; {len(told) - MOST_NOTES} more left out" if len(told) > MOST_NOTES else ""
-        line = f"<b>{text(row.reranker)}</b>: {text('; '.join(told[:MOST_NOTES]) + left)}"
+        line = f"<b>{text(row.reranker)}</b>: {cut('; '.join(told[:MOST_NOTES]), LONGEST_NOTE)}{left}"
         (loud if row.failure or row.verdict in compact.MARKS else others).append(line)
     of_data = items(map(text, dataset.notes))
     folded = items(others) + of_data
@@ -138,6 +139,15 @@ def _differences(dataset: DatasetResult, result: BenchResult) -> str:
         return ""
     heading = f"<h3>{text(f'{leading} less that of {baseline.reranker}, query by query')}</h3>"
     return f'{heading}<div class="figures">{drawn}</div>'
+
+
+def _groups(dataset: DatasetResult, result: BenchResult) -> str:
+    found = list(sections.of_dataset(dataset, result))
+    if not found:
+        return ""
+    left = len(found) - MOST_GROUPS
+    more = f"<p>{left} more groups are left out; groups.csv of rr bench --out has all.</p>" if left > 0 else ""
+    return f"<h3>Groups of queries</h3>{''.join(map(_section, found[:MOST_GROUPS]))}{more}"
 
 
 def _section(section: sections.Section) -> str:

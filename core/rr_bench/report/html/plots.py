@@ -11,8 +11,8 @@ from rr_bench.evaluate.significance import MEANS
 from rr_bench.report.compact import figure, mean_and_half, milliseconds
 from rr_bench.report.html.markup import items, text
 
-WIDTH = 380
-"""Units, which a page shows as so many pixels or a little more: small enough for the letters to be read on a phone."""
+WIDTH, SMALL = 380, 270
+"""Units, which a page shows as so many pixels or a little more: few enough for the letters to be read on a phone."""
 LINE, BARS = 22, 200
 """The height of a line of names; the most bars of a picture."""
 LABELS = ((7, -7), (7, 15), (-14, -7), (-14, 15), (12, 4), (-20, 4), (0, -14), (0, 22))
@@ -28,7 +28,7 @@ def intervals(dataset: DatasetResult, result: BenchResult) -> str:
     found = [row.metrics[leading] for row in rows]
     low, high = min(MEANS.low, *(one.low for one in found)), max(one.high for one in found)
     ticks = _ticks(low, high)
-    left, right, bottom = 8, WIDTH - 8, 2 * LINE * len(rows)
+    left, right, bottom = 8, WIDTH - 12, 2 * LINE * len(rows)
 
     def x(value: float) -> float:
         return left + (right - left) * (value - ticks[0]) / (ticks[-1] - ticks[0])
@@ -112,7 +112,7 @@ def differences(row: Row, baseline: Row, metric: str) -> str:
     if not gaps:
         return ""
     bars = gaps if len(gaps) <= BARS else [gaps[round(n * (len(gaps) - 1) / (BARS - 1))] for n in range(BARS)]
-    reach, middle, step = max(1.0, *map(abs, gaps)), 62, (WIDTH - 4) / len(bars)
+    reach, middle, step = max(1.0, *map(abs, gaps)), 62, (SMALL - 4) / len(bars)
     shapes = {"up": "", "down": ""}
     for place, gap in enumerate(bars):
         if gap:
@@ -124,9 +124,9 @@ def differences(row: Row, baseline: Row, metric: str) -> str:
     told = f"better on {wins}, equal on {len(gaps) - wins - losses}, worse on {losses}"
     sampled = f"; {len(bars)} of {len(gaps)} queries, at even distances" if len(bars) < len(gaps) else ""
     drawn = (
-        f'<line class="axis" x1="0" x2="{WIDTH}" y1="{middle}" y2="{middle}"/>'
+        f'<line class="axis" x1="0" x2="{SMALL}" y1="{middle}" y2="{middle}"/>'
         + "".join(f'<path class="{kind}" d="{shape}"/>' for kind, shape in shapes.items() if shape)
-        + f'<text class="quiet" x="{WIDTH}" y="12" text-anchor="end">+{reach:g}</text>'
+        + f'<text class="quiet" x="{SMALL}" y="12" text-anchor="end">+{reach:g}</text>'
         + f'<text class="quiet" x="0" y="{2 * middle - 2}">-{reach:g}</text>'
     )
     return _picture(
@@ -136,10 +136,10 @@ def differences(row: Row, baseline: Row, metric: str) -> str:
 
 
 def _picture(caption: str, told: str, height: float, drawn: str, below: str = "", small: bool = False) -> str:
-    kind = ' class="small"' if small else ""
+    kind, width = (' class="small"', SMALL) if small else ("", WIDTH)
     return (
         f"<figure{kind}><figcaption>{text(caption)}</figcaption>"
-        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{text(told)}">{drawn}</svg>{below}</figure>'
+        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{text(told)}">{drawn}</svg>{below}</figure>'
     )
 
 

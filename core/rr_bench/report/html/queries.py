@@ -31,13 +31,13 @@ def _query(bad: Bad) -> str:
     if not bad.candidates:
         return f"{head}</p>"
     listed = "".join(_candidate(one) for one in bad.candidates)
-    first = f"the first relevant one has rank {bad.first}" if bad.first else "none of the candidates is relevant"
-    missed = f"; {bad.missed} relevant not among the candidates" if bad.missed else ""
-    more = f"{bad.more} more; " if bad.more else ""
-    return f'{head}</p><ol class="bad">{listed}</ol><p class="quiet">{more}{first}{missed}</p>'
+    told = [f"{bad.more} other candidates"] if bad.more else []
+    told += [] if any(one.grade > 0 for one in bad.candidates) else ["none of the candidates is relevant"]
+    told += [f"{bad.missed} relevant not among the candidates"] if bad.missed else []
+    return f'{head}</p><ol class="bad">{listed}</ol><p class="quiet">{"; ".join(told)}</p>'
 
 
 def _candidate(one: Candidate) -> str:
-    shown = f": {cut(one.text, TEXT)}" if one.text else ""
+    score, shown = f"{one.score:.4g}", f": {cut(one.text, TEXT)}" if one.text else ""
     truth = f' <span class="truth">✓ relevant (grade {one.grade})</span>' if one.grade > 0 else ""
-    return f'<li><code>{text(one.id)}</code>{truth} <span class="quiet">{one.score:.4g}</span>{shown}</li>'
+    return f'<li value="{one.rank}"><code>{text(one.id)}</code>{truth} <span class="quiet">{score}</span>{shown}</li>'
