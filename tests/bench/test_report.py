@@ -18,7 +18,7 @@ import pytest
 
 import rr
 from rr.files import home
-from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
+from rr_bench.evaluate.results import BenchResult, DatasetResult, Group, Row, SuiteMean, Weights
 from rr_bench.evaluate.significance import Difference, Interval
 from rr_bench.report import answers, compact
 from rr_bench.report.files import csv_text, markdown, write_result
@@ -78,10 +78,19 @@ def wide_result(rows: int = 12, queries: int = 40) -> BenchResult:
         protocol="end-to-end",
         retriever="bm25",
         baseline="reranker-with-a-name-00",
+        groups=tuple(
+            Group("length", f"{value} < &", {"nDCG@10": 7, "MAP": 7, "Recall@10": 7}, {"x": row(0).metrics}, "few")
+            for value in range(30)
+        ),
         rows=(*map(row, range(rows)), Row("broken", failure="it broke & burned"), Row("other", skipped="not here")),
     )
+    suite = (
+        SuiteMean("a", Interval(0.5, 0.4, 0.6), 1, 1, 2),
+        SuiteMean("b", Interval(0.4, 0.3, 0.5), 2, 1, 2),
+        SuiteMean("broken", missing=("lost",)),
+    )
     failed = DatasetResult("lost", failure="DataError: no such file")
-    return BenchResult("p", data.baseline, ("nDCG@10", "MAP", "Recall@10"), (data, failed), {"machine": "x <y>"})
+    return BenchResult("p", data.baseline, ("nDCG@10", "MAP", "Recall@10"), (data, failed), {"machine": "x <y>"}, suite)
 
 
 # --- what is read
@@ -105,6 +114,10 @@ def test_what_is_no_result_is_refused_in_one_line(rr_command: Rr, result: BenchR
     unlike["datasets"][0]["rows"][0]["metrics"].pop("MRR@10")
     short = json.loads(json.dumps(good))
     short["datasets"][0]["rows"][0]["per_query"]["MRR@10"].pop()
+    found = json.loads(json.dumps(good))
+    found["datasets"][0]["rows"][0]["findings"] = [{}]
+    timed = json.loads(json.dumps(good))
+    timed["datasets"][0]["rows"][0]["timed_on"] = {"threads": "1"}
     (tmp_path / "empty").mkdir()
     bad = {
         "text.json": "hello",
@@ -114,6 +127,8 @@ def test_what_is_no_result_is_refused_in_one_line(rr_command: Rr, result: BenchR
         "none.json": json.dumps({**good, "metrics": []}),
         "unlike.json": json.dumps(unlike),
         "short.json": json.dumps(short),
+        "found.json": json.dumps(found),
+        "timed.json": json.dumps(timed),
     }
     for name, content in bad.items():
         (tmp_path / name).write_text(content)
@@ -183,7 +198,7 @@ def test_latex_has_a_table_with_marks_and_failures() -> None:
     assert "\\textbf{lost: FAILED}" in shown
     assert "$-$.35*" in shown or "$-$." in shown
     for name in ("toprule", "midrule", "bottomrule", "begin{table}", "end{table}"):
-        assert shown.count(f"\\{name}") == 1
+        assert shown.count(f"\\{name}") == 1 + 30 + 1, "that of the data set, of each group, and of the suite"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +305,9 @@ def test_failures_faults_and_what_is_gone_are_told() -> None:
     assert '<span class="badge fault">fault</span>' in text
     assert "Its run is not in this store" in page.text
     assert "x <y>" in page.text
+    assert "length 23 < &: 7 queries" in page.text
+    assert "6 more groups are left out" in page.text
+    assert "no figures on lost" in page.text
 
 
 def test_the_pictures_are_drawn_within_their_frames() -> None:

@@ -11,6 +11,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -145,7 +147,7 @@ def test_html(text: str) -> None:
     assert not ACTS.search(shown)
     page, plain = parsed(shown), parsed(html_page(Stored(result_with("plain"), None)))
     assert page.elements == plain.elements, "the text makes no element and no attribute"
-    assert escape.visible(" ".join(text.split())) in " ".join(page.text.split())
+    assert " ".join(escape.visible(text).split()) in " ".join(page.text.split())
 
 
 @pytest.mark.attack("bad input")
@@ -180,6 +182,18 @@ def test_json_and_files(text: str, tmp_path: Path) -> None:
             assert not ACTS.search(file.read_text(encoding="utf-8")), file
             assert not ACTS.search(file.name)
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*FILES, "failures"}
+
+
+SPECIAL = "=+-@|<>&\"'`*_~#%$^{}[]()!\\\\/.,;: \t\r\n\0\x1b\x9b\x85\u2028\u202e\u2066\ud800＝Δ±ọaZ09"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from(SPECIAL), min_size=1, max_size=24).filter(lambda text: text.strip(" '\t\r\n") == text))
+def test_any_text_is_harmless_in_every_format(text: str) -> None:
+    for test in (test_csv, test_markdown, test_html, test_latex):
+        test(text)
+    for width in (80, 400):
+        test_terminal(text, width)
 
 
 def quoted(text: str) -> str:

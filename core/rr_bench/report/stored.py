@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from rr.data.strict_json import parse_json
 from rr.errors import RerankError
 from rr_bench.evaluate.results import BenchResult
-from rr_bench.report.files import JSON
+from rr_bench.report.files import JSON, markdown
 from rr_bench.runs import database
 from rr_bench.runs.database import Run
 from rr_bench.runs.packing import packed
@@ -95,6 +95,10 @@ def _check(result: BenchResult) -> None:
                 asked = dataset.populations.get(metric.partition(":")[2], dataset.query_ids)
                 if len(values) != len(asked):
                     raise ValueError(f"{row.reranker} on {dataset.name}: {metric} has {len(values)} values")
+    try:
+        markdown(result)
+    except KeyError as error:
+        raise ValueError(f"something in it has no {error}") from error
 
 
 def _run_of(result: BenchResult) -> Run | None:

@@ -30,11 +30,12 @@ figure{margin:0;flex:0 1 28rem;min-width:0;max-width:100%}figure.small{flex:1 1 
 svg{width:100%;height:auto;display:block}svg text{fill:var(--text);font-size:12px}svg .quiet{fill:var(--quiet)}
 svg .axis{stroke:var(--line)}svg .first{fill:var(--first);stroke:var(--first)}svg .front{fill:none;stroke:var(--second)}
 svg .up{fill:var(--first)}svg .down{fill:var(--second)}svg .other{fill:var(--quiet);stroke:var(--quiet)}
-svg[width] text{font-size:17px}figure ol{font-size:.9rem;columns:2;padding-left:1.6rem}
+svg[width] text{font-size:17px}figure ol{font-size:.9rem;columns:2;column-gap:2.4rem;padding-left:1.8rem}
 details{margin:.5rem 0}summary{cursor:pointer;padding:.25rem 0}
 details.query{margin-left:1rem}.bad{margin:.25rem 0 1rem;padding-left:1.6rem;font-size:.9rem}
 .truth{font-weight:bold;color:var(--good)}code{font-size:.9em}
-@media(max-width:40rem){tbody th{max-width:42vw;white-space:normal;overflow-wrap:anywhere}figure ol{columns:1}
+@media(max-width:40rem){tbody th span{display:inline-block;width:max-content;max-width:42vw;white-space:normal;
+overflow-wrap:anywhere}figure ol{columns:1}
 details.query{margin-left:0}}
 @media print{details>*{display:block}}
 """

@@ -55,7 +55,7 @@ def _cell(cell: Cell, place: int) -> str:
         shown += f' <span class="badge {text(cell.badge)}">{text(cell.badge)}</span>'
     key = "" if cell.key is None else f' data-key="{cell.key!r}"'
     number = NUMBER if cell.key is not None else ""
-    return f'<th scope="row">{shown}</th>' if place == 0 else f"<td{number}{key}>{shown}</td>"
+    return f'<th scope="row"><span>{shown}</span></th>' if place == 0 else f"<td{number}{key}>{shown}</td>"
 
 
 def items(texts: Iterable[str]) -> str:

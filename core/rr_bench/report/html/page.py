@@ -78,7 +78,7 @@ def _dataset(place: int, dataset: DatasetResult, result: BenchResult, answers: A
 def _table(dataset: DatasetResult, result: BenchResult) -> str:
     names = [*compact.columns(result, dataset)]
     rows = [[_cell(name, row, result) for name in names] for row in dataset.rows]
-    return table(f"{dataset.name}: rerankers, best first by {result.metrics[0]}", names, rows, sortable=True)
+    return table(f"{dataset.name}: {len(rows)} rerankers", names, rows, sortable=True)
 
 
 def _cell(name: str, row: Row, result: BenchResult) -> Cell:

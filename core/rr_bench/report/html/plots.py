@@ -96,7 +96,7 @@ def pareto(dataset: DatasetResult, result: BenchResult) -> str:
         f"{', on the front' if row.pareto else ''}"
         for row in rows
     ]
-    caption = f"{leading} against milliseconds a query; the line: the Pareto front"
+    caption = f"{leading} against milliseconds a query{'; the line: the Pareto front' if len(front) > 1 else ''}"
     legend = items(map(text, listed)).replace("ul>", "ol>")
     return _picture(
         caption, f"{caption}, each row by its number in the list below", height + 38, "".join(drawn), legend
