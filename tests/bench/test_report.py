@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
 import io
 import json
@@ -18,6 +19,8 @@ import pytest
 
 import rr
 from rr.files import home
+from rr.files.kept import with_checksum
+from rr_bench.doctor.as_html import COLOURS
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Group, Row, SuiteMean, Weights
 from rr_bench.evaluate.significance import Difference, Interval
 from rr_bench.report import answers, compact
@@ -28,6 +31,7 @@ from rr_bench.report.latex import latex
 from rr_bench.report.latex import text as tex
 from rr_bench.report.stored import Stored, stored
 from rr_bench.runs import database
+from rr_bench.train.checkpoints import open_checkpoint
 from tests.bench.pages import Page, parsed
 from tests.conftest import ROOT, Rr
 
@@ -342,6 +346,85 @@ def test_the_worst_queries_have_their_candidates_with_the_truth_marked(kept: Sto
             assert (min(truths, default=0) == 1) == (one.value == 1) or len(truths) > 1
     text = html_page(kept)
     assert "✓ relevant" in text
+
+
+@pytest.mark.parametrize("kind", ["folds", "oracle"])
+def test_folds_and_protocol_oracle_have_their_candidates_too(small_registry: Path, kind: str) -> None:
+    if kind == "oracle":
+        text = small_registry.read_text(encoding="utf-8")
+        plan = "reader: jsonl\n        candidates: {protocol: oracle}"
+        small_registry.write_text(text.replace("reader: jsonl", plan), encoding="utf-8")
+    rr.bench(["random", "bm25"], registry=small_registry, folds=3 if kind == "folds" else None)
+    found = stored("latest")
+    (data,) = found.result.datasets
+    for row in data.rows:
+        for one in answers.Answers(found.run).worst(data, row, "nDCG@10"):
+            assert one.text.startswith("phòng") or one.text
+            assert all(candidate.text for candidate in one.candidates)
+            truths = [candidate.rank for candidate in one.candidates if candidate.grade > 0]
+            assert truths or one.value == 0
+            assert one.value != 1 or truths[0] == 1
+    assert page_of(found)
+
+
+def test_a_trained_row_has_its_losses_while_its_checkpoint_is_the_same() -> None:
+    folder = home() / "checkpoints" / "mine"
+    folder.mkdir(parents=True)
+    events = [
+        {"step": n, "total": 9, "loss": 1 / (n + 1), "dev": None, "metric": None, "trained": 5}
+        | {"figures": {"chance": 1.6}, "seconds": 0.1}
+        for n in range(9)
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    sums = {"events.jsonl": hashlib.sha256((folder / "events.jsonl").read_bytes()).hexdigest()}
+    record = {
+        "files": {},
+        "events": sums,
+        "finished": "now",
+        "seconds": 1.0,
+        "notes": [],
+        "data": {"name": "d", "fingerprint": "e"},
+    }
+    (folder / "training_info.json").write_text(json.dumps(with_checksum(record)), encoding="utf-8")
+    (data, _) = wide_result().datasets
+    weights = Weights("mine", open_checkpoint(folder).fingerprint(), "data", "e" * 64)
+
+    def shown(weights: Weights) -> Page:
+        return page_of(
+            replace(wide_result(), datasets=(replace(data, rows=(replace(data.rows[0], weights=(weights,)),)),))
+        )
+
+    lines = [attributes for tag, attributes in shown(weights).attributes if tag == "polyline"]
+    assert len(lines) == 2
+    assert sum("stroke-dasharray" in line for line in lines) == 1, "the chance level"
+    other = shown(replace(weights, fingerprint="0" * 64))
+    assert "checkpoint mine has been trained again since" in other.text
+    (folder / "events.jsonl").write_text("{}\n", encoding="utf-8")
+    assert "damaged checkpoint" in shown(weights).text
+    assert "is not in this store" in shown(replace(weights, checkpoint="../mine")).text
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's ratio of two colours `#rgb` or `#rrggbb`."""
+
+    def light(colour: str) -> float:
+        digits = colour.lstrip("#")
+        digits = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+        parts = [int(digits[n : n + 2], 16) / 255 for n in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_letters_can_be_read_by_day_and_by_night() -> None:
+    day, night = (dict(re.findall(r"--(\w+):(#\w+)", part)) for part in COLOURS.split("@media"))
+    assert day.keys() == night.keys()
+    for colours in (day, night):
+        for name in ("text", "quiet", "first", "second", "third", "good", "bad", "care"):
+            assert contrast(colours[name], colours["ground"]) >= 4.5, name
+        assert min(contrast(colours["text"], colours[name]) for name in ("fault", "warning")) >= 4.5
 
 
 def test_without_the_data_set_there_are_ids(kept: Stored) -> None:

@@ -12,12 +12,12 @@ from rr_bench.cli.options import (
     DeviceOption,
     ProfileOption,
     RegistryOption,
+    WideOption,
     compute_on,
     given_path,
     on_interrupt,
 )
 from rr_bench.cli.printing import tell
-from rr_bench.cli.report import WideOption
 
 
 def bench(

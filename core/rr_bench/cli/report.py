@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.options import given_path
+from rr_bench.cli.options import WideOption, given_path
 from rr_bench.cli.printing import tell
-
-WideOption = Annotated[bool, typer.Option("--wide", help="All columns, in however narrow a terminal.")]
 
 
 def report(

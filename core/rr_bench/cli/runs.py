@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rr_bench.cli.options import RESUMES, given_path, on_interrupt
+from rr_bench.cli.options import RESUMES, WideOption, given_path, on_interrupt
 from rr_bench.cli.plugged import Plugged
 from rr_bench.cli.printing import tell, tell_json
-from rr_bench.cli.report import WideOption
 
 if TYPE_CHECKING:
     from rr_bench.runs.compare import Comparison

@@ -74,10 +74,10 @@ class Answers:
             lists, qrels = (self._once(self.run, one[name]) for name in ("candidates", "qrels"))
             scores, at, data = self.run.numbers(one["scores"]), 0, self._dataset(dataset, one["data"])
             for query, ids in lists:
-                found, at = dict(zip(ids, scores[at : at + len(ids)], strict=True)), at + len(ids)
+                begin, at = at, at + len(ids)
                 if query in wanted:
                     wanted.remove(query)  # of several seeds the first is shown
-                    yield _shown(query, found, qrels.get(query, {}), data)
+                    yield _shown(query, dict(zip(ids, scores[begin:at], strict=True)), qrels.get(query, {}), data)
 
     def _once(self, run: Run, checksum: str) -> Any:
         if checksum not in self._lists:

@@ -9,8 +9,8 @@ from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.report import compact, sections
 from rr_bench.report.answers import Answers
 from rr_bench.report.html import plots
+from rr_bench.report.html.elements import Cell, cut, details, items, table, text
 from rr_bench.report.html.look import SCRIPT, STYLE
-from rr_bench.report.html.markup import Cell, cut, details, items, table, text
 from rr_bench.report.html.queries import QUERIES, worst
 from rr_bench.report.html.training import trainings
 from rr_bench.report.stored import Stored

@@ -9,7 +9,7 @@ from itertools import pairwise
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import MEANS
 from rr_bench.report.compact import figure, mean_and_half, milliseconds
-from rr_bench.report.html.markup import items, text
+from rr_bench.report.html.elements import items, text
 
 WIDTH, SMALL = 380, 270
 """Units, which a page shows as so many pixels or a little more: few enough for the letters to be read on a phone."""

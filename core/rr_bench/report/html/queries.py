@@ -5,7 +5,7 @@ from __future__ import annotations
 from rr_bench.evaluate.results import DatasetResult
 from rr_bench.report.answers import WORST, Answers, Bad, Candidate
 from rr_bench.report.compact import figure
-from rr_bench.report.html.markup import cut, details, text
+from rr_bench.report.html.elements import cut, details, text
 
 QUERIES = WORST
 TEXT = 160

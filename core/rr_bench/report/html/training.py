@@ -9,7 +9,7 @@ from rr.errors import RerankError
 from rr.files import home
 from rr_bench.doctor.as_html import curves
 from rr_bench.evaluate.results import DatasetResult, Row, Weights
-from rr_bench.report.html.markup import details, items, text
+from rr_bench.report.html.elements import details, items, text
 from rr_bench.train.checkpoints import open_checkpoint
 from rr_bench.train.events import EVENTS, read_events
 
