@@ -27,6 +27,7 @@ from rr_bench.evaluate.significance import Difference, Interval
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.parts import PART_PAIRS, parts
 from rr_bench.registry import Suite
+from rr_bench.report import compact
 from rr_bench.report.files import csv_text, markdown, write_result
 from rr_bench.report.table import cells, count, header, title
 from rr_bench.report.terminal import print_result
@@ -464,9 +465,9 @@ def test_each_failure_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert sorted(traces) == ["one", "three", "two"]
 
 
-def printed(result: BenchResult, width: int) -> str:
+def printed(result: BenchResult, width: int, wide: bool = False) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_result(result, console)
+    print_result(result, console, wide)
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
@@ -486,43 +487,106 @@ def test_the_terminal_shows_every_reranker_and_every_reason() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120, 170])
-def test_a_narrow_terminal_folds_and_drops_nothing(width: int) -> None:
+def test_a_narrow_terminal_has_a_compact_table_and_says_what_it_has_no_room_for(width: int) -> None:
     text = printed(RESULT, width)
-    tables = printed_tables(text)
-    *names, _ = header(RESULT, RESULT.datasets[0])
-    assert [len(table) for table in tables] == [4, 6, 5]  # the name of the reranker leads each
+    (table,) = printed_tables(text)
+    wanted = compact.columns(RESULT, RESULT.datasets[0])
+    missing = next((line for line in text.split("\n") if line.startswith("no room for ")), "")
+    shown = [
+        name for name in wanted if name not in missing.removesuffix("; --wide shows all").split("no room for ")[-1]
+    ]
+    assert len(table) + (missing.count(",") + 1 if missing else 0) == len(wanted)
+    assert len(shown) >= len(table)
     for row in RESULT.datasets[0].rows:
-        *figures, notes = cells(row, RESULT)
-        for name, cell in zip(names, figures, strict=True):
-            shown = [column for table in tables for column in table if column.startswith(letters(name))]
-            assert len(shown) == (3 if name == "reranker" else 1), name
-            assert all(letters(cell) in column for column in shown), (name, cell)
+        line = next(line for line in text.split("\n") if line.startswith(f" {row.reranker} "))
+        assert ("FAILED" in line) == bool(row.failure)
+        found = compact.cells(row, RESULT)
+        assert found.get("nDCG@10", "") in line
+        notes = cells(row, RESULT)[-1]
         assert (f"\n{row.reranker}: " in text) == bool(notes)
         assert letters(f"{row.reranker}: {notes}") in letters(text)
     assert all(len(line) <= width for line in text.split("\n"))
 
 
-@pytest.mark.parametrize(("width", "tables"), [(209, 3), (210, 1), (400, 1)])
-def test_a_wide_terminal_has_one_table(width: int, tables: int) -> None:
-    found = printed_tables(printed(RESULT, width))
-    assert len(found) == tables
-    assert len(found[0]) == (len(header(RESULT, RESULT.datasets[0])) if tables == 1 else 4)
+@pytest.mark.parametrize(("width", "wide"), [(209, False), (210, False), (400, False), (80, True)])
+def test_a_wide_terminal_has_all_columns(width: int, wide: bool) -> None:
+    (table,) = printed_tables(printed(RESULT, width, wide))
+    (dataset, _) = RESULT.datasets
+    everything = wide or width >= 210
+    assert len(table) == len(header(RESULT, dataset) if everything else compact.columns(RESULT, dataset))
 
 
-def test_figures_of_the_usual_metrics_stay_whole_at_80_columns() -> None:
+def of_usual_metrics(*names: str) -> BenchResult:
     metrics = Suite.model_fields["metrics"].default
-    means = {name: 0.111 * place for place, name in enumerate(metrics, 1)}
-    row = replace(
-        measured("cross-encoder-base", 0.5),
-        metrics={name: Interval(mean, 0.1, 0.9) for name, mean in means.items()},
-        difference=Difference(-1 / 6, -0.3, 0.01, 1e-5, p_holm=0.00054),
+    rows = tuple(
+        replace(
+            measured(name, 0.5),
+            metrics={metric: Interval(0.111 * place, 0.1, 0.9) for place, metric in enumerate(metrics, 1)},
+            difference=Difference(-1 / 6, -0.3, 0.01, 1e-5, p_holm=0.00054),
+            letters="ab",
+            best=metrics[:1],
+            pareto=True,
+            ms_per_query=1234.5,
+        )
+        for name in names
     )
-    result = replace(RESULT, metrics=metrics, datasets=(replace(RESULT.datasets[0], rows=(row,)),))
-    text = printed(result, 80)
-    for mean in means.values():
-        assert f"{mean:.3f}" in text
-    assert "12,346" in text
-    assert "22.7 M" in text
+    return replace(RESULT, metrics=metrics, datasets=(replace(RESULT.datasets[0], rows=rows),))
+
+
+def test_five_metrics_and_names_of_twenty_letters_fit_100_columns() -> None:
+    names = ("cross-encoder-base-2", "letters-verbalizer-x")
+    text = printed(of_usual_metrics(*names), 100)
+    for name in names:
+        line = next(line for line in text.split("\n") if line.startswith(f" {name} "))
+        for figure in (".111 ±.79 ab", "-.17*", ".222", ".333", ".444", ".555", "1,234*"):
+            assert figure in line, figure
+    narrow = printed(of_usual_metrics(*names), 80)
+    assert "no room for Recall@10, Hit@10" in narrow
+    assert all(f" {name} " in narrow for name in names)
+
+
+def test_a_long_name_is_never_broken_while_it_fits() -> None:
+    name = "a-reranker-whose-name-is-long-" * 2
+    text = printed(of_usual_metrics(name), 80)
+    assert f" {name} " in text
+    assert letters(name * 3) in letters(printed(of_usual_metrics(name * 3), 80))
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (compact.mean_and_half(Interval(0.648, 0.578, 0.718)), ".648 ±.07"),
+        (compact.mean_and_half(Interval(1.0, 0.9, 1.0)), "1.000 ±.10"),
+        (compact.mean_and_half(Interval(-0.5, -0.504, -0.496)), "-.500 ±.004"),
+        (compact.mean_and_half(Interval(0.5, 0.5, 0.5)), ".500 ±.00"),
+        (compact.difference(Difference(0.31, 0.1, 0.5, 0.001, p_holm=0.04)), "+.31*"),
+        (compact.difference(Difference(0.31, 0.1, 0.5, 0.001, p_holm=0.06)), "+.31"),
+        (compact.difference(Difference(-0.004, -0.1, 0.1, 0.6)), "-.004"),
+        (compact.difference(Difference(1.0, 0.9, 1.1, 0.0)), "+1.00*"),
+        (compact.milliseconds(0.139), "0.14"),
+        (compact.milliseconds(1234.5), "1,234"),
+    ],
+)
+def test_figures_are_short(shown: str, text: str) -> None:
+    assert shown == text
+
+
+def test_faults_are_marked_where_the_row_is() -> None:
+    rows = tuple(
+        replace(row, verdict=verdict, findings=())
+        for row, verdict in zip(
+            of_usual_metrics("a", "b", "c").datasets[0].rows, ("ok", "warning", "fault"), strict=True
+        )
+    )
+    result = replace(of_usual_metrics("a"), datasets=(replace(RESULT.datasets[0], rows=rows),))
+    assert [compact.cells(row, result)["state"].partition(" !")[1:] for row in rows] == [
+        ("", ""),
+        (" !", ""),
+        (" !", "!"),
+    ]
+    text = " ".join(printed(result, 100).split())
+    assert "!!: fault, see its note; !: warning, see its note" in text
+    assert "c: doctor: fault" in text
 
 
 def letters(text: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -18,7 +21,13 @@ from rr_bench.evaluate.results import BenchResult, DatasetResult, Row, Weights
 from rr_bench.evaluate.significance import Interval
 from rr_bench.report import escape
 from rr_bench.report.files import FILES, csv_text, markdown, write_result
+from rr_bench.report.html.page import html_page
+from rr_bench.report.latex import COMMANDS, latex
+from rr_bench.report.latex import text as tex
+from rr_bench.report.stored import Stored
+from rr_bench.report.table import header
 from rr_bench.report.terminal import print_result
+from tests.bench.pages import parsed
 from tests.bench.test_store_and_report import csv_rows
 
 TEXTS = {
@@ -113,7 +122,8 @@ def test_markdown(text: str) -> None:
     assert inside <= {"text", "text_special", "strong_open", "strong_close"}  # the names of the data sets are bold
     rows = [token for token in tokens if token.type == "tr_open"]
     cells = [token for token in tokens if token.type in ("th_open", "td_open")]
-    assert (len(rows), len(cells)) == (4, 4 * 10)
+    result = result_with(text)
+    assert (len(rows), len(cells)) == (4, 4 * len(header(result, result.datasets[0])))
     assert not ACTS.search(markdown(result_with(text)))
 
 
@@ -132,6 +142,35 @@ def test_terminal(text: str, width: int) -> None:
 
 @pytest.mark.attack("bad input")
 @hostile
+def test_html(text: str) -> None:
+    shown = html_page(Stored(result_with(text), None))
+    assert not ACTS.search(shown)
+    page, plain = parsed(shown), parsed(html_page(Stored(result_with("plain"), None)))
+    assert page.elements == plain.elements, "the text makes no element and no attribute"
+    assert " ".join(escape.visible(text).split()) in " ".join(page.text.split())
+
+
+@pytest.mark.attack("bad input")
+@hostile
+def test_latex(text: str) -> None:
+    shown = latex(result_with(text))
+    assert not ACTS.search(shown)
+    assert structure(shown) == structure(latex(result_with("plain"))), "the text commands nothing"
+    assert not re.search(r"^[\[*]", shown, flags=re.MULTILINE), "no line is an argument of the one before"
+    spelled = {*COMMANDS.values(), "-{}", "{}"}
+    bare = re.sub("|".join(map(re.escape, sorted(spelled, key=len, reverse=True))), "", tex(text))
+    assert not re.search(r"[\\{}%$&#_^~]", bare), "what is not spelled out is harmless"
+
+
+def structure(shown: str) -> list[str]:
+    """The commands, columns and lines, without those that spell a letter."""
+    for spelled in sorted(COMMANDS.values(), key=len, reverse=True):
+        shown = shown.replace(spelled, "")
+    return re.findall(r"\\\\$|\\[a-zA-Z]+|&|%", shown.replace("-{}", "-"), flags=re.MULTILINE)
+
+
+@pytest.mark.attack("bad input")
+@hostile
 def test_json_and_files(text: str, tmp_path: Path) -> None:
     result = replace(result_with(text), environment={"machine": "x"})
     write_result(result, tmp_path / "out")
@@ -143,6 +182,18 @@ def test_json_and_files(text: str, tmp_path: Path) -> None:
             assert not ACTS.search(file.read_text(encoding="utf-8")), file
             assert not ACTS.search(file.name)
     assert {file.name for file in (tmp_path / "out").iterdir()} == {*FILES, "failures"}
+
+
+SPECIAL = "=+-@|<>&\"'`*_~#%$^{}[]()!\\\\/.,;: \t\r\n\0\x1b\x9b\x85\u2028\u202e\u2066\ud800＝Δ±ọaZ09"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from(SPECIAL), min_size=1, max_size=24).filter(lambda text: text.strip(" '\t\r\n") == text))
+def test_any_text_is_harmless_in_every_format(text: str) -> None:
+    for test in (test_csv, test_markdown, test_html, test_latex):
+        test(text)
+    for width in (80, 400):
+        test_terminal(text, width)
 
 
 def quoted(text: str) -> str:

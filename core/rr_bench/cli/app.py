@@ -20,6 +20,7 @@ from rr_bench.cli import (
     listing,
     measures,
     printing,
+    report,
     rerank,
     runs,
     training,
@@ -47,6 +48,7 @@ app.command("rerank")(rerank.rerank)
 app.command("calibrate")(calibrate.calibrate)
 app.command("bench")(bench.bench)
 app.command("eval")(judging.evaluate)
+app.command("report")(report.report)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")

@@ -12,6 +12,7 @@ from rr_bench.cli.options import (
     DeviceOption,
     ProfileOption,
     RegistryOption,
+    WideOption,
     compute_on,
     given_path,
     on_interrupt,
@@ -47,6 +48,7 @@ def bench(
         Path | None,
         typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv, bench.json and more."),
     ] = None,
+    wide: WideOption = False,
     device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -84,7 +86,7 @@ def bench(
                 tell(f"wrote {path}", err=True)
         except OSError as error:
             unwritten = error
-    print_result(result, console())
+    print_result(result, console(), wide)
     if unwritten is not None:
         raise RerankError(
             f"{out}: not all results could be written ({unwritten.strerror or unwritten}); make room, or name another "

@@ -49,6 +49,7 @@ DeviceOption = Annotated[
         help="Where models compute (else $RR_DEVICE, else on the first GPU, else on the CPU).",
     ),
 ]
+WideOption = Annotated[bool, typer.Option("--wide", help="Show all columns, however narrow the terminal is.")]
 
 
 def as_given(profile: str | None, registry: Path | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rr_bench.cli.options import RESUMES, given_path, on_interrupt
+from rr_bench.cli.options import RESUMES, WideOption, given_path, on_interrupt
 from rr_bench.cli.plugged import Plugged
 from rr_bench.cli.printing import tell, tell_json
 
@@ -88,7 +88,7 @@ def _asked(line: dict[str, Any], dataset: str | None, reranker: str | None) -> b
 
 
 @app.command("show")
-def show(name: RunArgument, as_json: JsonOption = False) -> None:
+def show(name: RunArgument, as_json: JsonOption = False, wide: WideOption = False) -> None:
     """Show a run: what it was made from, and its table."""
     from dataclasses import asdict
 
@@ -115,7 +115,7 @@ def show(name: RunArgument, as_json: JsonOption = False) -> None:
             told.setdefault(_made_of(label, row), []).append(dataset)
     for line, datasets in told.items():
         tell(f"{line} ({', '.join(datasets)})")
-    print_result(result, console())
+    print_result(result, console(), wide)
 
 
 def _made_of(label: str, row: Mapping[str, Any]) -> str:

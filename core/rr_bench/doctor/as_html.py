@@ -10,18 +10,34 @@ from rr_bench.doctor.asked import Asked
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 220, 48, 24
 CURVES = {
-    "loss": (("loss", "step", "#9aa5b1"), ("probe_train", "train", "#1f6feb"), ("probe_dev", "dev", "#d9480f")),
-    "dev metric": (("dev", "dev", "#2b8a3e"),),
-    "how far the weights moved": (("moved", "moved", "#6741d9"),),
+    "loss": (
+        ("loss", "step", "var(--quiet)"),
+        ("probe_train", "train", "var(--first)"),
+        ("probe_dev", "dev", "var(--second)"),
+    ),
+    "dev metric": (("dev", "dev", "var(--good)"),),
+    "how far the weights moved": (("moved", "moved", "var(--third)"),),
 }
 """Title → (series of the evidence, name, colour)."""
-DASHED = 'stroke-dasharray="5 4"'
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%}td,th{border:1px solid #d0d7de;padding:.3rem .5rem;text-align:left;
-vertical-align:top}.fault{background:#ffe3e3}.warning{background:#fff3bf}code{white-space:pre-wrap}
-figure{display:inline-block;margin:0 1rem 1rem 0}svg{max-width:100%}
+POINTS = 400
+"""The most of a line: more are not seen, and would make a page of a long training huge."""
+COLOURS = """
+:root{color-scheme:light dark;--text:#1b1f24;--ground:#fff;--quiet:#57606a;--line:#d0d7de;--first:#0b5fc7;
+--second:#b93a08;--third:#6741d9;--good:#1a6e2e;--bad:#c01c28;--care:#8a5a00;--fault:#ffe3e3;--warning:#fff3bf}
+@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--ground:#0d1117;--quiet:#9aa5b1;--line:#3d444d;--first:#6cb2ff;
+--second:#ff9d6b;--third:#b8a1ff;--good:#6fd88a;--bad:#ff8f8f;--care:#f0c04c;--fault:#4a1d1d;--warning:#453a10}}
 """
+DASHED = 'stroke-dasharray="5 4"'
+STYLE = (
+    COLOURS
+    + """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:var(--text);
+background:var(--ground)}
+table{border-collapse:collapse;width:100%}td,th{border:1px solid var(--line);padding:.3rem .5rem;text-align:left;
+vertical-align:top}.fault{background:var(--fault)}.warning{background:var(--warning)}code{white-space:pre-wrap}
+figure{display:inline-block;margin:0 1rem 1rem 0}svg{max-width:100%}svg text{fill:var(--text)}
+"""
+)
 
 
 def html_page(asked: Sequence[Asked]) -> str:
@@ -53,11 +69,18 @@ def curves(evidence: Evidence) -> str:
     return "".join(_figure(title, evidence) for title in CURVES)
 
 
+def thinned(points: Sequence[tuple[int, float]], most: int = POINTS) -> list[tuple[int, float]]:
+    """At most so many of them, at even distances, the last one among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+
+
 def _figure(title: str, evidence: Evidence) -> str:
     series = {label: (evidence.series(name), colour) for name, label, colour in CURVES[title]}
     chance = evidence.series("probe_train chance") or evidence.series("chance") if title == "loss" else []
     if chance:
-        series["chance"] = (chance, "#868e96")
+        series["chance"] = (chance, "var(--quiet)")
     points = [point for found, _ in series.values() for point in found if abs(point[1]) < float("inf")]
     if len(points) < 2:
         return ""
@@ -71,7 +94,7 @@ def _figure(title: str, evidence: Evidence) -> str:
 
     lines = "".join(
         f'<polyline fill="none" stroke="{colour}" stroke-width="{1 if label == "step" else 2}" '
-        f'{DASHED if label == "chance" else ""} points="{" ".join(map(at, drawn))}"/>'
+        f'{DASHED if label == "chance" else ""} points="{" ".join(map(at, thinned(drawn)))}"/>'
         for label, (found, colour) in series.items()
         if (drawn := [point for point in found if abs(point[1]) < float("inf")])
     )

@@ -132,6 +132,11 @@ class Row(_FreeText):
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """`rr_bench.evaluate.probabilities.calibration_of`: with the bins of the reliability diagram."""
 
+    @property
+    def worst(self) -> str:
+        """The doctor's verdict; `fault` where it has `faults` of its own, too."""
+        return "fault" if self.faults else self.verdict
+
     def seed_means(self, metric: str) -> list[tuple[float, ...]]:
         """The means of its seeds, where it has some: what `significance.errors` counts."""
         return [tuple(seed.mean(metric) for seed in self.seeds)] if self.seeds else []

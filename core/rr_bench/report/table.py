@@ -67,7 +67,7 @@ def cells(row: Row, result: BenchResult) -> list[str]:
     gap = row.difference
     return [
         row.reranker,
-        f"{FAULT} {row.state}" if row.faults else row.state,
+        f"{FAULT} {row.state}" if row.worst == "fault" else row.state,
         f"{leading.mean:.3f} [{leading.low:.3f}, {leading.high:.3f}]" + (f" {row.letters}" if row.letters else ""),
         _difference(gap) if gap else "",
         *(f"{one.mean:.3f}" for one in others),
@@ -153,7 +153,11 @@ def explanation(result: BenchResult) -> str:
         if any(row.seeds for row in rows)
         else ""
     )
-    told = f"{FAULT}: no conclusion should rest on the row, its notes say why. " if any(r.faults for r in rows) else ""
+    told = (
+        f"{FAULT}: no conclusion should rest on the row, its notes say why. "
+        if any(r.worst == "fault" for r in rows)
+        else ""
+    )
     if any(row.calibration for row in rows):
         told += "auroc, brier, ece: of the scores as probabilities, logits by the sigmoid. "
     return (

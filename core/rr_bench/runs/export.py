@@ -31,6 +31,19 @@ def export(run: Run, out: Path) -> list[Path]:
     """
     result = run.result
     files = {out / PER_QUERY: per_query(result)}
+    for path, content in files.items():
+        write_atomic(path, content)
+    return [*write_result(result, out), *files, *export_trec(run, out)]
+
+
+def export_trec(run: Run, out: Path) -> list[Path]:
+    """Of these the TREC runs and judgements alone.
+
+    Raises:
+        OSError: a file cannot be written.
+        RerankError: a part of the run is damaged.
+    """
+    files: dict[Path, str] = {}
     for dataset, rows in run.about["rows"].items():
         lists: dict[str, Any] = {}
         for label, row in rows.items():
@@ -46,7 +59,7 @@ def export(run: Run, out: Path) -> list[Path]:
             files[out / "qrels" / f"{as_file_name(dataset)}.qrels"] = "".join(_qrels(row, lists))
     for path, content in files.items():
         write_atomic(path, content)
-    return [*write_result(result, out), *files]
+    return list(files)
 
 
 def per_query(result: BenchResult) -> str:
