@@ -97,6 +97,39 @@ def wide_result(rows: int = 12, queries: int = 40) -> BenchResult:
     return BenchResult("p", data.baseline, ("nDCG@10", "MAP", "Recall@10"), (data, failed), {"machine": "x <y>"}, suite)
 
 
+def probable(pairs: int) -> dict[str, object]:
+    """A table as `rr_bench.evaluate.probabilities` makes it; one bin is empty."""
+    empty = {"low": 0.0, "high": 0.5, "count": 0, "mean": 0.0, "relevant": 0.0}
+    full = {"low": 0.5, "high": 1.0, "count": pairs, "mean": 0.75, "relevant": 0.5}
+    return {"of": "the <score>", "pairs": pairs, "positives": 5, "brier": 0.25, "ece": 0.125, "bins": [empty, full]}
+
+
+def test_scores_as_probabilities_are_drawn_where_there_are_some() -> None:
+    result = wide_result()
+    assert "Scores as probabilities" not in html_page(Stored(result, None))
+    (data, failed) = result.datasets
+    one = replace(data.rows[0], calibration={"raw": probable(10), "calibrated": probable(10)})
+    other = replace(data.rows[1], calibration={"raw": probable(0)})
+    shown = html_page(Stored(replace(result, datasets=(replace(data, rows=(one, other)), failed)), None))
+    drawn = shown.partition("Scores as probabilities")[2].partition("<h3>")[0]
+    assert drawn.count("<figure") == 2
+    assert f"{one.reranker}, calibrated" in drawn
+    assert "ECE .125, Brier .250, of 10 pairs; the &lt;score&gt;" in drawn
+    assert drawn.count("<circle") == 2  # no point for an empty bin
+    parsed(shown)
+
+
+def test_a_row_with_faults_of_its_own_is_marked_like_one_of_the_doctors() -> None:
+    result = wide_result()
+    data = result.datasets[0]
+    faulty = replace(data.rows[0], faults=("constant: 20% of the test queries",))
+    marked = replace(result, datasets=(replace(data, rows=(faulty, *data.rows[1:])), result.datasets[1]))
+    assert compact.cells(faulty, marked)["state"] == "pretrained !!"
+    assert f"| {faulty.reranker} | ⚠ pretrained |" in markdown(marked)
+    assert "constant: 20%" in html_page(Stored(marked, None)).partition("<details")[0]
+    assert "!!" in latex(marked)
+
+
 # --- what is read
 
 

@@ -17,6 +17,7 @@ from rr_bench.compose.loaded import Known, as_scores
 from rr_bench.compose.weights import Found, found_weights
 from rr_bench.evaluate.cost import Cost, stored_cost
 from rr_bench.evaluate.pairs import Pairs
+from rr_bench.evaluate.probe import NOT_ASKED, Probe, stored_probe
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
@@ -58,6 +59,13 @@ class Asked:
     requests: Sequence[Request]
     scored: Scored
     key: object
+    probe: Probe
+    """`NOT_ASKED` where these are not all candidates of the test split: a later stage's are its first one's choice."""
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it has said that it looks at one candidate at a time; of a reranker of its own nobody asks that."""
+        return _pointwise(self.part, self.scored)
 
     def cost(self) -> Cost:
         return stored_cost(self.leaf.load, self.key, self.requests, self.scored.answers)
@@ -101,7 +109,8 @@ class Asking:
             loaded.extend([] if loaded else [leaf.load()])
             return loaded[0]
 
-        key = [*leaf.key, self.dataset.fingerprint, split, *self._narrowed(requests)]
+        narrowed = self._narrowed(requests)
+        key = [*leaf.key, self.dataset.fingerprint, split, *narrowed]
         with (
             of_member(one, self.part),
             self.progress.task(f"{self.dataset.name}: {one.name}", len(requests)) as advance,
@@ -109,7 +118,10 @@ class Asking:
             # ids that are drawn by lot mean nothing
             pairs = Pairs(leaf.key, named=self.dataset.protocol != "oracle") if one.entry.scorer is not None else None
             scored = score(load, key, requests, advance, pairs)
-        asked.append(Asked(one, leaf, requests, scored, key))
+            probe = NOT_ASKED
+            if split == "test" and not narrowed:
+                probe = stored_probe(load, key, requests, scored.answers, _pointwise(one, scored))
+        asked.append(Asked(one, leaf, requests, scored, key, probe))
         runs = [scored.answers[request.query.id] for request in requests]
         return [as_scores(request, run.scores, run.diagnostics) for request, run in zip(requests, runs, strict=True)]
 
@@ -119,3 +131,7 @@ class Asking:
         if all(tuple(ids) == tuple(self.view.candidates[query_id]) for query_id, ids in shown.items()):
             return []
         return [fingerprint(shown)]
+
+
+def _pointwise(part: Part, scored: Scored) -> bool:
+    return part.entry.scorer is not None and not scored.info.listwise

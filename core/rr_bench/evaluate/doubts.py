@@ -13,7 +13,7 @@ from rr_bench.data.splits import answerable
 from rr_bench.evaluate.asking import Asked
 from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.probabilities import abstention, calibration_of, figures_of, usable
-from rr_bench.evaluate.probe import NOT_ASKED, Probe, stored_probe
+from rr_bench.evaluate.probe import NOT_ASKED
 from rr_bench.evaluate.results import Weights
 from rr_bench.evaluate.validity import row_faults, row_figures
 from rr_bench.members import Part
@@ -54,14 +54,14 @@ def doubts(
                 one.requests,
                 one.scored.answers,
                 diagnostics[one.part.name],
-                _probe(one, requests),
-                _pointwise(one),
+                one.probe,
+                one.pointwise,
                 weights[one.part.name],
             )
         ]
         return Doubts(row_figures(view, requests, answers, NOT_ASKED, cutoff), (*faults, *of_members))
     (one,) = asked
-    info, probe = one.scored.info, _probe(one, requests)
+    info, probe = one.scored.info, one.probe
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
     tables = calibration_of(view, answers, info.scale, probe.scores, calibration)
     without = [query_id for query_id in dataset.splits["test"] if not answerable(dataset.qrels, query_id)]
@@ -73,20 +73,8 @@ def doubts(
         },
         (
             *faults,
-            *row_faults(dataset, requests, answers, diagnostics[part.name], probe, _pointwise(one), weights[part.name]),
+            *row_faults(dataset, requests, answers, diagnostics[part.name], probe, one.pointwise, weights[part.name]),
         ),
         tables,
         tuple(remarks),
     )
-
-
-def _probe(one: Asked, requests: Sequence[Request]) -> Probe:
-    """Of a leaf that was asked about all candidates; a later stage's are its first one's choice."""
-    if one.requests is not requests:
-        return NOT_ASKED
-    return stored_probe(one.leaf.load, one.key, requests, one.scored.answers, _pointwise(one))
-
-
-def _pointwise(one: Asked) -> bool:
-    """Whether it has said that it looks at one candidate at a time; of a reranker of its own nobody asks that."""
-    return one.part.entry.scorer is not None and not one.scored.info.listwise

@@ -69,7 +69,8 @@ def _dataset(place: int, dataset: DatasetResult, result: BenchResult, answers: A
     return (
         f"{head}<p>{text(about)}</p>{_table(dataset, result)}"
         f'<p class="quiet">{text(compact.legend(result, dataset))}</p>{_notes(dataset, result)}'
-        f'<div class="figures">{pictures}</div>{_differences(dataset, result)}{_reliability(dataset)}{trainings(dataset)}'
+        f'<div class="figures">{pictures}</div>{_differences(dataset, result)}{_reliability(dataset)}'
+        f"{trainings(dataset)}"
         f"{worst(dataset, result.metrics[0], answers, each)}"
         f"{_groups(dataset, result)}</section>"
     )
