@@ -13,7 +13,7 @@ from statistics import fmean
 
 import numpy as np
 
-from rr.files import fingerprint, home
+from rr.files import alone, fingerprint, home
 from rr.protocols import ModelInfo, Reranker
 from rr.types import Ranking, Request, trec_order
 from rr_bench.calibrate.figures import sigmoid
@@ -63,14 +63,15 @@ def stored_probe(
     """
     named = fingerprint(key)
     path, told = home() / "probes" / f"{named[:32]}.json", f"probe of {named}, {pointwise}"
-    stored = read_checked(path, told)
-    if stored is not None:
-        return Probe(**stored)
-    able = [request for request in requests if len(request.candidates) > 1]
-    asked = random.Random(SEED).sample(able, min(len(able), QUERIES))
-    found = probed(reranker(), asked, answers, pointwise) if asked else NOT_ASKED
-    write_checked(path, told, asdict(found))
-    return found
+    with alone(path):  # another bench may be at it, and then the work is done when it is through
+        stored = read_checked(path, told)
+        if stored is not None:
+            return Probe(**stored)
+        able = [request for request in requests if len(request.candidates) > 1]
+        asked = random.Random(SEED).sample(able, min(len(able), QUERIES))
+        found = probed(reranker(), asked, answers, pointwise) if asked else NOT_ASKED
+        write_checked(path, told, asdict(found))
+        return found
 
 
 def probed(reranker: Reranker, asked: Sequence[Request], answers: Mapping[str, Answer], pointwise: bool) -> Probe:
