@@ -30,11 +30,11 @@ from rr_bench.evaluate.cost import AT_LEAST, QUERIES, measured, sample, stored_c
 from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.memory import RESET
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.pareto import with_front
 from rr_bench.evaluate.price import dollars, estimated_tokens
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row
 from rr_bench.evaluate.significance import Interval
-from rr_bench.evaluate.store import Answer
 from rr_bench.keeping import home_at, nothing_kept, write_checked
 from rr_bench.registry import CandidatePlan, load_registry
 from rr_bench.report.files import csv_text

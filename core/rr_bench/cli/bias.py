@@ -50,8 +50,8 @@ def bias(
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
     from rr_bench.data.view import shown
-    from rr_bench.evaluate.measured import weights_from
     from rr_bench.evaluate.position import position_bias
+    from rr_bench.evaluate.results import Weights
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
@@ -72,7 +72,7 @@ def bias(
     task = progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"]))
     with on_interrupt("nothing of it is kept"), task as advance:
         measured = position_bias(scorer, shown(data), shuffles, advance=advance)
-    weights, notes = weights_from(choice), (*scorer.info.notes, *choice.notes)
+    weights, notes = Weights.of(choice), (*scorer.info.notes, *choice.notes)
     if json_file is not None:
         content = {
             "reranker": name,

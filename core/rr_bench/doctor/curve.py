@@ -112,8 +112,7 @@ def loss_at_chance(evidence: Evidence) -> Finding | None:
 
 def loss_flat(evidence: Evidence) -> Finding | None:
     """Whether the loss fell from where it began."""
-    probes = [[figure for _, figure in evidence.series(f"probe_{split}")] for split in ("train", "dev")]
-    courses = [losses for losses in probes if len(losses) > 1]
+    courses = [losses for losses in _probes(evidence) if len(losses) > 1]
     if not courses:
         losses = _smoothed([figure for _, figure in evidence.series("loss")])
         if len(losses) < 2:
@@ -136,8 +135,7 @@ def loss_flat(evidence: Evidence) -> Finding | None:
 def oscillating(evidence: Evidence) -> Finding | None:
     """How much of its fall the loss takes back between evaluations: steps that are too long throw all samples about,
     those of train as those of dev."""
-    probes = [[figure for _, figure in evidence.series(f"probe_{split}")] for split in ("train", "dev")]
-    courses = [losses for losses in probes if len(losses) >= 5]
+    courses = [losses for losses in _probes(evidence) if len(losses) >= 5]
     if not courses:
         return None
     losses, share = min(((course, _rises(course)) for course in courses), key=lambda one: one[1])
@@ -174,7 +172,7 @@ def diverging(evidence: Evidence) -> Finding | None:
 def overfitted(evidence: Evidence) -> Finding | None:
     """A dev peak long before the end, while the loss of what is trained on keeps falling."""
     devs = [(step, figure) for step, figure in evidence.series("dev") if step > 0]
-    train, dev = ([f for _, f in evidence.series(f"probe_{split}")] for split in ("train", "dev"))
+    train, dev = _probes(evidence)
     if len(devs) < 4:
         return None
     best_step, best = max(devs, key=lambda one: (one[1], -one[0]))
@@ -191,6 +189,11 @@ def overfitted(evidence: Evidence) -> Finding | None:
         "it learns its training queries by heart; the best evaluation is what was kept, the rest was lost time",
         evidence.retrain(epochs=max(round(evidence.number("epochs", 1) * best_step / last_step), 1)),
     )
+
+
+def _probes(evidence: Evidence) -> list[list[float]]:
+    """The losses of the fixed samples of train, and of those of dev, at each evaluation."""
+    return [[figure for _, figure in evidence.series(f"probe_{split}")] for split in ("train", "dev")]
 
 
 def _rises(losses: Sequence[float]) -> float:

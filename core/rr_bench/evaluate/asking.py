@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from rr.files import fingerprint
+from rr.measures import Metric
 from rr.progress import Progress
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import Resolved, resolve
+from rr.registry.schema import Price
 from rr.types import Dataset, Request, Scores
 from rr_bench.compose.answers import answers
 from rr_bench.compose.loaded import Known, as_scores
 from rr_bench.compose.weights import Found, found_weights
 from rr_bench.evaluate.cost import Cost, stored_cost
-from rr_bench.evaluate.pairs import Pairs
+from rr_bench.evaluate.diagnosed import chosen_places
+from rr_bench.evaluate.pairs import Answer, Pairs
 from rr_bench.evaluate.probe import NOT_ASKED, Probe, stored_probe
 from rr_bench.evaluate.store import Scored, score
 from rr_bench.keys import model_key, reranker_key
@@ -24,6 +27,26 @@ from rr_bench.loading import load_reranker
 from rr_bench.members import Part, of_member
 from rr_bench.train.checkpoints import Choice
 from rr_bench.train.training import entry_checkpoint
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is asked of every row of a data set. `view`: what rerankers are shown of it. `requests`: of its test split.
+    `measures`: each metric with the test queries that it is a mean over, the leading one first. `faults`: of the data
+    set. `price`: of entries without one of their own."""
+
+    dataset: Dataset
+    view: Dataset
+    requests: Sequence[Request]
+    measures: Mapping[Metric, Sequence[str]]
+    faults: tuple[str, ...]
+    price: Price | None
+    plugins: Plugins
+    progress: Progress
+
+    @property
+    def leading(self) -> Metric:
+        return next(iter(self.measures))
 
 
 @dataclass(frozen=True)
@@ -67,56 +90,65 @@ class Asked:
         """Whether it has said that it looks at one candidate at a time; of a reranker of its own nobody asks that."""
         return _pointwise(self.part, self.scored)
 
+    @cached_property
+    def diagnostics(self) -> dict[str, float]:
+        return means(list(self.scored.answers.values()))
+
+    @cached_property
+    def chosen(self) -> tuple[int, ...]:
+        runs = {query_id: answer.scores for query_id, answer in self.scored.answers.items()}
+        return chosen_places(self.requests, runs)
+
+    @cached_property
     def cost(self) -> Cost:
         return stored_cost(self.leaf.load, self.key, self.requests, self.scored.answers)
 
 
 @dataclass
 class Asking:
-    """One entry of a bench on one data set. `view`: the data set as rerankers are shown it."""
+    """One entry of a bench on one data set."""
 
     part: Part
-    dataset: Dataset
-    view: Dataset
-    plugins: Plugins
-    progress: Progress
+    bench: Bench
     leaves: dict[str, Leaf] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Finds its leaves; what is to be trained is trained."""
+        bench = self.bench
         for one in self.part.leaves:
             with of_member(one, self.part):
-                resolved = resolve(self.plugins, one.name, one.entry)
-                self.leaves[one.name] = Leaf(
-                    resolved, entry_checkpoint(self.plugins, resolved, self.dataset, self.progress)
-                )
+                resolved = resolve(bench.plugins, one.name, one.entry)
+                choice = entry_checkpoint(bench.plugins, resolved, bench.dataset, bench.progress)
+                self.leaves[one.name] = Leaf(resolved, choice)
 
-    def weights(self, measure: str) -> dict[str, Found]:
-        """Those of its fusions that are found on dev, by this metric."""
-        keys = {name: fingerprint(leaf.key) for name, leaf in self.leaves.items()}
-        return found_weights(self.part, self.view, measure, keys, lambda one, asked: self._ask(one, "dev", asked, []))
+    def weights(self) -> dict[str, Found]:
+        """Those of its fusions that are found on dev, by the leading metric."""
+        keys, view = {name: fingerprint(leaf.key) for name, leaf in self.leaves.items()}, self.bench.view
+        leading = self.bench.leading.name
+        return found_weights(self.part, view, leading, keys, lambda one, asked: self._ask(one, "dev", asked, []))
 
-    def answers(self, weights: Mapping[str, Found], requests: Sequence[Request]) -> tuple[list[Scores], list[Asked]]:
-        """One answer a request, which are those of the test split, and what the leaves were asked for it."""
+    def answers(self, weights: Mapping[str, Found]) -> tuple[list[Scores], list[Asked]]:
+        """One answer a test query, and what the leaves were asked for it."""
         asked: list[Asked] = []
         given = {name: found.weights for name, found in weights.items()}
+        requests = self.bench.requests
         return answers(self.part, requests, lambda one, some: self._ask(one, "test", some, asked), given), asked
 
     def _ask(self, one: Part, split: str, requests: Sequence[Request], asked: list[Asked]) -> list[Scores]:
-        leaf, loaded = self.leaves[one.name], list[Reranker]()
+        leaf, loaded, dataset = self.leaves[one.name], list[Reranker](), self.bench.dataset
 
         def load() -> Reranker:
             loaded.extend([] if loaded else [leaf.load()])
             return loaded[0]
 
         narrowed = self._narrowed(requests)
-        key = [*leaf.key, self.dataset.fingerprint, split, *narrowed]
+        key = [*leaf.key, dataset.fingerprint, split, *narrowed]
         with (
             of_member(one, self.part),
-            self.progress.task(f"{self.dataset.name}: {one.name}", len(requests)) as advance,
+            self.bench.progress.task(f"{dataset.name}: {one.name}", len(requests)) as advance,
         ):
             # ids that are drawn by lot mean nothing
-            pairs = Pairs(leaf.key, named=self.dataset.protocol != "oracle") if one.entry.scorer is not None else None
+            pairs = Pairs(leaf.key, named=dataset.protocol != "oracle") if one.entry.scorer is not None else None
             scored = score(load, key, requests, advance, pairs)
             probe = NOT_ASKED
             if split == "test" and not narrowed:
@@ -128,9 +160,15 @@ class Asking:
     def _narrowed(self, requests: Sequence[Request]) -> list[str]:
         """What tells these requests from those of the whole split, where they hold fewer candidates."""
         shown = {request.query.id: [document.id for document in request.candidates] for request in requests}
-        if all(tuple(ids) == tuple(self.view.candidates[query_id]) for query_id, ids in shown.items()):
+        if all(tuple(ids) == tuple(self.bench.view.candidates[query_id]) for query_id, ids in shown.items()):
             return []
         return [fingerprint(shown)]
+
+
+def means(answers: Sequence[Scores | Answer]) -> dict[str, float]:
+    """Of each diagnostic over the queries; what a query does not report counts 0."""
+    names = sorted({name for one in answers for name in one.diagnostics})
+    return {name: sum(one.diagnostics.get(name, 0.0) for one in answers) / len(answers) for name in names}
 
 
 def _pointwise(part: Part, scored: Scored) -> bool:

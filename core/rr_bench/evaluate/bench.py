@@ -25,12 +25,13 @@ from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
 from rr_bench.entries import Failure, chosen_entries, failing_datasets
 from rr_bench.environment import Conditions, conditions
+from rr_bench.evaluate.asking import Bench
 from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.groups import check_fields, grouped
-from rr_bench.evaluate.measured import Bench, measured_row
+from rr_bench.evaluate.measured import measured_row
 from rr_bench.evaluate.merging import Prefixed
 from rr_bench.evaluate.pareto import with_front
 from rr_bench.evaluate.results import BenchResult, DatasetResult, Row

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,9 +23,10 @@ from rr.types import Request
 from rr_bench.environment import Conditions, conditions, gpu_bytes, merged
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.memory import peak_memory
-from rr_bench.evaluate.store import Answer
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.keeping import nothing_kept, read_checked, write_checked
 
+T = TypeVar("T")
 QUERIES, SECONDS, AT_LEAST = 200, 2.0, 3
 """How many queries are timed: so many, fewer once they have taken so many seconds, but at least so many."""
 SEED = 13
@@ -131,6 +133,10 @@ def measured(reranker: Callable[[], Reranker], requests: Sequence[Request], answ
 def sample(requests: Sequence[Request]) -> tuple[Request, list[Request]]:
     """The query to warm up with and those to be timed; they differ where there are two queries or more. Queries
     without candidates cost nothing, and are left out unless there are no others."""
-    able = [request for request in requests if request.candidates] or list(requests)
-    first, *others = random.Random(SEED).sample(able, min(len(able), QUERIES + 1))
+    return drawn([request for request in requests if request.candidates] or requests)
+
+
+def drawn(items: Sequence[T]) -> tuple[T, list[T]]:
+    """One to warm up with, and those to be timed."""
+    first, *others = random.Random(SEED).sample(items, min(len(items), QUERIES + 1))
     return first, others or [first]

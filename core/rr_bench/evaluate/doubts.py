@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rr.measures import Metric
-from rr.types import Dataset, Request
+from rr.types import Dataset
 from rr_bench.data.splits import answerable
-from rr_bench.evaluate.asking import Asked
+from rr_bench.evaluate.asking import Asked, Bench
 from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.probabilities import abstention, calibration_of, figures_of, usable
 from rr_bench.evaluate.probe import NOT_ASKED
@@ -29,52 +28,27 @@ class Doubts:
     notes: tuple[str, ...] = ()
 
 
-def doubts(
-    part: Part,
-    dataset: Dataset,
-    view: Dataset,
-    requests: Sequence[Request],
-    faults: tuple[str, ...],
-    leading: Metric,
-    asked: Sequence[Asked],
-    answers: Mapping[str, Answer],
-    weights: Mapping[str, Sequence[Weights]],
-    diagnostics: Mapping[str, Mapping[str, float]],
-) -> Doubts:
-    """`requests`: of the test split. `faults`: of the data set. `answers`: of the whole, one a test query. `weights`,
-    `diagnostics`: of each leaf. What is made of others has the faults of its members; its own scores are places, and
-    no probabilities."""
-    cutoff = getattr(leading.settings, "cutoff", None)
+def doubts(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str, Answer]) -> Doubts:
+    """`answers`: of the whole, one a test query. What is made of others has the faults of
+    its members; its own scores are places, and no probabilities."""
+    dataset, view, cutoff = bench.dataset, bench.view, getattr(bench.leading.settings, "cutoff", None)
+    of_leaves = [(one.part.name, _faults(one, dataset)) for one in asked]
     if part.members:
-        of_members = [
-            f"{fault} ({one.part.name})"
-            for one in asked
-            for fault in row_faults(
-                dataset,
-                one.requests,
-                one.scored.answers,
-                diagnostics[one.part.name],
-                one.probe,
-                one.pointwise,
-                weights[one.part.name],
-            )
-        ]
-        return Doubts(row_figures(view, requests, answers, NOT_ASKED, cutoff), (*faults, *of_members))
+        named = (f"{fault} ({name})" for name, found in of_leaves for fault in found)
+        return Doubts(row_figures(view, bench.requests, answers, NOT_ASKED, cutoff), (*bench.faults, *named))
     (one,) = asked
-    info, probe = one.scored.info, one.probe
+    scale, probe = one.scored.info.scale, one.probe
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
-    tables = calibration_of(view, answers, info.scale, probe.scores, calibration)
+    tables = calibration_of(view, answers, scale, probe.scores, calibration)
     without = [query_id for query_id in dataset.splits["test"] if not answerable(dataset.qrels, query_id)]
-    return Doubts(
-        {
-            **row_figures(view, requests, answers, probe, cutoff),
-            **figures_of(tables),
-            **abstention(without, answers, info.scale, probe.scores, calibration),
-        },
-        (
-            *faults,
-            *row_faults(dataset, requests, answers, diagnostics[part.name], probe, one.pointwise, weights[part.name]),
-        ),
-        tables,
-        tuple(remarks),
-    )
+    figures = {
+        **row_figures(view, bench.requests, answers, probe, cutoff),
+        **figures_of(tables),
+        **abstention(without, answers, scale, probe.scores, calibration),
+    }
+    return Doubts(figures, (*bench.faults, *of_leaves[0][1]), tables, tuple(remarks))
+
+
+def _faults(one: Asked, dataset: Dataset) -> tuple[str, ...]:
+    weights = Weights.of(one.leaf.choice)
+    return row_faults(dataset, one.requests, one.scored.answers, one.diagnostics, one.probe, one.pointwise, weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -18,7 +17,7 @@ from rr.registry.resolve import checked_settings
 from rr.types import Dataset
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.environment import Conditions, conditions
-from rr_bench.evaluate.cost import AT_LEAST, QUERIES, SECONDS, SEED
+from rr_bench.evaluate.cost import AT_LEAST, SECONDS, drawn
 from rr_bench.keeping import nothing_kept, read_checked, write_checked
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.registry import CandidatePlan
@@ -72,14 +71,13 @@ def _measured(target: type, settings: object, name: str, dataset: Dataset) -> Re
         DataError: it cannot be fitted on what is kept.
     """
     train = tuple((dataset.queries[q], tuple(sorted(dataset.relevant(q)))) for q in dataset.splits["train"])
-    test = dataset.splits["test"]
-    first, *others = random.Random(SEED).sample(test, min(len(test), QUERIES + 1))
+    warm_up, asked = drawn(dataset.splits["test"])
     seconds: list[float] = []
     with plugin_code(f"retriever {name!r}"), conditions() as timed_on, nothing_kept():
         retriever = target(settings)
         retriever.fit(Corpus(tuple(dataset.documents.values()), train))
-        retriever.scores(dataset.queries[first])
-        for query_id in others or [first]:
+        retriever.scores(dataset.queries[warm_up])
+        for query_id in asked:
             started = time.perf_counter()
             answer = retriever.scores(dataset.queries[query_id])
             checked_first_stage(answer, dataset.documents, f"retriever {name!r}")  # it may be computed as it is read

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 from statistics import fmean
 from typing import TypeVar
 
 from rr.files import fingerprint
-from rr_bench.environment import merged as conditions
-from rr_bench.evaluate.merging import diagnostics, findings, merged, verdict
-from rr_bench.evaluate.probabilities import pooled_tables
+from rr_bench.evaluate.merging import common, diagnostics, findings, merged
 from rr_bench.evaluate.results import DatasetResult, Fold, Row
 from rr_bench.evaluate.significance import t_interval
 from rr_bench.evaluate.validity import pooled_figures, pooled_places
@@ -64,37 +62,22 @@ def _row(rows: Sequence[Row], sizes: Sequence[int]) -> Row:
     seconds = [row.ms_per_query * size / 1000 for row, size in zip(rows, sizes, strict=True)]
     pairs = sum(row.pairs_per_second * spent for row, spent in zip(rows, seconds, strict=True))
     trainings = [row.train_seconds for row in rows if row.train_seconds is not None]
-    taken = [row.memory for row in rows if row.memory is not None]
     prices = [row.dollars for row in rows if row.dollars is not None]
     return Row(
-        reranker=first.reranker,
-        state=", ".join(dict.fromkeys(row.state for row in rows)),
+        **common(rows),
         notes=merged(_parts([row.notes for row in rows])),
         metrics={name: t_interval(values) for name, values in means.items()},
         diagnostics=diagnostics(rows, sizes),
         train_seconds=sum(trainings) if trainings else None,
-        train_timed_on=conditions([row.train_timed_on for row in rows]),
         ms_per_query=_mean([row.ms_per_query for row in rows], sizes),
         pairs_per_second=pairs / sum(seconds) if sum(seconds) else 0.0,
-        timed_on=conditions([row.timed_on for row in rows]),
-        parameters=first.parameters,
-        trainable=first.trainable,
-        weights=tuple(chain.from_iterable(row.weights for row in rows)),
-        scores_from_store=all(row.scores_from_store for row in rows),
         per_query={name: tuple(chain.from_iterable(row.per_query[name] for row in rows)) for name in first.per_query},
         folds=means,
-        verdict=verdict(rows),
         findings=findings(_parts(rows)),
-        chosen=tuple(map(sum, zip_longest(*(row.chosen for row in rows), fillvalue=0))),
         ms_p95=_mean([row.ms_p95 for row in rows], sizes),
-        timed_queries=sum(row.timed_queries for row in rows),
-        memory=max(taken) if len(taken) == len(rows) else None,
-        device_memory=max(row.device_memory for row in rows),
-        size=first.size,
         dollars=_mean(prices, sizes) if len(prices) == len(rows) else None,
         validity=pooled_figures([row.validity for row in rows], sizes),
         faults=merged(_parts([row.faults for row in rows])),
-        calibration=pooled_tables([row.calibration for row in rows]),
     )
 
 

@@ -52,8 +52,8 @@ def _order(value: str) -> tuple[bool, float, str]:
 def _group(result: DatasetResult, metrics: Sequence[str], field: str, value: str, values: Mapping[str, str]) -> Group:
     places = {}
     for metric in metrics:
-        ids = result.populations.get(metric.rpartition(":")[2], result.query_ids)
-        places[metric] = np.array([place for place, id_ in enumerate(ids) if values.get(id_, "") == value], dtype=int)
+        ids = enumerate(result.queries_of(metric))
+        places[metric] = np.array([place for place, id_ in ids if values.get(id_, "") == value], dtype=int)
     counts = {metric: len(of_metric) for metric, of_metric in places.items()}
     found = {
         row.reranker: {metric: _interval(row, metric, places[metric]) for metric in metrics if counts[metric]}

@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rr.measures import Metric, evaluate_all
-from rr.progress import Progress
+from rr.measures import evaluate_all
 from rr.protocols import ModelInfo
-from rr.registry.plugins import Plugins
 from rr.registry.schema import Price
 from rr.rerank.gate import with_ties
-from rr.types import Dataset, Request, Scores
+from rr.types import Request
 from rr_bench.compose.answers import run_of
 from rr_bench.compose.loaded import composed_info
 from rr_bench.compose.weights import Found
 from rr_bench.doctor.diagnosis import WORST_FIRST, Diagnosis, listed
 from rr_bench.environment import merged
-from rr_bench.evaluate.asking import Asked, Asking
+from rr_bench.evaluate.asking import Asked, Asking, Bench, means
 from rr_bench.evaluate.cost import Cost, Spent, summed
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.doubts import doubts
@@ -28,26 +26,10 @@ from rr_bench.evaluate.results import Row, Weights
 from rr_bench.evaluate.significance import interval
 from rr_bench.members import Part
 from rr_bench.runs.recording import described, heard
-from rr_bench.train.checkpoints import Checkpoint, Choice
+from rr_bench.train.checkpoints import Checkpoint
 
 WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2}
 """Bytes of a parameter."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is asked of every row of a data set. `view`: what rerankers are shown of it. `measures`: each metric with
-    the test queries that it is a mean over, the leading one first. `faults`: of the data set. `price`: of entries
-    without one of their own."""
-
-    dataset: Dataset
-    view: Dataset
-    requests: Sequence[Request]
-    measures: Mapping[Metric, Sequence[str]]
-    faults: tuple[str, ...]
-    price: Price | None
-    plugins: Plugins
-    progress: Progress
 
 
 def measured_row(part: Part, bench: Bench) -> Row:
@@ -56,40 +38,27 @@ def measured_row(part: Part, bench: Bench) -> Row:
         RerankError: it, or a member, cannot be trained, loaded or asked.
         NotApplicableError: it, or a member, has no answer here.
     """
-    asking = Asking(part, bench.dataset, bench.view, bench.plugins, bench.progress)
-    weights = asking.weights(next(iter(bench.measures)).name)
-    requests = bench.requests
-    found, asked = asking.answers(weights, requests)
+    asking, requests = Asking(part, bench), bench.requests
+    weights = asking.weights()
+    found, asked = asking.answers(weights)
     if part.members:  # a leaf's have passed the gate
         found = [with_ties(one) if one.values else one for one in found]
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
     told = {query_id: Answer(run, one.diagnostics) for (query_id, run), one in zip(runs.items(), found, strict=True)}
     _tell(part, bench, asked, told)
     values = _values(runs, bench)
-    cost = summed([Spent(one.cost(), one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
+    cost = summed([Spent(one.cost, one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
     models = list({one.leaf.model: one for one in asked}.values())
     checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
     info, price = _info(part, asked), _price(part, asked, cost, bench.price)
-    of_leaves = {one.part.name: (means(_scores(one)), _chosen(one)) for one in asked}
-    verdict, findings = _diagnosis(asked, of_leaves, bench)
-    doubtful = doubts(
-        part,
-        bench.dataset,
-        bench.view,
-        requests,
-        bench.faults,
-        next(iter(bench.measures)),
-        asked,
-        told,
-        {one.part.name: weights_from(one.leaf.choice) for one in asked},
-        {name: diagnostics for name, (diagnostics, _) in of_leaves.items()},
-    )
+    verdict, findings = _diagnosis(asked, bench)
+    doubtful = doubts(part, bench, asked, told)
     return Row(
         reranker=part.name,
         state=info.state,
         notes=(*_notes(part, info, weights, asked, requests, price), *doubtful.notes),
         metrics={name: interval(one) for name, one in values.items()},
-        diagnostics=means(found),
+        diagnostics=means(found) if part.members else asked[0].diagnostics,
         train_seconds=sum(one.seconds for one in checkpoints) if checkpoints else None,
         train_timed_on=merged([one.timed_on for one in checkpoints]),
         ms_per_query=cost.ms_per_query,
@@ -97,12 +66,12 @@ def measured_row(part: Part, bench: Bench) -> Row:
         timed_on=cost.timed_on,
         parameters=info.parameters,
         trainable=sum(_trained(one.leaf.choice.checkpoint, one.scored.info) for one in models),
-        weights=tuple(found for one in models for found in weights_from(one.leaf.choice)),
+        weights=tuple(found for one in models for found in Weights.of(one.leaf.choice)),
         scores_from_store=all(one.scored.stored for one in asked),
         per_query={name: tuple(one) for name, one in values.items()},
         verdict=verdict,
         findings=findings,
-        chosen=chosen_places(requests, runs) if part.members else of_leaves[part.name][1],
+        chosen=chosen_places(requests, runs) if part.members else asked[0].chosen,
         ms_p95=cost.ms_p95,
         timed_queries=cost.queries,
         memory=cost.memory,
@@ -141,20 +110,6 @@ def _values(runs: Mapping[str, Mapping[str, float]], bench: Bench) -> dict[str, 
     return {
         one.name: found[one.name][[place[query_id] for query_id in ids]].tolist() for one, ids in bench.measures.items()
     }
-
-
-def weights_from(choice: Choice) -> tuple[Weights, ...]:
-    """The checkpoint that was chosen, if one was, and what it was trained on."""
-    if choice.checkpoint is None:
-        return ()
-    one, data = choice.checkpoint, choice.checkpoint.record["data"]
-    return (Weights(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
-
-
-def means(answers: Sequence[Scores]) -> dict[str, float]:
-    """Of each diagnostic over the queries; what a query does not report counts 0."""
-    names = sorted({name for one in answers for name in one.diagnostics})
-    return {name: sum(one.diagnostics.get(name, 0.0) for one in answers) / len(answers) for name in names}
 
 
 def _info(part: Part, asked: Sequence[Asked]) -> ModelInfo:
@@ -211,14 +166,14 @@ class _Priced:
 def _price(part: Part, asked: Sequence[Asked], cost: Cost, default: Price | None) -> _Priced:
     """By the entry's own price; else, of one that is made of others, the sum of theirs; else by the `default`."""
     if part.members and part.entry.price is None:
-        each = [_price(one.part, [one], one.cost(), default) for one in asked]
+        each = [_price(one.part, [one], one.cost, default) for one in asked]
         known = [one.dollars for one in each if one.dollars is not None]
         notes = dict.fromkeys(one.note for one in each if one.note)
         return _Priced(sum(known) if len(known) == len(each) else None, "; ".join(notes))
     price = part.entry.price or default
     if price is None:
         return _Priced(None)
-    reported = [means(_scores(one)) for one in asked]
+    reported = [one.diagnostics for one in asked]
     tokens = sum(
         told["tokens"] if "tokens" in told else estimated_tokens(one.requests, one.scored.info.listwise)
         for one, told in zip(asked, reported, strict=True)
@@ -233,24 +188,13 @@ def _price(part: Part, asked: Sequence[Asked], cost: Cost, default: Price | None
     return _Priced(dollars(price, cost.ms_per_query, tokens), note)
 
 
-def _scores(one: Asked) -> list[Scores]:
-    return [Scores((), answer.diagnostics) for answer in one.scored.answers.values()]
-
-
-def _chosen(one: Asked) -> tuple[int, ...]:
-    return chosen_places(one.requests, {query_id: answer.scores for query_id, answer in one.scored.answers.items()})
-
-
-def _diagnosis(
-    asked: Sequence[Asked], of_leaves: Mapping[str, tuple[Mapping[str, float], tuple[int, ...]]], bench: Bench
-) -> tuple[str, tuple[Mapping[str, str], ...]]:
+def _diagnosis(asked: Sequence[Asked], bench: Bench) -> tuple[str, tuple[Mapping[str, str], ...]]:
     """The doctor's verdict and findings; of several members the worst, and what is not said of all of them says of
-    whom. `of_leaves`: their diagnostics, and the places that they chose."""
+    whom."""
     each: dict[str, Diagnosis] = {}
     for one in asked:
-        diagnostics, chosen = of_leaves[one.part.name]
         each[one.part.name] = diagnosed(
-            one.leaf.resolved, bench.dataset, one.leaf.choice, diagnostics, chosen, bench.plugins
+            one.leaf.resolved, bench.dataset, one.leaf.choice, one.diagnostics, one.chosen, bench.plugins
         )
     verdict = min((one.verdict for one in each.values()), key=WORST_FIRST.index)
     if len(each) == 1:

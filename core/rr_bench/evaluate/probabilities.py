@@ -16,7 +16,7 @@ from rr_bench.calibrate.figures import Floats, Labels, auroc, brier, equal_mass,
 from rr_bench.calibrate.fitting import as_probabilities
 from rr_bench.calibrate.kept import Calibration, kept
 from rr_bench.evaluate.company import WINDOWED
-from rr_bench.evaluate.store import Answer
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.train.checkpoints import Checkpoint
 
 

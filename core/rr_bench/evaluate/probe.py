@@ -18,7 +18,7 @@ from rr.protocols import ModelInfo, Reranker
 from rr.types import Ranking, Request, trec_order
 from rr_bench.calibrate.figures import sigmoid
 from rr_bench.evaluate.company import WINDOWED, differing
-from rr_bench.evaluate.store import Answer
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.keeping import read_checked, write_checked
 from rr_bench.parts import parts
 from rr_bench.permute import kendall_tau

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rr.registry.expansion import as_written
 from rr_bench.evaluate.significance import Difference, Interval
+
+if TYPE_CHECKING:
+    from rr_bench.train.checkpoints import Choice
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,14 @@ class Weights:
     """SHA-256 over the names and contents of its files."""
     dataset: str
     data_fingerprint: str
+
+    @classmethod
+    def of(cls, choice: Choice) -> tuple[Weights, ...]:
+        """Those of the checkpoint that was chosen, if one was."""
+        if choice.checkpoint is None:
+            return ()
+        one, data = choice.checkpoint, choice.checkpoint.record["data"]
+        return (cls(one.folder.absolute().name, one.fingerprint(), data["name"], data["fingerprint"]),)
 
     def __str__(self) -> str:
         return (
@@ -236,6 +247,10 @@ class DatasetResult(_FreeText):
     """Shares of the relevant candidates in each tenth of their lists."""
     faults: tuple[str, ...] = ()
     """Why a conclusion should not rest on the data set; every row has them too."""
+
+    def queries_of(self, metric: str) -> tuple[str, ...]:
+        """Those that the metric has a value of: of the population that it names, or all."""
+        return self.populations.get(metric.partition(":")[2], self.query_ids)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from statistics import fmean
 
 import numpy as np
@@ -13,10 +12,8 @@ import numpy as np
 from rr.errors import RerankError
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import resolve
-from rr_bench.environment import merged as conditions
-from rr_bench.evaluate.measured import Bench
-from rr_bench.evaluate.merging import Prefixed, diagnostics, findings, merged, verdict
-from rr_bench.evaluate.probabilities import pooled_tables
+from rr_bench.evaluate.asking import Bench
+from rr_bench.evaluate.merging import Prefixed, common, diagnostics, findings, merged
 from rr_bench.evaluate.results import Row, Seed, Spread
 from rr_bench.evaluate.significance import MEANS, Interval, limits
 from rr_bench.evaluate.signs import Array
@@ -87,37 +84,22 @@ def pooled_seeds(rows: Mapping[int, Row]) -> Row:
     values = {metric: np.array([row.per_query[metric] for row in every]) for metric in first.per_query}
     spread = {metric: components(of_metric) for metric, of_metric in values.items()}
     trainings = [row.train_seconds for row in every if row.train_seconds is not None]
-    taken = [row.memory for row in every if row.memory is not None]
     prices = [row.dollars for row in every if row.dollars is not None]
     timed = [row.pairs_per_second for row in every if row.pairs_per_second]
     return Row(
-        reranker=first.reranker,
-        state=", ".join(dict.fromkeys(row.state for row in every)),
+        **common(every),
         notes=(_told(list(rows), leading, spread[leading]), *merged({part: row.notes for part, row in parts.items()})),
         metrics={metric: _interval(of_metric) for metric, of_metric in values.items()},
         diagnostics=diagnostics(every, [1] * len(every)),
         train_seconds=fmean(trainings) if trainings else None,
-        train_timed_on=conditions([row.train_timed_on for row in every]),
         ms_per_query=fmean(row.ms_per_query for row in every),
         pairs_per_second=len(timed) / sum(1 / rate for rate in timed) if timed else 0.0,
-        timed_on=conditions([row.timed_on for row in every]),
-        parameters=first.parameters,
-        trainable=first.trainable,
-        weights=tuple(one for row in every for one in row.weights),
-        scores_from_store=all(row.scores_from_store for row in every),
         per_query={metric: tuple(of_metric.mean(axis=0).tolist()) for metric, of_metric in values.items()},
-        verdict=verdict(every),
         findings=findings(parts),
-        chosen=tuple(map(sum, zip_longest(*(row.chosen for row in every), fillvalue=0))),
         ms_p95=fmean(row.ms_p95 for row in every),
-        timed_queries=sum(row.timed_queries for row in every),
-        memory=max(taken) if len(taken) == len(every) else None,
-        device_memory=max(row.device_memory for row in every),
-        size=first.size,
         dollars=fmean(prices) if len(prices) == len(every) else None,
         validity=pooled_figures([row.validity for row in every], [1] * len(every)),
         faults=merged({part: row.faults for part, row in parts.items()}),
-        calibration=pooled_tables([row.calibration for row in every]),
         seeds=tuple(Seed(seed, row.per_query) for seed, row in rows.items()),
         spread=spread,
     )

@@ -26,8 +26,6 @@ from rr_bench.evaluate.pairs import OF_THE_LIST, Answer, Pairs, rest, united
 from rr_bench.keeping import read_checked, write_checked
 from rr_bench.parts import parts
 
-__all__ = ["Answer", "Scored", "score"]
-
 APART, OTHERWISE, NO_MEANS = "yes", "it scores otherwise among fewer", "its diagnostics are no means over documents"
 """Whether a scorer looks at one document at a time."""
 NOT_APART = (

@@ -12,9 +12,9 @@ from statistics import fmean
 from rr.types import Dataset, Request, float32, trec_order
 from rr_bench.data.report_notes import SURPRISE, surprise
 from rr_bench.evaluate.diagnosed import best
+from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.probe import Probe
 from rr_bench.evaluate.results import Weights
-from rr_bench.evaluate.store import Answer
 
 SERIOUS = 0.1
 """Share of the test queries from which on what is wrong with them is a fault."""

@@ -75,10 +75,8 @@ def compared(run: Judged, others: Sequence[Judged]) -> list[Compared]:
     found = []
     for other in others:
         for name, values in run.per_query.items():
-            gaps = [one - two for one, two in zip(values, other.per_query[name], strict=True)]
-            wins, losses = sum(gap > 0 for gap in gaps), sum(gap < 0 for gap in gaps)
             gap = difference(values, other.per_query[name])
-            found.append(Compared(other.name, name, gap, wins, len(gaps) - wins - losses, losses))
+            found.append(Compared(other.name, name, gap, gap.wins, gap.ties, gap.losses))
     corrected = holm([one.difference.p for one in found])
     return [replace(one, difference=replace(one.difference, p_holm=p)) for one, p in zip(found, corrected, strict=True)]
 

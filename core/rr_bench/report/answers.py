@@ -61,7 +61,7 @@ class Answers:
             RerankError: a part of the run is damaged.
         """
         values = row.per_query.get(metric, ())
-        ids = dataset.populations.get(metric.partition(":")[2], dataset.query_ids)
+        ids = dataset.queries_of(metric)
         chosen = sorted(zip(values, range(len(ids)), ids, strict=False))[:most]
         wanted = {id_ for _, _, id_ in chosen}
         found = {one.query: one for one in self._bad(dataset.name, row.reranker, wanted)}

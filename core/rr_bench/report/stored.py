@@ -92,8 +92,7 @@ def _check(result: BenchResult) -> None:
                 if not all(map(math.isfinite, (one.mean, one.low, one.high))):
                     raise ValueError(f"{row.reranker} on {dataset.name} has figures that are no numbers")
             for metric, values in row.per_query.items():
-                asked = dataset.populations.get(metric.partition(":")[2], dataset.query_ids)
-                if len(values) != len(asked):
+                if len(values) != len(dataset.queries_of(metric)):
                     raise ValueError(f"{row.reranker} on {dataset.name}: {metric} has {len(values)} values")
     try:
         markdown(result)

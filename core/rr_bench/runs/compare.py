@@ -183,10 +183,8 @@ def _row(
 
 
 def _values(dataset: DatasetResult, row: Row, metric: str) -> dict[str, float]:
-    """Query → value. A metric that names a population is over its queries."""
-    _, _, population = metric.partition(":")
-    ids = dataset.populations.get(population, dataset.query_ids)
-    return dict(zip(ids, row.per_query[metric], strict=True))
+    """Query → value."""
+    return dict(zip(dataset.queries_of(metric), row.per_query[metric], strict=True))
 
 
 def _state(failure: str) -> str:

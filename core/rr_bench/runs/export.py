@@ -70,8 +70,7 @@ def per_query(result: BenchResult) -> str:
     for dataset in result.datasets:
         for row in dataset.rows:
             for metric, values in row.per_query.items():
-                ids = dataset.populations.get(metric.partition(":")[2], dataset.query_ids)
-                for query, value in zip(ids, values, strict=True):
+                for query, value in zip(dataset.queries_of(metric), values, strict=True):
                     writer.writerow(map(escape.csv_cell, (dataset.name, row.reranker, metric, query, value)))
     return out.getvalue()
 

@@ -96,40 +96,29 @@ def heard(
     if found is None or found.error is not None:
         return
     try:
-        _add(found, label, view, requests, answers, about, checkpoint)
+        rows = found.rows.setdefault(view.name, {})
+        if label not in rows:
+            rows[label] = {**about(), "runs": []}
+
+        def shared(what: str, value: Callable[[], object]) -> str:
+            key = (view.fingerprint, what)
+            if key not in found.shared:
+                found.shared[key] = kept_json(value(), found.blobs)
+            return found.shared[key]
+
+        asked = [(request.query.id, request.candidates) for request in requests]
+        scores = array("d", (answers[q].scores[document.id] for q, shown in asked for document in shown))
+        rows[label]["runs"].append(
+            {
+                "checkpoint": dict(checkpoint),
+                "data": view.fingerprint,
+                "candidates": shared("candidates", lambda: [[q, [d.id for d in shown]] for q, shown in asked]),
+                "qrels": shared("qrels", lambda: {q: dict(view.qrels[q]) for q, _ in asked}),
+                "scores": kept(scores.tobytes(), found.blobs),
+            }
+        )
     except Exception as error:  # noqa: BLE001 - raised when the record is to be written
         found.error = error
-
-
-def _add(
-    found: Heard,
-    label: str,
-    view: Dataset,
-    requests: Sequence[Request],
-    answers: Mapping[str, Answer],
-    about: Callable[[], Mapping[str, Any]],
-    checkpoint: Mapping[str, str],
-) -> None:
-    rows = found.rows.setdefault(view.name, {})
-    if label not in rows:
-        rows[label] = {**about(), "runs": []}
-
-    def shared(what: str, value: Callable[[], object]) -> str:
-        key = (view.fingerprint, what)
-        if key not in found.shared:
-            found.shared[key] = kept_json(value(), found.blobs)
-        return found.shared[key]
-
-    scores = array("d", (answers[r.query.id].scores[document.id] for r in requests for document in r.candidates))
-    rows[label]["runs"].append(
-        {
-            "checkpoint": dict(checkpoint),
-            "data": view.fingerprint,
-            "candidates": shared("candidates", lambda: [[r.query.id, [d.id for d in r.candidates]] for r in requests]),
-            "qrels": shared("qrels", lambda: {r.query.id: dict(view.qrels[r.query.id]) for r in requests}),
-            "scores": kept(scores.tobytes(), found.blobs),
-        }
-    )
 
 
 def described(plugins: Plugins, resolved: Resolved) -> dict[str, Any]:
