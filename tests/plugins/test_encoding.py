@@ -353,7 +353,8 @@ def test_a_bench_with_a_warm_store_encodes_nothing_and_scores_the_same_to_the_bi
         result = rr.bench(["bi-encoder", "head"], registry=small_registry)
         assert not any(row.failure or row.scores_from_store for row in result.datasets[0].rows)
         kept.append((FrozenEncoder.in_all - before, scores(home() / "scores")))
-        shutil.rmtree(home() / "scores")
+        for store in ("scores", "pairs"):
+            shutil.rmtree(home() / store)
     (cold, first), (warm, second) = kept
     # the test queries and the rooms, for both rerankers together; and to time each of them, four queries with theirs
     assert (cold, warm) == (4 + 6 + 2 * 4 * (1 + 6), 0)

@@ -65,7 +65,7 @@ def settings_of(**options: Any) -> CrossEncoderTraining:
         ({"loss": "listnet", "pos_weight": 3.0}, "'pos_weight' goes with loss: bce"),
         ({"pos_weight": 0}, "pos_weight: must be auto or a number above 0"),
         ({"pos_weight": "many"}, "pos_weight"),
-        ({"dev_metric": "NDGC@10"}, "dev_metric: no metric is called 'NDGC@10'; did you mean 'nDCG'"),
+        ({"dev_metric": "NDGC@10"}, "dev_metric: metric 'NDGC@10': no measure is called 'NDGC'; did you mean 'nDCG'?"),
         ({"preset": "fastest"}, "preset: Input should be 'fast', 'balanced', 'quality' or '15gb'"),
         ({"dev_ratio": 1.0}, "dev_ratio"),
         ({"hard_negatives_top_k": 3}, "unknown key 'hard_negatives_top_k'"),
