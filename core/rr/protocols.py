@@ -209,8 +209,7 @@ class Corpus:
 
 
 class Retriever(Protocol):
-    """A first stage: scores a whole corpus for one query. Built as `Class(settings)`, with the checked `options:` of
-    the candidates."""
+    """A first stage: scores a whole corpus for one query. Built as `Class(settings)`, of checked `options:`."""
 
     learns: bool
     """Whether `fit` looks at `corpus.train`: such a one cannot serve all folds of a cross-validation."""

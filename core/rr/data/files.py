@@ -44,8 +44,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The file's text without a byte-order mark, every line end a plain newline. Raises DataError: as `read_bytes`, or
-    the text is not UTF-8."""
+    """The file's text without a byte-order mark, of plain newlines. Raises DataError: as `read_bytes`, or no UTF-8."""
     return decoded_text(path, read_bytes(path))
 
 
@@ -74,8 +73,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[Row]:
-    """One JSON object a line; blank lines are passed over. Raises DataError: as `read_text`, or a line is not a JSON
-    object."""
+    """One JSON object a line; blank ones are passed over. Raises DataError: as `read_text`, or a line is no object."""
     return parse_jsonl(path, read_text(path))
 
 

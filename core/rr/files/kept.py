@@ -112,8 +112,7 @@ def sealed_folder(path: Path, key: str) -> Iterator[Path]:
 
 
 def is_sealed(path: Path, key: str) -> bool:
-    """Whether the folder is there as `sealed_folder` left it under this key; reads all of it. One that is damaged is
-    named, and set aside."""
+    """Whether the folder is there as `sealed_folder` left it under this key; a damaged one is named, and set aside."""
     if not os.path.lexists(path):
         return False
     if outdated(path):

@@ -2,7 +2,7 @@
 scores, ties by descending document id. A query that the run does not hold counts 0. Relevant documents that are no
 candidates count as missed: they stand among the judgements alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
@@ -101,12 +101,17 @@ def evaluate_all(run: Run, qrels: Qrels, query_ids: Sequence[str], measures: Seq
     """The name of each measure → one value a query, in the order of `query_ids`. Raises ScoringError: a score is NaN or
     infinite; PluginError: see `Metric.values`."""
     found: dict[str, list[Floats]] = {measure.name: [np.zeros(0)] for measure in measures}
-    step = max(BLOCK // max((max(len(run.get(id_, ())), len(qrels[id_]), 1) for id_ in query_ids), default=1), 1)
-    for start in range(0, len(query_ids), step):
-        rankings = Rankings.of(run, qrels, query_ids[start : start + step])
+    for rankings in blocks(run, qrels, query_ids):
         for measure in measures:
             found[measure.name].append(measure.values(rankings))
     return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def blocks(run: Run, qrels: Qrels, query_ids: Sequence[str]) -> Iterator[Rankings]:
+    """As many queries at a time as memory should hold."""
+    step = max(BLOCK // max((max(len(run.get(id_, ())), len(qrels[id_]), 1) for id_ in query_ids), default=1), 1)
+    for start in range(0, len(query_ids), step):
+        yield Rankings.of(run, qrels, query_ids[start : start + step])
 
 
 def _rows(values: NDArray[Any], lengths: Ints, fill: float) -> NDArray[Any]:

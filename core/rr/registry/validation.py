@@ -10,8 +10,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def validated(model: type[ModelT], content: dict[str, Any], where: str) -> ModelT:
-    """Raises RegistryError about the first problem, with the path of keys to it and, for an unknown key, the nearest
-    known one."""
+    """Raises RegistryError about the first problem: the path of keys to it, and of an unknown key the nearest known."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

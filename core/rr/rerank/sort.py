@@ -10,8 +10,7 @@ from rr.rerank.gate import score_all
 from rr.types import Document, Ranking, Request, Scores
 
 Turns = Generator[list[list[Document]], list[list[Document]], list[Document]]
-"""Yields the parts to be scored in a turn, is sent each of them sorted, best first, and returns all documents in their
-final order."""
+"""Yields the parts to be scored in a turn, is sent each sorted, best first, and returns all documents in order."""
 
 
 class Sort:
@@ -105,9 +104,8 @@ class Tournament(Sort):
     global rank r ≤ h has r - 1 < h better ones in all, so fewer than h in its group, and advances; in the final, the
     top h are sorted among themselves and above everyone else there.
 
-    It ends: m > size documents make g = ceil(m / size) < m / size + 1 groups, and at most g · size / 2 < (m + size) / 2
-    < m advance. Every document is scored at least once: it is eliminated in a group that was scored, or stands in the
-    final. A group of h or fewer advances whole, and is not scored: nothing would follow from it."""
+    It ends: m > size documents make g < m / size + 1 groups, and at most g · size / 2 < (m + size) / 2 < m advance. A
+    group of h or fewer advances whole, unscored; who does not reach the final is eliminated in a group that was."""
 
     diagnostic = "tournament"
 

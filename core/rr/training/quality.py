@@ -10,8 +10,7 @@ DEV_METRIC = "nDCG@10"
 
 
 def ranking_quality(scorer: Scorer, dataset: Dataset, split: str = "dev", name: str = DEV_METRIC) -> float:
-    """The mean of the metric over the split's queries, those of its population if it names one. Raises DataError: the
-    split is empty."""
+    """The mean of the metric over the split's queries, or its population's. Raises DataError: the split is empty."""
     if not dataset.splits[split]:
         raise DataError(f"data set {dataset.name!r} has no {split} queries; give it more queries that differ")
     measure = measures.metric(name)

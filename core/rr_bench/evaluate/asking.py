@@ -48,6 +48,11 @@ class Bench:
     def leading(self) -> Metric:
         return next(iter(self.measures))
 
+    @property
+    def cutoff(self) -> int | None:
+        """Of the leading metric."""
+        return getattr(self.leading.settings, "cutoff", None)
+
 
 @dataclass(frozen=True)
 class Leaf:

@@ -31,18 +31,18 @@ class Doubts:
 def doubts(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str, Answer]) -> Doubts:
     """`answers`: of the whole, one a test query. What is made of others has the faults of
     its members; its own scores are places, and no probabilities."""
-    dataset, view, cutoff = bench.dataset, bench.view, getattr(bench.leading.settings, "cutoff", None)
+    dataset, view = bench.dataset, bench.view
     of_leaves = [(one.part.name, _faults(one, dataset)) for one in asked]
     if part.members:
         named = (f"{fault} ({name})" for name, found in of_leaves for fault in found)
-        return Doubts(row_figures(view, bench.requests, answers, NOT_ASKED, cutoff), (*bench.faults, *named))
+        return Doubts(row_figures(bench.requests, answers, NOT_ASKED), (*bench.faults, *named))
     (one,) = asked
     scale, probe = one.scored.info.scale, one.probe
     calibration, remarks = usable(one.leaf.resolved, one.leaf.choice.checkpoint, dataset)
     tables = calibration_of(view, answers, scale, probe.scores, calibration)
     without = [query_id for query_id in dataset.splits["test"] if not answerable(dataset.qrels, query_id)]
     figures = {
-        **row_figures(view, bench.requests, answers, probe, cutoff),
+        **row_figures(bench.requests, answers, probe),
         **figures_of(tables),
         **abstention(without, answers, scale, probe.scores, calibration),
     }

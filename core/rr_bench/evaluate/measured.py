@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rr.measures import evaluate_all
+import numpy as np
+
+from rr.measures.rankings import blocks
 from rr.protocols import ModelInfo
 from rr.registry.schema import Price
 from rr.rerank.gate import with_ties
@@ -24,6 +26,7 @@ from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.price import dollars, estimated_tokens
 from rr_bench.evaluate.results import Row, Weights
 from rr_bench.evaluate.significance import interval
+from rr_bench.evaluate.validity import Floats, judged_figure, judged_shares
 from rr_bench.members import Part
 from rr_bench.runs.recording import described, heard
 from rr_bench.train.checkpoints import Checkpoint
@@ -46,7 +49,7 @@ def measured_row(part: Part, bench: Bench) -> Row:
     runs = {request.query.id: run_of(request, one) for request, one in zip(requests, found, strict=True)}
     told = {query_id: Answer(run, one.diagnostics) for (query_id, run), one in zip(runs.items(), found, strict=True)}
     _tell(part, bench, asked, told)
-    values = _values(runs, bench)
+    values, judged = _values(runs, bench)
     cost = summed([Spent(one.cost, one.leaf.model, _pairs(one.requests) / max(_pairs(requests), 1)) for one in asked])
     models = list({one.leaf.model: one for one in asked}.values())
     checkpoints = [one.leaf.choice.checkpoint for one in models if one.leaf.choice.checkpoint is not None]
@@ -78,7 +81,7 @@ def measured_row(part: Part, bench: Bench) -> Row:
         device_memory=cost.device_memory,
         size=sum(one.scored.info.parameters * WIDTHS[one.scored.info.precision] for one in models),
         dollars=price.dollars,
-        validity=doubtful.validity,
+        validity={**judged, **doubtful.validity},
         faults=doubtful.faults,
         calibration=doubtful.calibration,
     )
@@ -102,14 +105,22 @@ def _tell(part: Part, bench: Bench, asked: Sequence[Asked], answers: Mapping[str
     heard(part.name, bench.view, bench.requests, answers, about, checkpoint)
 
 
-def _values(runs: Mapping[str, Mapping[str, float]], bench: Bench) -> dict[str, list[float]]:
-    """The name of each metric → one value for each query of its population; rankings are read and sorted once."""
+def _values(runs: Mapping[str, Mapping[str, float]], bench: Bench) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """The name of each metric → one value for each query of its population; and `judged_figure`. Rankings are read and
+    sorted once."""
     test = bench.view.splits["test"]
-    found = evaluate_all(runs, bench.view.qrels, test, list(bench.measures))
+    found: dict[str, list[Floats]] = {one.name: [] for one in bench.measures}
+    judged = []
+    for rankings in blocks(runs, bench.view.qrels, test):
+        judged.append(judged_shares(rankings, bench.cutoff))
+        for one in bench.measures:
+            found[one.name].append(one.values(rankings))
     place = {query_id: number for number, query_id in enumerate(test)}
-    return {
-        one.name: found[one.name][[place[query_id] for query_id in ids]].tolist() for one, ids in bench.measures.items()
+    values = {
+        one.name: np.concatenate(found[one.name])[[place[query_id] for query_id in ids]].tolist()
+        for one, ids in bench.measures.items()
     }
+    return values, judged_figure(np.concatenate(judged), bench.cutoff)
 
 
 def _info(part: Part, asked: Sequence[Asked]) -> ModelInfo:

@@ -6,16 +6,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from statistics import fmean
 
-from rr.types import Dataset, Request, float32, trec_order
+import numpy as np
+from numpy.typing import NDArray
+
+from rr.measures import Rankings
+from rr.types import Dataset, Request
 from rr_bench.data.report_notes import SURPRISE, surprise
 from rr_bench.evaluate.diagnosed import best
 from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.probe import Probe
 from rr_bench.evaluate.results import Weights
 
+Floats = NDArray[np.float64]
 SERIOUS = 0.1
 """Share of the test queries from which on what is wrong with them is a fault."""
 LEAKED = 0.01
@@ -95,26 +100,41 @@ def _of_dataset(dataset: Dataset, figures: Mapping[str, float]) -> Iterator[str]
         yield f"history: {known:.0%} of the test queries have a relevant document in their history"
 
 
-def row_figures(
-    dataset: Dataset, requests: Sequence[Request], answers: Mapping[str, Answer], probe: Probe, cutoff: int | None
-) -> dict[str, float]:
-    """Shares of the test queries: `judged@k` of the best k (`cutoff`; None: of all), a mean; `tied_best`, several share
-    the best score; `order_changed` and `order_tau` (`rr_bench.evaluate.probe.Probe`), and `fewer_moved`."""
-    runs = {request.query.id: answers[request.query.id].scores for request in requests if request.candidates}
-    judged, tied = [], []
-    for query_id, run in runs.items():
-        if any(grade > 0 for grade in dataset.qrels[query_id].values()):
-            first = trec_order(run)[:cutoff]
-            judged.append(sum(id_ in dataset.qrels[query_id] for id_ in first) / len(first))
-        held = float32(run.values())
-        tied.append(held.count(max(held)) > 1)
-    found = {f"judged@{cutoff}" if cutoff else "judged": fmean(judged)} if judged else {}
-    found |= {"tied_best": fmean(tied)} if tied else {}
+def judged_shares(rankings: Rankings, cutoff: int | None) -> Floats:
+    """How much of the best `cutoff` (None: of all) is judged, of each query that has an answer and candidates."""
+    judged = rankings.judged[:, :1].max(axis=1, initial=0) > 0
+    shown = rankings.lengths if cutoff is None else np.minimum(rankings.lengths, cutoff)
+    counts = (rankings.ranks <= shown[:, None]).sum(axis=1)
+    counted = judged & (shown > 0)
+    return counts[counted] / shown[counted]  # type: ignore[no-any-return]
+
+
+def judged_figure(shares: Floats, cutoff: int | None) -> dict[str, float]:
+    """`judged@k`, or `judged`: the mean of `judged_shares`, where there are any."""
+    return {f"judged@{cutoff}" if cutoff else "judged": float(shares.mean())} if len(shares) else {}
+
+
+def row_figures(requests: Sequence[Request], answers: Mapping[str, Answer], probe: Probe) -> dict[str, float]:
+    """Shares of the test queries: `tied_best`, several share the best score; `order_changed` and `order_tau`
+    (`rr_bench.evaluate.probe.Probe`), and `fewer_moved`."""
+    runs = [answers[request.query.id].scores for request in requests if request.candidates]
+    found = {"tied_best": _tied_best(runs)} if runs else {}
     if probe.queries:
         found |= {"order_changed": probe.order_changed, "order_tau": probe.order_tau}
     if probe.fewer_moved is not None:
         found["fewer_moved"] = probe.fewer_moved
     return found
+
+
+def _tied_best(runs: Sequence[Mapping[str, float]]) -> float:
+    """The share of queries of which several candidates have the best score."""
+    scores = np.fromiter(chain.from_iterable(run.values() for run in runs), float)
+    with np.errstate(over="ignore"):  # as trec_eval holds them
+        held = scores.astype(np.float32)
+    lengths = np.array([*map(len, runs)])
+    starts = np.concatenate([[0], lengths[:-1].cumsum()])
+    best = np.repeat(np.maximum.reduceat(held, starts), lengths)
+    return float((np.add.reduceat(held == best, starts, dtype=int) > 1).mean())
 
 
 def row_faults(
