@@ -83,9 +83,8 @@ class Window(Sort):
         self._stride = stride
 
     def _turns(self, documents: list[Document], size: int) -> Turns:
-        for start in window_starts(len(documents), size, self._stride):
-            span = slice(start, start + size)
-            (documents[span],) = yield [documents[span]]
+        for at in window_starts(len(documents), size, self._stride):
+            (documents[at : at + size],) = yield [documents[at : at + size]]
         return documents
 
 

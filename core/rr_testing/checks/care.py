@@ -1,0 +1,3 @@
+"""What a component does besides: to its input, to memory, to threads."""
+
+from __future__ import annotations

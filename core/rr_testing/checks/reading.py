@@ -1,0 +1,3 @@
+"""What a reader gives, and what it says of damage."""
+
+from __future__ import annotations

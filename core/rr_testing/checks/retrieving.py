@@ -1,0 +1,3 @@
+"""What a first stage finds."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Whatever a text may be: long, empty, of another script, damaged."""
+
+from __future__ import annotations

@@ -1,0 +1,129 @@
+"""What is checked: a component as its class and its settings, as a registry entry or an author's test names it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from rr.errors import RerankError
+from rr.protocols import ModelInfo, Settings
+from rr.registry.plugins import Plugins, Registered
+from rr.registry.resolve import target_name
+from rr.registry.validation import validated
+from rr.rerank.gate import score_all
+from rr.types import Request, Scores
+from rr_bench.loading import Checked, Isolated
+
+Kind = Literal["scorer", "reranker", "reader", "retriever"]
+Part = Literal["plugin", "scorer", "reranker", "trainer", "reader", "retriever"]
+"""What a check looks at. `plugin`: the module that registers a component, where one does. A `scorer` check is asked of
+rerankers too, whose rankings are read as scores."""
+METHODS: dict[str, Kind] = {"score": "scorer", "rerank": "reranker", "read": "reader", "fit": "retriever"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`target`: the class. `settings`: of it, checked. `trainer`, `training`: of what it loads, where there is one.
+    `registered`: as its distribution registers it, where one does."""
+
+    name: str
+    kind: Kind
+    target: type[Any]
+    settings: Settings
+    trainer: type[Any] | None = None
+    training: Settings | None = None
+    registered: Registered | None = None
+    registered_trainer: Registered | None = None
+    plugins: Plugins = field(default_factory=Plugins)
+
+    @property
+    def workspace(self) -> Path:
+        """A folder for whatever the checks write, which is gone when the subject is."""
+        return Path(self._workspace.name)
+
+    @cached_property
+    def _workspace(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="rr-testing-")
+
+    def load(self, checkpoint: Path | None = None) -> Any:
+        """A new one of the class, with nothing around it."""
+        if self.kind in ("reader", "retriever"):
+            return self.target(self.settings)
+        return self.target(self.settings, checkpoint)
+
+    @cached_property
+    def loaded(self) -> Any:
+        """The one that checks share which change nothing. It is untrained where it can be, else trained on
+        `rr_testing.examples.small`."""
+        try:
+            return self.load()
+        except RerankError:
+            if self.trainer is None:
+                raise
+            return self.load(self.checkpoint)
+
+    @cached_property
+    def checkpoint(self) -> Path:
+        """What its trainer writes for the examples, trained once."""
+        from rr_testing.examples import small
+
+        return self.train(small(), "checkpoint")
+
+    def train(self, dataset: Any, name: str) -> Path:
+        """Trains on the data set into the folder `name` of the workspace."""
+        assert self.trainer is not None
+        out = self.workspace / name
+        out.mkdir(parents=True)
+        self.trainer(self.training, self.settings).train(dataset, out, lambda event: None)
+        return out
+
+    @property
+    def info(self) -> ModelInfo:
+        return Isolated(self.loaded).info
+
+    def scores(self, requests: Sequence[Request], component: Any = None) -> list[Scores]:
+        """What the component (else the shared one) answers, through the gate that a bench asks through. Raises
+        RerankError: it breaks, or the gate refuses the answer."""
+        asked = self.loaded if component is None else component
+        if self.kind == "scorer":
+            return score_all(Isolated(asked), requests)
+        rankings = Checked(Isolated(asked)).rerank(requests)
+        return [
+            Scores(tuple(ranking.run[document.id] for document in request.candidates), ranking.diagnostics)
+            for request, ranking in zip(requests, rankings, strict=True)
+        ]
+
+    @property
+    def fits(self) -> int:
+        """How many candidates a request may have; one that takes any number is asked about 20."""
+        return self.info.max_candidates or 20
+
+
+def subject_of(
+    target: type[Any],
+    settings: Settings | Mapping[str, Any] | None = None,
+    *,
+    trainer: type[Any] | None = None,
+    training: Settings | Mapping[str, Any] | None = None,
+) -> Subject:
+    """A class that no registry need know. Settings may be given as a mapping, which the class's own `Settings` checks.
+
+    Raises:
+        RerankError: the settings are wrong, or the class has no method by which its kind is known.
+    """
+    kinds = [kind for method, kind in METHODS.items() if callable(getattr(target, method, None))]
+    if not kinds:
+        raise RerankError(f"{target_name(target)} has none of the methods {', '.join(METHODS)}; give it one")
+    taught = None if trainer is None else _checked(trainer, training)
+    return Subject(target.__name__, kinds[0], target, _checked(target, settings), trainer, taught)
+
+
+def _checked(target: type[Any], settings: Settings | Mapping[str, Any] | None) -> Settings:
+    if isinstance(settings, Settings):
+        return settings
+    model: type[Settings] = getattr(target, "Settings", Settings)
+    return validated(model, dict(settings or {}), f"{target_name(target)}: settings")
