@@ -170,7 +170,7 @@ def test_settings_say_what_they_are(rr_command: Rr) -> None:
     shown = rr_command("info", "letters", "--registry", PACKAGED).stdout
     found = yaml.safe_load(shown)
     assert found["settings"]["quantization"] == "none"
-    assert "  quantization: none  # `4bit`: NF4 by bitsandbytes, which must be installed.\n" in shown
+    assert "  quantization: none  # 'none' | '4bit': `4bit`: NF4 by bitsandbytes, which must be installed.\n" in shown
     assert found["training"]["lora_targets"] == ["q_proj", "k_proj", "v_proj", "o_proj"]
     told = " ".join(rr_command("train", "letters", "--registry", PACKAGED, "--help").stdout.split())
     assert "Training of letters:" in told

@@ -17,6 +17,7 @@ from rr_bench.cli import (
     data,
     doctor,
     export,
+    info,
     listing,
     measures,
     printing,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich takes longer to import than everything else that --help needs
 )
 app.command("list")(listing.list_rerankers)
-app.command("info")(listing.info)
+app.command("info")(info.info)
 app.command("measures")(measures.measures)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)

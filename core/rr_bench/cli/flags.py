@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from rr.border import plugin_code
 from rr.errors import RerankError, nearest
@@ -78,11 +81,40 @@ def entry_settings(plugins: Plugins, name: str, entry: RerankerEntry) -> dict[st
     }
 
 
-def described(settings: Settings) -> Iterator[tuple[str, Any, str]]:
-    """Name, value as JSON has it, and description of each setting; the text under a field is its description."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A setting: its value and its default as JSON has them (`required`: it has none), and the text under its field."""
+
+    name: str
+    value: Any
+    type: str
+    default: Any
+    required: bool
+    meaning: str
+
+
+def described(settings: Settings) -> Iterator[Described]:
     values = settings.model_dump(mode="json")
     for name, field in type(settings).model_fields.items():
-        yield name, values[name], " ".join((field.description or "").split())
+        required = field.is_required()
+        default = None if required else to_jsonable_python(field.get_default(call_default_factory=True))
+        meaning = " ".join((field.description or "").split())
+        yield Described(name, values[name], type_name(field.annotation), default, required, meaning)
+
+
+def type_name(annotation: Any) -> str:
+    """As an author writes it, without modules: `float | None`, `'mean' | 'cls'`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(inner[0])
+    if origin is Literal:
+        return " | ".join(map(repr, inner))
+    if origin in (Union, UnionType):
+        return " | ".join(map(type_name, inner))
+    if inner:
+        held = ", ".join("..." if one is Ellipsis else type_name(one) for one in inner)
+        return f"{getattr(origin, '__name__', origin)}[{held}]"
+    return "None" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
 
 
 def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, object]]:

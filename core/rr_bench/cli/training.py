@@ -53,7 +53,10 @@ class Train(TyperCommand):
         entry = find_entry(load_registry(registry), plugins, words[0], said.get("--profile"))
         for section, settings in entry_settings(plugins, words[0], entry).items():
             with formatter.section(f"{section.capitalize()} of {words[0]}"):
-                rows = [(f"--{n.replace('_', '-')} {_yaml(value)}", text) for n, value, text in described(settings)]
+                told = described(settings)
+                rows = [(f"--{one.name.replace('_', '-')} {_yaml(one.value)}", one.meaning) for one in told]
+                    (f"--{one.name.replace('_', '-')} {_yaml(one.value)}", one.meaning) for one in described(settings)
+                ]
                 formatter.write_dl(rows)
         for offer in offers(plugins):
             with formatter.section(f"Files in place of --dataset, for reader {offer.reader}"):
