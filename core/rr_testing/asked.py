@@ -29,7 +29,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
 
 
 def _parts(subject: Subject) -> Iterator[Part]:
-    if subject.registered is not None:
+    if subject.point is not None:
         yield "plugin"
     yield subject.kind
     if subject.kind == "reranker":

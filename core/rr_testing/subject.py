@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Literal
 
+from rr import spec
 from rr.errors import RerankError
 from rr.protocols import ModelInfo, Settings
 from rr.registry.plugins import Plugins, Registered
@@ -18,8 +20,9 @@ from rr.rerank.gate import score_all
 from rr.types import Request, Scores
 from rr_bench.loading import Checked, Isolated
 
-Kind = Literal["scorer", "reranker", "reader", "retriever"]
-Part = Literal["plugin", "scorer", "reranker", "trainer", "reader", "retriever"]
+Kind = spec.Kind | Literal["plugin"]
+"""What a subject is: a component of some kind, or a plugin as such."""
+Part = Kind
 """What a check looks at. `plugin`: the module that registers a component, where one does. A `scorer` check is asked of
 rerankers too, whose rankings are read as scores."""
 METHODS: dict[str, Kind] = {"score": "scorer", "rerank": "reranker", "read": "reader", "fit": "retriever"}
@@ -28,7 +31,8 @@ METHODS: dict[str, Kind] = {"score": "scorer", "rerank": "reranker", "read": "re
 @dataclass(frozen=True)
 class Subject:
     """`target`: the class. `settings`: of it, checked. `trainer`, `training`: of what it loads, where there is one.
-    `registered`: as its distribution registers it, where one does."""
+    `registered`: as its distribution registers it, where one does; `point`: the plugin that does. Of a plugin as such,
+    that is all there is."""
 
     name: str
     kind: Kind
@@ -38,6 +42,7 @@ class Subject:
     training: Settings | None = None
     registered: Registered | None = None
     registered_trainer: Registered | None = None
+    point: EntryPoint | None = None
     plugins: Plugins = field(default_factory=Plugins)
 
     @property
