@@ -55,8 +55,6 @@ class Train(TyperCommand):
             with formatter.section(f"{section.capitalize()} of {words[0]}"):
                 told = described(settings)
                 rows = [(f"--{one.name.replace('_', '-')} {_yaml(one.value)}", one.meaning) for one in told]
-                    (f"--{one.name.replace('_', '-')} {_yaml(one.value)}", one.meaning) for one in described(settings)
-                ]
                 formatter.write_dl(rows)
         for offer in offers(plugins):
             with formatter.section(f"Files in place of --dataset, for reader {offer.reader}"):
