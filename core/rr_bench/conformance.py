@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rr.files import fingerprint, home
+from rr.protocols import ModelInfo
 from rr.registry.plugins import Plugins, Registered
 from rr.registry.schema import RerankerEntry
 from rr_bench.code import code_fingerprint
@@ -35,6 +36,12 @@ class Conformance:
             f"{len(self.bad)} of {self.checks} failed: {', '.join(self.bad)}" if self.bad else f"{self.checks} passed"
         )
         return f"{said}, {self.finished[:10]}{', of other code than today' if self.stale else ''}"
+
+
+def capabilities(info: ModelInfo) -> dict[str, Any]:
+    """What a loaded component says of itself, for whoever chooses one."""
+    asked = {"scale": info.scale, "listwise": info.listwise, "max_candidates": info.max_candidates}
+    return {**asked, "state": info.state, "precision": info.precision}
 
 
 def keep_conformance(

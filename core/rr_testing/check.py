@@ -34,10 +34,6 @@ class Check:
     part: Part
     function: Function
 
-    @property
-    def page(self) -> str:
-        return f"docs/checks/{self.name}.md"
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -51,6 +47,11 @@ class Outcome:
     @property
     def bad(self) -> bool:
         return self.verdict in BAD
+
+    @property
+    def page(self) -> str:
+        """What it expects and why, and how what breaks it is mended."""
+        return f"docs/checks/{self.check}.md"
 
 
 WRITTEN: list[Check] = []

@@ -14,6 +14,7 @@ from rr_bench.cli import (
     bench,
     bias,
     calibrate,
+    check,
     data,
     doctor,
     export,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("list")(listing.list_rerankers)
 app.command("info")(info.info)
 app.command("measures")(measures.measures)
+app.command("check")(check.check)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)

@@ -11,7 +11,7 @@ from rr_bench.cli.options import CheckpointOption, DeviceOption, ProfileOption, 
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
-    from rr.protocols import ModelInfo, Settings
+    from rr.protocols import Settings
     from rr.registry.plugins import Plugins
     from rr_bench.evaluate.verify import Agreement
     from rr_bench.members import Part
@@ -97,7 +97,7 @@ def info(
 def _shown(plugins: Plugins, part: Part, load: bool) -> dict[str, Any]:
     """What an entry of a component is, its settings as they are."""
     from rr.registry.resolve import resolve
-    from rr_bench.conformance import last_conformance
+    from rr_bench.conformance import capabilities, last_conformance
     from rr_bench.inventory import licence
     from rr_bench.loading import load_component
     from rr_bench.train.trainers import training_settings
@@ -131,12 +131,6 @@ def _shown(plugins: Plugins, part: Part, load: bool) -> dict[str, Any]:
     elif last and last.capabilities:
         shown["capabilities"] = dict(last.capabilities)
     return shown
-
-
-def capabilities(info: ModelInfo) -> dict[str, Any]:
-    """What a loaded component says of itself, for whoever chooses one."""
-    listwise = {"scale": info.scale, "listwise": info.listwise, "max_candidates": info.max_candidates}
-    return {**listwise, "state": info.state, "precision": info.precision}
 
 
 def _plain(shown: dict[str, Any]) -> dict[str, Any]:
