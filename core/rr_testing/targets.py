@@ -10,6 +10,7 @@ from rr.errors import RerankError, nearest
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import resolve
 from rr.registry.schema import RerankerEntry
+from rr.spec import Kind
 from rr_bench.conformance import capabilities, keep_conformance
 from rr_bench.entries import Failure, all_entries, find_entry, whole
 from rr_bench.registry import DatasetEntry, Registry
@@ -120,17 +121,14 @@ def _of_dataset(plugins: Plugins, name: str, entry: DatasetEntry) -> list[Target
     """Its reader and its retriever, with the options that it gives them."""
     plan = entry.candidates
 
-    def made(kind: str, called: str, options: dict[str, object]) -> Subject:
-        return subject_of_registered(plugins, plugins.get(kind, called), options)  # type: ignore[arg-type]
+    def made(kind: Kind, called: str, options: dict[str, object]) -> Subject:
+        return subject_of_registered(plugins, plugins.get(kind, called), options)
 
+    reads = partial(made, "reader", entry.reader, entry.options)
+    finds = partial(made, "retriever", plan.retriever, plan.options)
     return [
-        Target(f"{entry.reader} of {name}", "reader", plugins, partial(made, "reader", entry.reader, entry.options)),
-        Target(
-            f"{plan.retriever} of {name}",
-            "retriever",
-            plugins,
-            partial(made, "retriever", plan.retriever, plan.options),
-        ),
+        Target(f"{entry.reader} of {name}", "reader", plugins, reads),
+        Target(f"{plan.retriever} of {name}", "retriever", plugins, finds),
     ]
 
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="What 'rr list' shows, data sets, plugins, or components of any kind.", metavar="[NAME]..."
-        ),
+        typer.Argument(help="What 'rr list' shows, a data set, a plugin, or a component.", metavar="[NAME]..."),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every plugin, every entry of the profile, every data set of its suite.")
