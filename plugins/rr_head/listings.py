@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rr import Dataset
@@ -15,6 +16,8 @@ from rr.measures import UNJUDGED, Rankings, metric
 from rr.training import answers
 from rr_torch import Embed
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MEASURES = {"MRR": metric("MRR"), "R@1": metric("Hit@1"), "nDCG@10": metric("nDCG@10")}
 """R@1 is the share of queries with a relevant listing in front."""
 
@@ -40,9 +43,12 @@ class ListingTask:
         # equal scores then stand in the order of trec_eval, by descending id
         self._documents = sorted(set().union(*self._candidates), reverse=True)
         self._column = {id_: column for column, id_ in enumerate(self._documents)}
-        self._columns = [
-            torch.tensor(sorted(map(self._column.__getitem__, ids)), dtype=torch.long) for ids in self._candidates
-        ]
+        self._lengths = np.array([*map(len, self._candidates)], np.int64)
+        self._columns = _filled([sorted(map(self._column.__getitem__, ids)) for ids in self._candidates], 0)
+        grades = [dataset.qrels[query_id] for query_id in self._queries]
+        named = zip(self._columns, grades, strict=True)
+        self._grades = np.array([[of.get(self._documents[n], UNJUDGED) for n in row] for row, of in named], np.int64)
+        self._judged = _filled([[*of.values()] for of in grades], UNJUDGED)
 
     def _of(self, query_id: str, others: list[str]) -> set[str]:
         data, relevant = self._dataset, self._dataset.relevant(query_id)
@@ -72,17 +78,17 @@ class ListingTask:
             block = self._queries[start : start + BLOCK]
             queries = _unit(embed([self._dataset.queries[query_id].text for query_id in block], "query"))
             cosines = (queries @ documents.T).cpu()
+            for name, values in self._ranked(cosines.numpy(), slice(start, start + len(block))).items():
+                found[name] += values
             for row, query_id in enumerate(block):
-                for name, value in self._ranked(query_id, cosines[row], self._columns[start + row]).items():
-                    found[name].append(value)
                 self._compare(query_id, cosines[row], self._candidates[start + row], pairs)
         return {**found, **{f"accuracy {type_}".strip(): pairs[type_] for type_ in sorted(pairs)}}
 
-    def _ranked(self, query_id: str, cosines: Tensor, columns: Tensor) -> dict[str, float]:
-        grades = self._dataset.qrels[query_id]
-        shown = np.array([[grades.get(self._documents[column], UNJUDGED) for column in columns.tolist()]])
-        rankings = Rankings.of_arrays(cosines[columns].numpy()[None], shown, np.array([[*grades.values()]]))
-        return {name: float(measure.values(rankings)[0]) for name, measure in MEASURES.items()}
+    def _ranked(self, cosines: Floats, block: slice) -> dict[str, list[float]]:
+        """`cosines` of the block's queries, a column a document."""
+        shown = np.take_along_axis(cosines, self._columns[block], axis=1)
+        rankings = Rankings.of_arrays(shown, self._grades[block], self._judged[block], self._lengths[block])
+        return {name: measure.values(rankings).tolist() for name, measure in MEASURES.items()}
 
     def _compare(self, query_id: str, cosines: Tensor, candidates: set[str], pairs: dict[str, list[float]]) -> None:
         """Adds the query's (positive, named hard negative) pairs, under "" and under each of their types."""
@@ -92,6 +98,14 @@ class ListingTask:
                 against = cosines[self._column[negative.document_id]].item()
                 for type_ in ("", *dict.fromkeys(negative.types)):
                     pairs[type_] += [float(own > against) for own in reached]
+
+
+def _filled(rows: list[list[int]], fill: int) -> Ints:
+    """Rows of any length as one array."""
+    found = np.full((len(rows), max(map(len, rows), default=0)), fill, np.int64)
+    for row, values in zip(found, rows, strict=True):
+        row[: len(values)] = values
+    return found
 
 
 def _unit(vectors: Tensor) -> Tensor:
