@@ -1,4 +1,4 @@
-"""Any model in one line, `COMPONENT:MODEL`, wherever a reranker is named; and what is said to who names a model alone."""
+"""Any model in one line, `COMPONENT:MODEL`, wherever a reranker is named, and what is said of a model named alone."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_it_is_loaded_listed_and_asked(small_registry: Path, rr_command: Rr) -> 
     assert answered.stdout.index(texts[0]) < answered.stdout.index(texts[1])
 
     unknown = rr_command("rerank", "BAAI/bge-reranker-v2-m3", "-q", "a", "b", *registry)
-    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr.rstrip().endswith(
         "no reranker is called 'BAAI/bge-reranker-v2-m3'; "
         "for a model write sentence_transformers:BAAI/bge-reranker-v2-m3"
