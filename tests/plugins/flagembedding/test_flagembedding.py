@@ -37,6 +37,7 @@ def own_scores(library: FlagReranker | FlagLLMReranker) -> list[float]:
 
 
 def test_flag_reranker_scores_as_itself(bert: Bert, capfd: pytest.CaptureFixture[str]) -> None:
+    bert(1)  # which is made, and tells of it
     capfd.readouterr()
     scorer = FlagEmbeddingScorer(settings(bert(1)))
     answer = scorer.score([asked()])[0]
