@@ -67,7 +67,7 @@ class Prompter:
         found = self._tokens(SUFFIX + word)
         if found[:-1] != self._suffix or found[-1] == self._tokenizer.unk_token_id:
             made = self._tokenizer.convert_ids_to_tokens(self._tokens(word))
-            raise RerankError(f"the answer {word!r} is not a single token behind the prompt, but {made}; use another model")
+            raise RerankError(f"the answer {word!r} is not a single token behind the prompt, but {made}; use another")
         return found[-1]
 
     def _tokens(self, text: str) -> list[int]:

@@ -16,8 +16,8 @@ class Qwen3RerankerSettings(Settings):
     instruction: str = Field("Given a web search query, retrieve relevant passages that answer the query", min_length=1)
     """What makes a document the right one; the model's card advises one for each task, in English."""
     max_length: int | None = Field(None, gt=0)
-    """Tokens of a whole prompt, of which the document's end is left out; null: 8192 as on the model's card, or as many as
-    the model can read."""
+    """Tokens of a whole prompt, of which the document's end is left out; null: 8192 as on the model's card, or as many
+    as the model can read."""
     token_budget: int = Field(4096, gt=0)
     """Tokens a forward pass takes, padding included."""
     dtype: DtypeName = "auto"

@@ -65,7 +65,11 @@ class RerankersScorer:
         if self._model is not None:
             check_finite(settings.model, self._model)
             labels = getattr(getattr(self._model, "config", None), "num_labels", 1)
-            if settings.model_type == "cross-encoder" and labels != 1 and not getattr(self._ranker, "is_monobert", False):
+            if (
+                settings.model_type == "cross-encoder"
+                and labels != 1
+                and not getattr(self._ranker, "is_monobert", False)
+            ):
                 raise RerankError(f"model {settings.model!r} has {labels} labels; a reranker needs one that scores")
             folder = weights_folder(source)
             self._missing = [] if folder is None else weights_not_in(folder, self._model)
@@ -99,8 +103,12 @@ class RerankersScorer:
         for place, result in enumerate(found.results):
             id_ = result.document.doc_id
             if not isinstance(id_, int) or not 0 <= id_ < len(texts) or texts[id_] in scores:
-                raise ScoringError(f"query {request.query.id!r}: rerankers gave a result for {id_!r}, which is not asked")
-            scores[texts[id_]] = -float(place) if self._settings.scale == "rank" else self._number(request, result.score)
+                raise ScoringError(
+                    f"query {request.query.id!r}: rerankers gave a result for {id_!r}, which is not asked"
+                )
+            scores[texts[id_]] = (
+                -float(place) if self._settings.scale == "rank" else self._number(request, result.score)
+            )
         missing = [text for text in texts if text not in scores]
         if missing:
             raise ScoringError(
@@ -112,5 +120,7 @@ class RerankersScorer:
     def _number(self, request: Request, score: object) -> float:
         if not isinstance(score, int | float) or not math.isfinite(score):
             mend = "; set scale: rank, which reads the order alone" if score is None else ""
-            raise ScoringError(f"query {request.query.id!r}: rerankers gave the score {score!r}, which is no number{mend}")
+            raise ScoringError(
+                f"query {request.query.id!r}: rerankers gave the score {score!r}, which is no number{mend}"
+            )
         return float(score)

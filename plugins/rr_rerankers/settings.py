@@ -19,9 +19,9 @@ class RerankersSettings(Settings):
     model_type: Literal[
         "cross-encoder", "colbert", "t5", "flashrank", "llm-layerwise", "mxbaiv2", "upr", "pylate", "lit5", "rankllm"
     ] = "cross-encoder"
-    """The library's name of what reads the model. It would guess by the model's name; remote services are for rr_http."""
+    """The library's name of what reads the model, which it would guess by the model's; no remote services."""
     scale: Literal["logit", "probability", "cosine", "rank"] = "logit"
-    """What its scores mean, which the library does not say; rank: it gives an order, and its scores are not looked at."""
+    """What its scores mean, which the library does not say; rank: it gives an order, and scores are not looked at."""
     listwise: bool = False
     """Whether a document's score depends on the other candidates."""
     arguments: dict[str, Any] = Field(default_factory=dict)

@@ -34,7 +34,9 @@ class Bi:
                 f"model {settings.model!r} lacks weights (in safetensors files): {', '.join(missing[:5])}; get a whole "
                 "copy of it"
             )
-        self._notes = () if has_modules(source, settings.revision) else ("mean pooling, of which its files say nothing",)
+        self._notes = (
+            () if has_modules(source, settings.revision) else ("mean pooling, of which its files say nothing",)
+        )
         for name in (settings.prompt_name, settings.document_prompt_name):
             prompt_of(self._module, name, settings.model)
         limit = settle_length(self._module, settings)

@@ -14,8 +14,8 @@ from rr_sentence_transformers.settings import SentenceTransformersSettings
 
 
 class SentenceTransformersScorer:
-    """Scores are logits or probabilities of a cross-encoder, cosines of a bi-encoder. Diagnostics: `truncated`, the share
-    of a query's documents (of a cross-encoder: pairs) that were cut."""
+    """Scores are logits or probabilities of a cross-encoder, cosines of a bi-encoder. Diagnostics: `truncated`, the
+    share of a query's documents (of a cross-encoder: pairs) that were cut."""
 
     Settings = SentenceTransformersSettings
 

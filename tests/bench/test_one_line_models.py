@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 import rr
 from rr.errors import RerankError
-from rr.registry.plugins import installed_plugins
-from rr_bench.entries import find_entry
+from rr.registry.plugins import discover, installed_plugins
+from rr_bench.entries import check_entry, find_entry
+from rr_bench.one_line import one_line, proposal
 from rr_bench.outputs import as_file_name
 from rr_bench.registry import load_registry
 from tests.conftest import Rr
@@ -136,3 +138,18 @@ def test_a_long_name_is_still_the_name_of_a_file() -> None:
     files = [as_file_name(name) for name in names]
     assert len(set(files)) == 3
     assert all(len(file.encode()) <= 150 and "/" not in file for file in files)
+
+
+def test_a_model_of_any_adapter_is_an_entry() -> None:
+    """Of the adapters as their distribution registers them."""
+    adapters = ("flagembedding", "qwen3_reranker", "rerankers", "sentence_transformers")
+    points = [EntryPoint(name, f"rr_{name}.plugin", "rr.plugins") for name in adapters]
+    plugins = discover(points)
+    assert not plugins.failures
+    for name in adapters:
+        entry = one_line(plugins, f"{name}:BAAI/bge-reranker-v2-m3")
+        assert entry is not None
+        assert entry.settings == {"model": "BAAI/bge-reranker-v2-m3"}
+        check_entry(plugins, name, entry)
+    named = (proposal(plugins, "BAAI/bge-reranker-v2-m3") or "").rpartition(" ")[2]
+    assert one_line(plugins, named) is not None

@@ -65,7 +65,9 @@ def requests() -> list[Request]:
 
 
 @torch.inference_mode()
-def plain(folder: Path, request: Request, instruction: str = INSTRUCTION, room: int = 10**6) -> list[tuple[float, float]]:
+def plain(
+    folder: Path, request: Request, instruction: str = INSTRUCTION, room: int = 10**6
+) -> list[tuple[float, float]]:
     """P(yes) and the mass of yes and no, for each document; of the user's turn only `room` tokens are read."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()

@@ -79,10 +79,13 @@ def answering(scorer: RerankersScorer, change: Callable[[list[Result]], list[Res
     ("change", "message"),
     [
         (lambda results: results[1:], "gave no result for 1 of 4 documents"),
-        (lambda results: [*results, results[0]], "gave a result for . *, which is not asked|gave a result for"),
+        (lambda results: [*results, results[0]], "gave a result for ., which is not asked"),
         (lambda results: [], "gave no result for 4 of 4 documents"),
         (lambda results: [Result(r.document, rank=1) for r in results], "the score None.*set scale: rank"),
-        (lambda results: [Result(r.document, score=float("nan")) for r in results], "the score nan, which is no number"),
+        (
+            lambda results: [Result(r.document, score=float("nan")) for r in results],
+            "the score nan, which is no number",
+        ),
     ],
 )
 def test_an_answer_that_is_not_whole_raises(
@@ -119,7 +122,7 @@ def test_models_that_are_refused(bert: Bert, tmp_path: Path) -> None:
         RerankersScorer(settings(bert(3)))
     with pytest.raises(RerankError, match="trust_remote_code would run the Python code"):
         RerankersScorer(settings(bert(1), trust_remote_code=True))
-    with pytest.raises(RerankError, match="cannot load model_type 'flashrank' here: .*pip install"):
+    with pytest.raises(RerankError, match=r"cannot load model_type 'flashrank' here: .*pip install"):
         RerankersScorer(settings(bert(1), model_type="flashrank"))
     BertModel.from_pretrained(bert(None)).config.save_pretrained(tmp_path)
     with pytest.raises(RerankError, match="has no weights in safetensors files"):

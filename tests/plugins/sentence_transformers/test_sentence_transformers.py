@@ -89,7 +89,7 @@ def test_the_scale_is_that_of_its_activation_function(saved: Callable[..., Path]
 
 def test_a_scale_that_nothing_tells_is_asked_for(saved: Callable[..., Path]) -> None:
     folder = saved(activation_fn=torch.nn.Tanh())
-    with pytest.raises(RerankError, match="activation function is Tanh.*; set scale: logit, or scale: probability"):
+    with pytest.raises(RerankError, match=r"activation function is Tanh.*; set scale: logit, or scale: probability"):
         SentenceTransformersScorer(settings(folder))
     assert SentenceTransformersScorer(settings(folder, scale="logit")).info.scale == "logit"
 
@@ -100,7 +100,7 @@ def test_prompts_are_the_library_s(saved: Callable[..., Path]) -> None:
     assert close(scores(folder), predicted(module))
     assert close(scores(folder, prompt_name="law"), predicted(module, prompt_name="law"))
     assert not close(scores(folder, prompt_name="law"), predicted(module))
-    with pytest.raises(RerankError, match="has no prompt 'lw'; it has document, law, query, web|it has law, web"):
+    with pytest.raises(RerankError, match=r"has no prompt 'lw'; it has .*law.*web"):
         SentenceTransformersScorer(settings(folder, prompt_name="lw"))
     with pytest.raises(RerankError, match="one prompt a pair"):
         SentenceTransformersScorer(settings(folder, document_prompt_name="law"))
@@ -131,7 +131,11 @@ def test_a_head_that_nobody_trained_is_said_and_always_the_same(bert: Bert) -> N
     [
         (3, {}, "has 3 labels; a reranker needs one"),
         (1, {"max_length": 1024}, "max_seq_length 1024 is more than the 512 tokens"),
-        (None, {}, r"do not say what it is for \(it has no modules.json, and its architecture is BertModel\); set kind"),
+        (
+            None,
+            {},
+            r"do not say what it is for \(it has no modules.json, and its architecture is BertModel\); set kind",
+        ),
         (1, {"revision": "main"}, "is a folder, which has no revisions"),
         (1, {"trust_remote_code": True}, "trust_remote_code would run the Python code"),
     ],
