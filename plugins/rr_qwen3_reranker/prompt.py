@@ -56,8 +56,8 @@ class Prompter:
                 left = room - len(self._tokens(head))
                 if left < MIN_DOCUMENT_TOKENS:
                     raise RerankError(
-                        f"the query {query[:40]!r}… leaves {max(left, 0)} of max_length {self._max_length} tokens to the "
-                        "document; raise max_length or shorten the query or the instruction"
+                        f"the query {query[:40]!r}… leaves {max(left, 0)} of max_length {self._max_length} tokens to "
+                        "the document; raise max_length or shorten the query or the instruction"
                     )
             prompts.append([*self._prefix, *body[:room], *self._suffix])
             cut.append(len(body) > room)
