@@ -175,10 +175,11 @@ def _checkpoint(
 def _loaded(resolved: Resolved, trained: Checkpoint | None) -> NamedReranker:
     name, reranker = resolved.name, load_reranker(resolved, trained.folder if trained else None)
     if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
-        raise RerankError(
-            f"{name!r} is untrained: its scores would come from random weights. Run 'rr train {name} --dataset NAME', "
-            f"then give that data set or the checkpoint"
+        train = f"Run 'rr train {name} --dataset NAME', then give that data set or the checkpoint"
+        mend = (
+            train if resolved.entry.trainer is not None else "Name a model that is trained, or a checkpoint of this one"
         )
+        raise RerankError(f"{name!r} is untrained: its scores would come from random weights. {mend}")
     return NamedReranker(resolved, trained, reranker)
 
 

@@ -15,6 +15,7 @@ from rr.registry.resolve import checked_settings
 from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
 from rr_bench.members import Part, of_member, part_of
+from rr_bench.one_line import one_line, proposal
 from rr_bench.registry import DatasetEntry, Registry, Suite
 
 Asked = tuple[Kind, str, dict[str, Any], str]
@@ -71,7 +72,8 @@ def find_entry(
     entries: Mapping[str, RerankerEntry | Failure] | None = None,
 ) -> RerankerEntry | Failure:
     """What the name means: an entry of the registry, of whatever profile; or a component that is installed, by its own
-    name where nothing else has it, else by `distribution/name`. `entries`: those of the profile, if they are at hand.
+    name where nothing else has it, else by `distribution/name`; or `COMPONENT:MODEL`. `entries`: those of the profile,
+    if they are at hand.
 
     Raises:
         RerankError: nothing is called so.
@@ -84,7 +86,11 @@ def find_entry(
     for registered in plugins.components:
         if "/" in name and registered.kind in ("scorer", "reranker") and registered.called(name):
             return _default(plugins, registered)
-    raise RerankError(f"no reranker is called {name!r}{nearest(name, [*entries, *registry.rerankers])}")
+    if (entry := one_line(plugins, name)) is not None:
+        return entry
+    line = proposal(plugins, name)
+    mend = nearest(name, [*entries, *registry.rerankers]) if line is None else f"; {line}"
+    raise RerankError(f"no reranker is called {name!r}{mend}")
 
 
 def _default(plugins: Plugins, registered: Registered) -> RerankerEntry:

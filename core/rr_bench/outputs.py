@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -10,12 +11,15 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from rr.errors import RerankError
-from rr_bench.names import JOINERS, is_word
+from rr_bench.names import JOINERS, MAX_BYTES, is_word
 
 ROOM = 2**20
 """Bytes that are written in trial, for a disk that is full."""
 SUFFIX = "-" * 25
 """With what `tempfile` adds, as long as the suffix of the temporary names of `rr.files.atomic`."""
+
+LONGEST = 150
+"""Bytes of a file's name, which others stand behind (`-KEY`, `.json`, a temporary suffix): 255 are a system's limit."""
 
 
 def new_path(path: Path, option: str, inputs: Iterable[Path | None] = ()) -> None:
@@ -62,10 +66,14 @@ def own_folder(path: Path) -> None:
 
 
 def as_file_name(name: str) -> str:
-    """A name that was made elsewhere (`DISTRIBUTION/NAME`) as that of one file: escaped as in a URL, so that two names
-    never share a file."""
+    """A name that was made elsewhere (`DISTRIBUTION/NAME`, `COMPONENT:MODEL`) as that of one file: escaped as in a URL,
+    so that two names never share a file; what is too long for a file ends in a hash of the whole."""
     safe = "".join(c if is_word(c) or c in JOINERS else _percent(c) for c in name)
-    return _percent(safe[0]) + safe[1:] if safe[:1] in JOINERS and safe else safe
+    safe = _percent(safe[0]) + safe[1:] if safe[:1] in JOINERS and safe else safe
+    if len(safe.encode()) <= LONGEST:
+        return safe
+    whole = hashlib.sha256(safe.encode()).hexdigest()[:16]
+    return f"{safe.encode()[:MAX_BYTES].decode(errors='ignore')}%%{whole}"  # no name has %% when it is escaped
 
 
 def _try(path: Path, folder: Path, name: str, option: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rr_torch.device import evaluating, parameter_counts, pick_device, pick_dtype, precision_of, seeded
     from rr_torch.encoding import FrozenEncoder, cosine_scores
     from rr_torch.fitting import copied, fit
-    from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, weights_not_in
+    from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, readable_tokens, weights_not_in
     from rr_torch.packed import Packed, can_pack, pack, packed_inputs, packs, positions
     from rr_torch.padding import settle_padding
     from rr_torch.precision import mixed_precision
@@ -63,6 +63,7 @@ __all__ = [
     "positions",
     "precision_of",
     "quiet",
+    "readable_tokens",
     "runs_code",
     "seeded",
     "settle_padding",

@@ -76,10 +76,10 @@ def model_path(model: str, sha256: str | None = None) -> str:
     return str(folder)
 
 
-def weights_fingerprint(model: str) -> str:
+def weights_fingerprint(model: str, revision: str | None = None) -> str:
     """A hash of the files behind `model`, and of the models that these name in turn: an adapter's base, code that lies
-    in another repository. Of a hub model that is not on this machine, of the name alone."""
-    return _fingerprint(model, None, frozenset())
+    in another repository. Of a hub model that is not on this machine, of the name alone. `revision`: of a hub model."""
+    return _fingerprint(model, revision, frozenset())
 
 
 def _fingerprint(model: str, revision: str | None, outer: frozenset[str]) -> str:
@@ -124,9 +124,9 @@ def _named(files: Iterable[Path]) -> set[tuple[str, str | None]]:
     return found
 
 
-def weights_folder(model: str) -> Path | None:
+def weights_folder(model: str, revision: str | None = None) -> Path | None:
     """The folder with the files behind `model`, in the hub's cache where it comes from there; None if it has none."""
-    return local_folder(model) or _hub_snapshot(model)
+    return local_folder(model) or _hub_snapshot(model, revision)
 
 
 def _hub_snapshot(model: str, revision: str | None = None) -> Path | None:

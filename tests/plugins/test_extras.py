@@ -18,6 +18,7 @@ MODULES = {
     "flagembedding": "FlagEmbedding",
     "openpyxl": "openpyxl",
     "peft": "peft",
+    "rerankers": "rerankers",
     "safetensors": "safetensors",
     "scikit-learn": "sklearn",
     "sentence-transformers": "sentence_transformers",
@@ -27,6 +28,7 @@ MODULES = {
 """Distribution → what it is imported as, of all that any plugin needs."""
 PLUGINS = {"": ("rr_baselines", "rr_data"), "letters": ("rr_letters",), "head": ("rr_head",)}
 PLUGINS["cross-encoder"] = ("rr_cross_encoder",)
+PLUGINS |= {name: (f"rr_{name}",) for name in ("flagembedding", "qwen3_reranker", "rerankers", "sentence_transformers")}
 LATER = {
     "rr_baselines.bi_encoder",  # of an extra that has it
     "rr_head.bge_m3",  # of the extra flagembedding, as these

@@ -110,8 +110,8 @@ def console() -> Console:
     """stdout; the terminal's own width, or a wide one where there is no terminal."""
     from rich.console import Console
 
-    found = Console()
-    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+    found = Console(emoji=False)
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH, emoji=False)
 
 
 class RichProgress(Progress):
@@ -123,7 +123,7 @@ class RichProgress(Progress):
 
         from rr.training.processes import rank
 
-        self._console = Console(stderr=True, quiet=rank() > 0)
+        self._console = Console(stderr=True, emoji=False, quiet=rank() > 0)
         self._bars: progress.Progress | None = None
         self._told = 0.0
 

@@ -1,0 +1,1 @@
+"""FlagEmbedding's rerankers as a scorer."""

@@ -1,0 +1,1 @@
+"""Any local model of the rerankers library as a scorer."""

@@ -1,0 +1,1 @@
+"""Any CrossEncoder and any SentenceTransformer of sentence-transformers, as a scorer."""
