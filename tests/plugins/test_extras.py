@@ -16,17 +16,20 @@ from tests.conftest import ROOT
 MODULES = {
     "accelerate": "accelerate",
     "flagembedding": "FlagEmbedding",
+    "httpx": "httpx",
     "openpyxl": "openpyxl",
     "peft": "peft",
     "safetensors": "safetensors",
     "scikit-learn": "sklearn",
     "sentence-transformers": "sentence_transformers",
+    "tenacity": "tenacity",
     "torch": "torch",
     "transformers": "transformers",
 }
 """Distribution → what it is imported as, of all that any plugin needs."""
 PLUGINS = {"": ("rr_baselines", "rr_data"), "letters": ("rr_letters",), "head": ("rr_head",)}
 PLUGINS["cross-encoder"] = ("rr_cross_encoder",)
+PLUGINS["http"] = ("rr_http",)
 LATER = {
     "rr_baselines.bi_encoder",  # of an extra that has it
     "rr_head.bge_m3",  # of the extra flagembedding, as these
