@@ -345,7 +345,8 @@ class Reports(Lazy):
     """Says how many tokens it has read."""
 
     def score(self, requests: Sequence[Request]) -> list[Scores]:
-        return [Scores((1.0,) * len(one.candidates), {"tokens": 100.0}) for one in requests]
+        told = {"tokens": 100.0, "requests": 3.0, **({"billed_calls": 2.0} if self._times == 2 else {})}
+        return [Scores((1.0,) * len(one.candidates), told) for one in requests]
 
 
 def test_prices_of_entries_and_of_the_profile(small_registry: Path, plugins: Plugins) -> None:
@@ -356,13 +357,18 @@ def test_prices_of_entries_and_of_the_profile(small_registry: Path, plugins: Plu
         "  tokens: {scorer: bm25, price: {per_token: 5}}\n"
         "  told: {scorer: reports, price: {per_token: 5}}\n"
         "  calls: {scorer: bm25, price: {per_call: 0.002}}\n"
+        "  sent: {scorer: reports, price: {per_call: 0.002}}\n"
+        "  billed: {scorer: reports, settings: {times: 2}, price: {per_call: 0.002}}\n"
         "  both: {fuse: [random, calls]}\n"
         "  flat: {fuse: [random, calls], price: {per_call: 1}}\n",
     )
-    result = rr.bench(["random", "tokens", "told", "calls", "both", "flat"], registry=registry, plugins=plugins)
+    names = ["random", "tokens", "told", "calls", "sent", "billed", "both", "flat"]
+    result = rr.bench(names, registry=registry, plugins=plugins)
     found = {row.reranker: row for row in result.datasets[0].rows}
     assert found["random"].dollars == pytest.approx(2 * found["random"].ms_per_query / 3600)
     assert found["calls"].dollars == pytest.approx(2.0)
+    assert found["sent"].dollars == pytest.approx(6.0)
+    assert found["billed"].dollars == pytest.approx(4.0)
     assert found["both"].dollars == pytest.approx(2.0 + (found["random"].dollars or 0))
     assert found["flat"].dollars == pytest.approx(1000.0)
     assert found["told"].dollars == pytest.approx(0.5)

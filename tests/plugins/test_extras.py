@@ -16,12 +16,14 @@ from tests.conftest import ROOT
 MODULES = {
     "accelerate": "accelerate",
     "flagembedding": "FlagEmbedding",
+    "httpx": "httpx",
     "openpyxl": "openpyxl",
     "peft": "peft",
     "rerankers": "rerankers",
     "safetensors": "safetensors",
     "scikit-learn": "sklearn",
     "sentence-transformers": "sentence_transformers",
+    "tenacity": "tenacity",
     "torch": "torch",
     "transformers": "transformers",
 }
@@ -29,6 +31,7 @@ MODULES = {
 PLUGINS = {"": ("rr_baselines", "rr_data"), "letters": ("rr_letters",), "head": ("rr_head",)}
 PLUGINS["cross-encoder"] = ("rr_cross_encoder",)
 PLUGINS |= {name: (f"rr_{name}",) for name in ("flagembedding", "qwen3_reranker", "rerankers", "sentence_transformers")}
+PLUGINS["http"] = ("rr_http",)
 LATER = {
     "rr_baselines.bi_encoder",  # of an extra that has it
     "rr_head.bge_m3",  # of the extra flagembedding, as these

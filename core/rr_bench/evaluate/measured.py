@@ -23,7 +23,7 @@ from rr_bench.evaluate.cost import Cost, Spent, summed
 from rr_bench.evaluate.diagnosed import chosen_places, diagnosed
 from rr_bench.evaluate.doubts import doubts
 from rr_bench.evaluate.pairs import Answer
-from rr_bench.evaluate.price import dollars, estimated_tokens
+from rr_bench.evaluate.price import dollars, estimated_tokens, told_calls
 from rr_bench.evaluate.results import Row, Weights
 from rr_bench.evaluate.significance import interval
 from rr_bench.evaluate.validity import Floats, judged_figure, judged_shares
@@ -196,7 +196,8 @@ def _price(part: Part, asked: Sequence[Asked], cost: Cost, default: Price | None
         {"windowed", "tournament", "permutations"} & told.keys() for told in reported
     ):
         note = "$/1k: of one call a query, and it takes several"
-    return _Priced(dollars(price, cost.ms_per_query, tokens), note)
+    calls = 1.0 if part.members else sum(map(told_calls, reported))  # one that is made of others has a price a query
+    return _Priced(dollars(price, cost.ms_per_query, tokens, calls), note)
 
 
 def _diagnosis(asked: Sequence[Asked], bench: Bench) -> tuple[str, tuple[Mapping[str, str], ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rr.registry.schema import Price
 from rr.types import Request
@@ -12,14 +12,19 @@ BYTES_A_TOKEN = 4
 QUERIES = 1_000
 
 
-def dollars(price: Price, ms_per_query: float, tokens: float) -> float:
-    """A thousand queries, one after the other: the hours that they take; or their tokens, `tokens` a query; or a call
-    each."""
+def dollars(price: Price, ms_per_query: float, tokens: float, calls: float = 1.0) -> float:
+    """A thousand queries, one after the other: the hours that they take; or their tokens, `tokens` a query; or their
+    calls, `calls` a query."""
     if price.per_hour is not None:
         return price.per_hour * ms_per_query * QUERIES / 3_600_000
     if price.per_token is not None:
         return price.per_token * tokens * QUERIES / 1_000_000
-    return float(price.per_call or 0.0) * QUERIES
+    return float(price.per_call or 0.0) * calls * QUERIES
+
+
+def told_calls(diagnostics: Mapping[str, float]) -> float:
+    """How many calls a query takes, as its reranker tells: those that are charged for, else those that were sent."""
+    return diagnostics.get("billed_calls", diagnostics.get("requests", 1.0))
 
 
 def estimated_tokens(requests: Sequence[Request], listwise: bool) -> float:
