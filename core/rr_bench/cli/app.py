@@ -19,6 +19,7 @@ from rr_bench.cli import (
     export,
     listing,
     measures,
+    new,
     printing,
     report,
     rerank,
@@ -43,6 +44,7 @@ app.command("info")(listing.info)
 app.command("measures")(measures.measures)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)
+app.command("new")(new.new)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
 app.command("calibrate")(calibrate.calibrate)
