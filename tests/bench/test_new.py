@@ -132,7 +132,9 @@ def test_without_copier_the_line_says_how_to_install_it(rr_command: Rr, tmp_path
     assert not (tmp_path / "words").exists()
 
 
-def test_the_users_settings_of_copier_and_a_template_in_their_folder_mean_nothing(rr_command: Rr, tmp_path: Path) -> None:
+def test_the_users_settings_of_copier_and_a_template_in_their_folder_mean_nothing(
+    rr_command: Rr, tmp_path: Path
+) -> None:
     (tmp_path / "settings.yml").write_text("trust: 3\n", encoding="utf-8")
     (tmp_path / "copier.yml").write_text("_tasks: ['touch ran']\n", encoding="utf-8")
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "core"), str(ROOT / "plugins")])}

@@ -34,9 +34,14 @@ def typed(text: object) -> str:
     return re.sub(r"<(\w+) object at \w+>", r"\1()", bare)
 
 
+def known_to(found: Any) -> dict[str, Any]:
+    """Names that its annotations may use: its module's own come first."""
+    return {**AS_TEXT, **vars(import_module(found.__module__))}
+
+
 def signature(found: Any) -> str:
     return (
-        typed(inspect.signature(found, locals=AS_TEXT, eval_str=True))
+        typed(inspect.signature(found, locals=known_to(found), eval_str=True))
         .replace("(self, ", "(")
         .replace("(self)", "()")
         .replace("(cls, ", "(")
@@ -63,10 +68,12 @@ def documented(name: str, found: Any) -> list[str]:
     if inspect.isfunction(found):
         return [f"### `{name}`", f"`{name}{signature(found)}`", own]
     if not isinstance(found, type):
-        return [f"### `{name}`", f"`{typed(repr(found))}`"]
+        kept = getattr(found, "__origin__", found) if hasattr(found, "__metadata__") else found
+        text = repr(kept)
+        return [f"### `{name}`", f"`{typed(type(kept).__name__ if ' at 0x' in text else text)}`"]
     lines = [f"### `{name}`", own]
     texts = attribute_docs(found)
-    hints = get_type_hints(found, localns=AS_TEXT) if is_dataclass(found) else {}
+    hints = get_type_hints(found, localns=known_to(found)) if is_dataclass(found) else {}
     rows = [(one.name, hints[one.name]) for one in fields(found)] if is_dataclass(found) else []
     if issubclass(found, BaseModel):
         rows = [(key, field.annotation) for key, field in found.model_fields.items()]
