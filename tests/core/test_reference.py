@@ -12,10 +12,13 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
-from rr.measures import rankings  # whose names some signatures have as text, since it brings numpy
+from rr.measures import rankings
+from rr_testing import subject
 from tests.conftest import ROOT
 from tests.core.test_api import PACKAGES
 
+AS_TEXT = {**vars(rankings), **vars(subject)}
+"""What some signatures have as text, since it brings numpy, or is above the module."""
 REFERENCE = ROOT / "docs" / "plugin-reference.md"
 HEAD = """# Plugin reference
 
@@ -26,14 +29,19 @@ frozen: a name that goes stays as an alias until the next `rr.API`. [The guide](
 
 def typed(text: object) -> str:
     """A type or a signature as an author would write it."""
-    bare = re.sub(r"\b(?:collections\.abc|typing|pathlib|random|rr(?:\.\w+)*)\.(?=[A-Z])", "", str(text))
+    bare = re.sub(r"\b(?:collections\.abc|typing|pathlib|random|rr(?:_testing)?(?:\.\w+)*)\.(?=[A-Z])", "", str(text))
     bare = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", bare.replace("typing.", ""))
     return re.sub(r"<(\w+) object at \w+>", r"\1()", bare)
 
 
+def known_to(found: Any) -> dict[str, Any]:
+    """Names that its annotations may use: its module's own come first."""
+    return {**AS_TEXT, **vars(import_module(found.__module__))}
+
+
 def signature(found: Any) -> str:
     return (
-        typed(inspect.signature(found, locals=vars(rankings), eval_str=True))
+        typed(inspect.signature(found, locals=known_to(found), eval_str=True))
         .replace("(self, ", "(")
         .replace("(self)", "()")
         .replace("(cls, ", "(")
@@ -60,10 +68,12 @@ def documented(name: str, found: Any) -> list[str]:
     if inspect.isfunction(found):
         return [f"### `{name}`", f"`{name}{signature(found)}`", own]
     if not isinstance(found, type):
-        return []
+        kept = getattr(found, "__origin__", found) if hasattr(found, "__metadata__") else found
+        text = repr(kept)
+        return [f"### `{name}`", f"`{typed(type(kept).__name__ if ' at 0x' in text else text)}`"]
     lines = [f"### `{name}`", own]
     texts = attribute_docs(found)
-    hints = get_type_hints(found) if is_dataclass(found) else {}
+    hints = get_type_hints(found, localns=known_to(found)) if is_dataclass(found) else {}
     rows = [(one.name, hints[one.name]) for one in fields(found)] if is_dataclass(found) else []
     if issubclass(found, BaseModel):
         rows = [(key, field.annotation) for key, field in found.model_fields.items()]
@@ -84,7 +94,7 @@ def documented(name: str, found: Any) -> list[str]:
 
 def reference() -> str:
     parts = [HEAD]
-    for package in PACKAGES:
+    for package in (*PACKAGES, "rr.testing"):
         module = import_module(package)
         parts.append(f"## {package}")
         for name in sorted(module.__all__, key=str.lower):

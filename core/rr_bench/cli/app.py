@@ -21,6 +21,7 @@ from rr_bench.cli import (
     info,
     listing,
     measures,
+    new,
     printing,
     report,
     rerank,
@@ -46,6 +47,7 @@ app.command("measures")(measures.measures)
 app.command("check")(check.check)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
 app.command("doctor")(doctor.doctor)
+app.command("new")(new.new)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
 app.command("calibrate")(calibrate.calibrate)

@@ -1,0 +1,1 @@
+"""`rr new`: a distribution for an author to begin with, written from the template beside this file."""
