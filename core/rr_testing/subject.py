@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +19,7 @@ from rr.registry.validation import validated
 from rr.rerank.gate import score_all
 from rr.types import Request, Scores
 from rr_bench.loading import Checked, Isolated
+from rr_testing.process import state
 
 Kind = Literal["scorer", "reranker", "reader", "retriever"]
 Part = Literal["plugin", "scorer", "reranker", "trainer", "reader", "retriever"]
@@ -40,14 +43,12 @@ class Subject:
     registered_trainer: Registered | None = None
     plugins: Plugins = field(default_factory=Plugins)
 
-    @property
+    @cached_property
     def workspace(self) -> Path:
         """A folder for whatever the checks write, which is gone when the subject is."""
-        return Path(self._workspace.name)
-
-    @cached_property
-    def _workspace(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="rr-testing-")
+        folder = tempfile.mkdtemp(prefix="rr-testing-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def load(self, checkpoint: Path | None = None) -> Any:
         """A new one of the class, with nothing around it."""
@@ -56,9 +57,18 @@ class Subject:
         return self.target(self.settings, checkpoint)
 
     @cached_property
+    def process(self) -> dict[str, Any]:
+        """How the process was before the first one was loaded (`rr_testing.process.state`)."""
+        return state()
+
+    @cached_property
     def loaded(self) -> Any:
-        """The one that checks share which change nothing. It is untrained where it can be, else trained on
-        `rr_testing.examples.small`."""
+        """The one that checks share which change nothing."""
+        self.process  # noqa: B018 - now
+        return self.another()
+
+    def another(self) -> Any:
+        """A new one. It is untrained where it can be, else trained on `rr_testing.examples.small`."""
         try:
             return self.load()
         except RerankError:
