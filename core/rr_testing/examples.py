@@ -4,6 +4,7 @@ from in seconds. They are the kit's own, always the same."""
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
 
 from rr.data.collection import Collection
@@ -14,25 +15,26 @@ from rr_bench.registry import CandidatePlan, SplitPlan
 
 COLOURS = ["red", "blue", "green", "white", "black", "brown", "grey", "yellow", "pink", "golden"]
 THINGS = ["bicycle", "lamp", "kettle", "jacket", "piano", "tent", "camera", "ladder", "mirror", "suitcase"]
-PLACES = ["Hanoi", "Huế", "Đà-Nẵng", "Paris", "Lagos", "Lima", "Oslo", "Quito"]
+PLACES = ["Hanoi", "Cairo", "Rome", "Paris", "Lagos", "Lima", "Oslo", "Quito"]
 
 
-def documents() -> tuple[Document, ...]:
-    """80 of them, each of other words; some have a title."""
+def documents(count: int = 80) -> tuple[Document, ...]:
+    """So many, each of other words; some have a title, all have metadata."""
     return tuple(
         Document(
             f"d{number}",
-            f"A {COLOURS[number % 10]} {THINGS[number // 8]} for sale in {PLACES[number % 8]}, number {number}.",
-            f"{THINGS[number // 8]} {number}" if number % 3 == 0 else "",
+            f"A {COLOURS[number % 10]} {THINGS[number // 8 % 10]} for sale in {PLACES[number % 8]}, number {number}.",
+            f"{THINGS[number // 8 % 10]} {number}" if number % 3 == 0 else "",
+            {"price": 10 + number, "seller": {"city": PLACES[number % 8]}},
         )
-        for number in range(80)
+        for number in range(count)
     )
 
 
 def request(candidates: int, query: int = 0) -> Request:
-    """A request of so many candidates, at most 80, with first-stage scores; the same for the same numbers. Every third
-    query has a history."""
-    generator, every = random.Random(query), documents()
+    """A request of so many candidates, with first-stage scores; the same for the same numbers. Every third query has a
+    history."""
+    generator, every = random.Random(query), documents(max(80, candidates))
     shown = generator.sample(every, candidates)
     wanted = every[(7 * query) % len(every)]
     history = tuple(every[(query + step) % len(every)] for step in range(3)) if query % 3 == 2 else ()
@@ -44,6 +46,18 @@ def request(candidates: int, query: int = 0) -> Request:
 def requests(count: int, candidates: int) -> list[Request]:
     """So many different requests."""
     return [request(candidates, query) for query in range(count)]
+
+
+def about(texts: Sequence[str], query: str = "Who sells a red bicycle?") -> Request:
+    """A request whose candidates have these texts and nothing else."""
+    shown = tuple(Document(f"t{place}", text) for place, text in enumerate(texts))
+    return Request(Query("texts", query), shown, tuple(float(len(texts) - place) for place in range(len(texts))))
+
+
+def of(request: Request, places: Sequence[int]) -> Request:
+    """The request with these of its candidates, in this order, each with its first-stage score."""
+    scores = None if request.first_stage is None else tuple(request.first_stage[place] for place in places)
+    return Request(request.query, tuple(request.candidates[place] for place in places), scores)
 
 
 @cache

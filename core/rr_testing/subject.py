@@ -21,6 +21,7 @@ from rr.registry.validation import validated
 from rr.rerank.gate import score_all
 from rr.types import Request, Scores
 from rr_bench.loading import Checked, Isolated
+from rr_testing.process import state
 
 Kind = spec.Kind | Literal["plugin"]
 """What a subject is: a component of some kind, or a plugin as such."""
@@ -61,9 +62,18 @@ class Subject:
         return self.target(self.settings, checkpoint)
 
     @cached_property
+    def process(self) -> dict[str, Any]:
+        """How the process was before the first one was loaded (`rr_testing.process.state`)."""
+        return state()
+
+    @cached_property
     def loaded(self) -> Any:
-        """The one that checks share which change nothing. It is untrained where it can be, else trained on
-        `rr_testing.examples.small`."""
+        """The one that checks share which change nothing."""
+        self.process  # noqa: B018 - now
+        return self.another()
+
+    def another(self) -> Any:
+        """A new one. It is untrained where it can be, else trained on `rr_testing.examples.small`."""
         try:
             return self.load()
         except RerankError:
