@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr.border import plugin_code
 from rr.errors import PluginError, RerankError
-from rr.registry.plugins import Plugins, Registered
+from rr.registry.plugins import Registered
 from rr.registry.resolve import settings_model
 from rr_testing.check import BrokenRuleError, check_of
 from rr_testing.imported import again, imported, looked_at, tried
@@ -192,7 +192,7 @@ def _sound(model: type[BaseModel], who: str) -> None:
 def _in_json(annotation: Any, default: Any, who: str) -> None:
     try:
         TypeAdapter(annotation, config={"allow_inf_nan": False}).dump_json(default, warnings="error")
-    except Exception as error:  # noqa: BLE001 - of pydantic's, or of a type of the plugin's
+    except Exception as error:
         found = str(error).splitlines()[0]
         raise BrokenRuleError(
             "a default that JSON has: every key is made of it", found, f"{who} = {default!r}"
