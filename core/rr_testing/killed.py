@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,17 @@ def found(name: str) -> Any:
 
 def main(told: dict[str, Any]) -> None:
     training, settings = (found(name).model_validate(values) for name, values in told["settings"])
-    out, step, later = Path(told["out"]), told["step"], told["later"]
+    out, since = Path(told["out"]), dict[int, float]()
 
     def on_event(event: TrainingEvent) -> None:
-        if event.step >= step and event.loss is not None:
+        if event.loss is None or told["step"] in since:
+            return
+        since[event.step] = time.perf_counter()
+        if event.step == told["step"]:
+            first = min(since)
+            pace = (since[event.step] - since[first]) / max(event.step - first, 1)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends a process as SIGKILL does: at once
-            signal.setitimer(signal.ITIMER_REAL, later)
+            signal.setitimer(signal.ITIMER_REAL, max(pace * (event.total - event.step) * told["later"], 1e-6))
 
     with home_at(out / KEPT):
         found(told["trainer"])(training, settings).train(taught(), out, on_event)

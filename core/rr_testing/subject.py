@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,14 +50,12 @@ class Subject:
     point: EntryPoint | None = None
     plugins: Plugins = field(default_factory=Plugins)
 
-    @property
+    @cached_property
     def workspace(self) -> Path:
         """A folder for whatever the checks write, which is gone when the subject is."""
-        return Path(self._workspace.name)
-
-    @cached_property
-    def _workspace(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="rr-testing-")
+        folder = tempfile.mkdtemp(prefix="rr-testing-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
     def load(self, checkpoint: Path | None = None) -> Any:
         """A new one of the class, with nothing around it."""

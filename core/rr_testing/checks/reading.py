@@ -258,14 +258,14 @@ def _different(first: Collection, other: Collection) -> str:
     """What of two collections is not the same, as far as texts without their blanks; empty where all is."""
     for field in fields(Collection):
         before, after = (_comparable(getattr(one, field.name)) for one in (first, other))
-        if before == after:
+        if before == after and (not isinstance(before, dict) or list(before) == list(after)):
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             if list(before) == list(after):
                 key = next(key for key in before if before[key] != after[key])
                 return f"{field.name}[{key!r}] is {before[key]!r:.80} and {after[key]!r:.80}"
-            odd = next((one for one in (*before, *after) if (one in before) != (one in after)), "their order")
-            return f"{field.name} differ: {len(before)} and {len(after)}, first {odd!r}"
+            odd = next((repr(one) for one in (*before, *after) if (one in before) != (one in after)), "in their order")
+            return f"{field.name} differ: {len(before)} and {len(after)}, first {odd}"
         return f"{field.name}: {before!r:.80} and {after!r:.80}"
     return ""
 

@@ -229,7 +229,7 @@ def check_trainer_survives_a_kill(subject: Subject) -> None:
         raise NotApplicableError("its class has no name by which another process finds it; write it into a module")
     chance = random.Random(subject.name)
     half, out = _half(subject), subject.workspace / "killed"
-    step, later = chance.randint(max(half // 2, 1), half), chance.uniform(0.0, 0.05)
+    step, later = chance.randint(max(half // 2, 1), half), chance.random()
     out.mkdir()
     settings = [one.model_dump(mode="json") for one in (subject.training, subject.settings) if one is not None]
     told = {
@@ -249,7 +249,7 @@ def check_trainer_survives_a_kill(subject: Subject) -> None:
     if ended.returncode not in (-signal.SIGALRM, -signal.SIGKILL):
         said = ended.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {ended.returncode}"]
         raise BrokenRuleError("it trains in another process as in this one", said[0], str(names[0]))
-    _resumed(subject, out, f"killed {later * 1000:.0f} ms after step {step}")
+    _resumed(subject, out, f"killed after step {step}")
 
 
 def _named(target: type[Any]) -> str | None:

@@ -95,7 +95,7 @@ class Options(Settings):
     candidates: int = Field(20, ge=2, le=200)
     """Films in a query's run, the truth among them."""
     near: int = Field(9, ge=0)
-    """Of them from the circle of the history's last film."""
+    """Of these, films from the circle of the history's last one."""
     seed: int = 17
     """Of all that is drawn: another seed is another world."""
 

@@ -223,9 +223,9 @@ REMEDIES = (
 
 class Options(Settings):
     faults: int = Field(8, ge=1, le=14)
-    """A system has, of all there are."""
+    """That a system has, of all there are."""
     circumstances: int = Field(2, ge=1, le=10)
-    """A fault has, of all there are."""
+    """That a fault has, of all there are."""
     questions: int = Field(500, ge=1)
     """In all."""
     general: float = Field(0.3, ge=0, le=1)

@@ -129,7 +129,7 @@ class Options(Settings):
     families: int = Field(96, ge=1)
     """Of rooms that are alike but for what a search asks for."""
     queries: int = Field(5, ge=1)
-    """A family."""
+    """Of a family."""
     plain: float = Field(0.75, ge=0, le=1)
     """Share of the queries that are typed without tone marks."""
     seed: int = 23
