@@ -12,7 +12,9 @@ import shutil
 import tempfile
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -303,10 +305,8 @@ class KeepsWeightsTooEarly(OverlapTrainer):
 
 class IgnoresInterrupts(OverlapTrainer):
     def tell(self, on_event: Callable[[rr.TrainingEvent], None], event: rr.TrainingEvent) -> None:
-        try:
+        with suppress(BaseException):
             super().tell(on_event, event)
-        except BaseException:  # noqa: BLE001 - the fault
-            pass
 
 
 class LocksItsState(OverlapTrainer):
@@ -376,7 +376,7 @@ class GivesNumbersAsIds(Lines):
 class KeepsOtherForms(Lines):
     def documents(self) -> Mapping[str, rr.Document]:
         found = super().documents()
-        object.__setattr__(next(iter(found.values())), "text", "phòng")
+        object.__setattr__(next(iter(found.values())), "text", unicodedata.normalize("NFD", "phòng"))
         return found
 
 

@@ -113,18 +113,6 @@ def check_settings_import_nothing_heavy(subject: Subject) -> None:
 
 
 @check_of("plugin")
-def check_settings_are_sound(subject: Subject) -> None:
-    """They are a subclass of rr.Settings; each field is described, and its default is a valid value that JSON has."""
-    plugins, asked = looked_at(subject)
-    for one in _usable(asked):
-        try:
-            model = settings_model(plugins, one.kind, one.component.name)
-        except PluginError as error:
-            raise BrokenRuleError("settings that are a subclass of rr.Settings", str(error), _who(one)) from error
-        _sound(model, _who(one))
-
-
-@check_of("plugin")
 def check_targets_fit(subject: Subject) -> None:
     """What a component names can be imported, and is a class with the methods of its kind, or a function."""
     plugins, asked = looked_at(subject)
@@ -137,6 +125,18 @@ def check_targets_fit(subject: Subject) -> None:
             _called(target, FUNCTIONS[one.kind], f"{one.kind} {one.component.target}")
         if one.kind in CALLED:
             _fits(target, one)
+
+
+@check_of("plugin")
+def check_settings_are_sound(subject: Subject) -> None:
+    """They are a subclass of rr.Settings; each field is described, and its default is a valid value that JSON has."""
+    plugins, asked = looked_at(subject)
+    for one in _usable(asked):
+        try:
+            model = settings_model(plugins, one.kind, one.component.name)
+        except PluginError as error:
+            raise BrokenRuleError("settings that are a subclass of rr.Settings", str(error), _who(one)) from error
+        _sound(model, _who(one))
 
 
 def _fits(target: type[Any], one: Registered) -> None:
