@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import shutil
 import sys
 import tempfile
@@ -117,8 +116,8 @@ class Trainings:
     def again(self) -> Training:
         """Once more, with all that it needs imported and other states of random generators."""
         _ = self.first
-        other_chance(20_261)
-        return train(self._subject, "again", taught())
+        with other_chance(20_261):
+            return train(self._subject, "again", taught())
 
 
 def cleared(folder: Path) -> bool:
@@ -129,12 +128,26 @@ def cleared(folder: Path) -> bool:
     return any((folder / STATE).glob("*")) if (folder / STATE).is_dir() else False
 
 
-def other_chance(seed: int) -> None:
-    """Puts every random generator that a process shares into another state."""
-    random.seed(seed)
-    for module, function in (("numpy.random", "seed"), ("torch", "manual_seed")):
-        if module in sys.modules:
-            getattr(sys.modules[module], function)(seed)
+GENERATORS = (
+    ("random", "getstate", "setstate", "seed"),
+    ("numpy.random", "get_state", "set_state", "seed"),
+    ("torch", "get_rng_state", "set_rng_state", "manual_seed"),
+)
+"""The random generators that a process shares: how their state is read, put back, and begun anew."""
+
+
+@contextmanager
+def other_chance(seed: int) -> Iterator[None]:
+    """Runs a block with every random generator that the process shares in another state."""
+    found = [(sys.modules[name], names) for name, *names in GENERATORS if name in sys.modules]
+    before = [getattr(module, read)() for module, (read, _, _) in found]
+    for module, (_, _, begin) in found:
+        getattr(module, begin)(seed)
+    try:
+        yield
+    finally:
+        for (module, (_, write, _)), state in zip(found, before, strict=True):
+            getattr(module, write)(state)
 
 
 @contextmanager
