@@ -99,7 +99,7 @@ def _once(point: EntryPoint, path: tuple[str, ...]) -> Imported:
         )
         for kind, row in told.pop("rows", [])
     ]
-    lists = {name: tuple(told.pop(name, ())) for name in ("heavy", "changed", "touched")}
+    lists: dict[str, Any] = {name: tuple(told.pop(name, ())) for name in ("heavy", "changed", "touched")}
     return Imported(printed=printed, components=tuple(rows), **lists, **told)
 
 

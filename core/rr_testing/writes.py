@@ -45,7 +45,7 @@ def opened() -> Iterator[list[tuple[Path, bool]]]:
 def written_elsewhere(inside: Sequence[Path]) -> Iterator[list[str]]:
     """What is written in the block, but for these folders, devices, and what Python compiles."""
     found: list[str] = []
-    places = [Path(one).absolute() for one in (*inside, "/dev", "/proc")]
+    places = [one.absolute() for one in (*inside, Path("/dev"), Path("/proc"))]
     with opened() as seen:
         yield found
     for path, writes in seen:

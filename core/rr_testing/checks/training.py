@@ -184,7 +184,9 @@ def check_trainer_refuses_no_train_queries(subject: Subject) -> None:
     given = taught()
     kept = set(given.splits["dev"])
     parts = ("queries", "qrels", "candidates", "first_stage", "hard_negatives", "groups")
-    only_dev = {part: {q: value for q, value in getattr(given, part).items() if q in kept} for part in parts}
+    only_dev: dict[str, Any] = {
+        part: {q: value for q, value in getattr(given, part).items() if q in kept} for part in parts
+    }
     empty = replace(given, splits={**given.splits, "train": ()}, **only_dev)
     try:
         train(subject, "without train queries", empty)
