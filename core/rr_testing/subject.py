@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rr import spec
 from rr.errors import RerankError
@@ -22,6 +22,9 @@ from rr.rerank.gate import score_all
 from rr.types import Request, Scores
 from rr_bench.loading import Checked, Isolated
 from rr_testing.process import state
+
+if TYPE_CHECKING:
+    from rr_testing.trained import Trainings
 
 Kind = spec.Kind | Literal["plugin"]
 """What a subject is: a component of some kind, or a plugin as such."""
@@ -81,20 +84,17 @@ class Subject:
                 raise
             return self.load(self.checkpoint)
 
-    @cached_property
+    @property
     def checkpoint(self) -> Path:
         """What its trainer writes for the examples, trained once."""
-        from rr_testing.examples import small
+        return self.trainings.first.folder
 
-        return self.train(small(), "checkpoint")
+    @cached_property
+    def trainings(self) -> Trainings:
+        """The trainings that checks share."""
+        from rr_testing.trained import Trainings
 
-    def train(self, dataset: Any, name: str) -> Path:
-        """Trains on the data set into the folder `name` of the workspace."""
-        assert self.trainer is not None
-        out = self.workspace / name
-        out.mkdir(parents=True)
-        self.trainer(self.training, self.settings).train(dataset, out, lambda event: None)
-        return out
+        return Trainings(self)
 
     @property
     def info(self) -> ModelInfo:

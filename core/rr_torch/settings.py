@@ -57,7 +57,9 @@ class FitSettings(Settings):
     """After the warm-up, by its name in transformers."""
 
     epochs: int = Field(5, gt=0)
+    """Passes over the train split, at most."""
     batch_size: int = Field(8, gt=0)
+    """Items whose mean loss makes a gradient."""
     gradient_accumulation_steps: int = Field(1, gt=0)
     """Batches whose gradients make one step. For a loss that is a mean over items, more of smaller batches make the
     same step in less memory; one with in-batch negatives has fewer of those."""
@@ -68,6 +70,7 @@ class FitSettings(Settings):
     warmup_steps: int | None = Field(None, ge=0)
     """In place of the share."""
     weight_decay: float = Field(0.01, ge=0)
+    """Of AdamW."""
     max_grad_norm: float = Field(1.0, gt=0)
     """The norm over all trained weights that a gradient is clipped to."""
     eval_steps: int | None = Field(None, gt=0)

@@ -36,6 +36,7 @@ class Random:
 
     class Settings(rr.Settings):
         seed: int = 0
+        """Another seed is another order."""
 
     def __init__(self, settings: Settings, checkpoint: Path | None = None) -> None:
         self._seed = settings.seed

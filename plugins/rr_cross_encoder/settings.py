@@ -26,6 +26,7 @@ class CrossEncoderSettings(Settings):
     token_budget: int = 4096
     """Tokens a forward pass takes, padding included."""
     dtype: DtypeName = "auto"
+    """Of the weights; auto: half precision on a GPU, float32 on a CPU."""
     scale: Literal["logit", "probability"] = "logit"
     """What scores are; a probability is the logit's sigmoid."""
     backend: Backend = "torch"
@@ -106,6 +107,7 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
     num_hard_negatives: int = Field(3, ge=0)
     """A positive pair, drawn anew each epoch from the `hard_neg_top_k` hardest."""
     num_random_negatives: int = Field(1, ge=0)
+    """A positive pair, drawn anew each epoch from the whole corpus."""
     fp16: bool = False
     """Forward passes in float16, on a GPU; weights stay float32."""
     bf16: bool = False
@@ -121,7 +123,9 @@ class CrossEncoderTraining(MiningSettings, FitSettings):
     dev_metric: str = "nDCG@10"
     """What the kept weights are best at on the dev split."""
     eval_steps: int | None = Field(100, gt=0)
+    """Steps between two evaluations on the dev split; null: one after each epoch."""
     evaluations: int | None = Field(10, gt=0)
+    """At least so many in a training, spread evenly; null: as `eval_steps` says."""
 
     def selects_by(self) -> str:
         return self.dev_metric

@@ -27,12 +27,17 @@ class HeadTraining(FitSettings):
     SCHEDULE = "constant_with_warmup"
 
     epochs: int = Field(10, gt=0)
+    """Passes over the train split, at most."""
     batch_size: int = Field(128, gt=1)
+    """Rows whose positives are negatives to one another."""
     lr: float = Field(2e-4, gt=0)
+    """Of AdamW, at the end of the warm-up."""
     warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps."""
     initialisation: Initialisation = "random"
     """What training starts from: random, orthogonal (a random subspace), or pca (near the encoder's own cosines)."""
     temperature: float = Field(0.07, gt=0)
+    """What similarities are divided by in the loss."""
     learn_temperature: bool = False
     """It starts at `temperature` and is trained along, down to 0.01; AdamW's decay draws it towards 1."""
     num_hard_negatives: int = Field(3, ge=0)

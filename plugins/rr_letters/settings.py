@@ -27,6 +27,7 @@ class LetterSettings(Settings):
     title_tokens: int = Field(32, gt=0)
     """Tokens a candidate or history item is cut to."""
     history_items: int = Field(20, gt=0)
+    """The newest of a history that a prompt shows."""
     max_tokens: int = Field(1536, gt=0)
     """Tokens of a whole prompt."""
     calibration: Literal["none", "content-free"] = "none"
@@ -35,6 +36,7 @@ class LetterSettings(Settings):
     token_budget: int | None = Field(None, gt=0)
     """Tokens a forward pass takes, padding included; null: as many as suit the device and the model's width."""
     dtype: DtypeName = "auto"
+    """Of the weights; auto: half precision on a GPU, float32 on a CPU."""
     quantization: Literal["none", "4bit"] = "none"
     """`4bit`: NF4 by bitsandbytes, which must be installed."""
     trust_remote_code: bool = False
@@ -66,7 +68,9 @@ class LetterTraining(FitSettings):
     SCHEDULE = "cosine"
 
     batch_size: int = Field(16, gt=0)
+    """Prompts whose mean loss makes a gradient."""
     lr: float = Field(1e-4, gt=0)
+    """Of AdamW, at the end of the warm-up."""
     objective: Literal["letters", "next-token"] = "letters"
     """`letters`: cross-entropy over the letters shown. `next-token`: over the whole vocabulary, of the letter and of
     the token that ends the turn, as the documents behind LlamaRec-style rerankers have it."""
@@ -75,9 +79,13 @@ class LetterTraining(FitSettings):
     candidates: int = Field(20, gt=1, le=len(LETTERS))
     """Of a prompt: the target and its negatives."""
     lora_r: int = Field(8, gt=0)
+    """The rank of LoRA's updates."""
     lora_alpha: int = Field(16, gt=0)
+    """The updates are multiplied by lora_alpha / lora_r."""
     lora_dropout: float = Field(0.05, ge=0, lt=1)
+    """Of what goes into the updates, in training."""
     lora_targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    """Names of the layers that are updated."""
     gradient_checkpointing: bool = False
     """Activations are computed twice rather than kept: less memory, more time."""
     merge: bool = False

@@ -70,6 +70,7 @@ class Accuracy(OfIrMeasures, BinaryCut):
 
 class Gained(OfIrMeasures):
     min_rel: int = Field(0, strict=True)
+    """The lowest grade that there is."""
     max_rel: int = Field(gt=0, strict=True)
     """The highest grade that there is."""
 
@@ -118,11 +119,13 @@ class Compat(OfIrMeasures):
     p: float = Field(0.95, gt=0, lt=1)
     """How likely it is that a user goes on to the next rank."""
     normalize: bool = True
+    """By the compatibility of the best ranking."""
 
 
 class IPrec(OfIrMeasures, Binary):
     measure = "IPrec"
     recall: float = Field(ge=0, le=1)
+    """The level of recall at which precision is taken."""
 
 
 class InfAp(OfIrMeasures, Binary):

@@ -90,7 +90,7 @@ AT_IMPORT = {
         "import socket\ntry: socket.create_connection(('127.0.0.1', 9), .1)\nexcept OSError: pass",
         "plugin-changes-nothing",
     ),
-    "says_two_lines": (HOOK + ROW.replace('"Right")', '"Right\\\\nor not")'), "summaries-are-lines"),
+    "says_two_lines": (HOOK + ROW.replace('"Right")', '"Right\\nor not")'), "summaries-are-lines"),
     "says_nothing": (HOOK + ROW.replace('"Right")', '"")'), "summaries-are-lines"),
     "names_no_target": (HOOK + ROW.replace(":Right", ":Wrong"), "targets-fit"),
 }

@@ -87,11 +87,17 @@ TEXT_HISTORY = 5  # newest titles in a query's text
 
 class Options(Settings):
     users: int = Field(600, ge=1)
-    dev: int = Field(60, ge=1)  # users whose dev query is kept; small, since every epoch of a training ranks them
-    test: int = Field(500, ge=1)  # users whose test query is kept
-    candidates: int = Field(20, ge=2, le=200)  # films in a query's run, the truth among them
-    near: int = Field(9, ge=0)  # of them from the circle of the history's last film
+    """Who watch films."""
+    dev: int = Field(60, ge=1)
+    """Users whose dev query is kept; small, since every epoch of a training ranks them."""
+    test: int = Field(500, ge=1)
+    """Users whose test query is kept."""
+    candidates: int = Field(20, ge=2, le=200)
+    """Films in a query's run, the truth among them."""
+    near: int = Field(9, ge=0)
+    """Of these, films from the circle of the history's last one."""
     seed: int = 17
+    """Of all that is drawn: another seed is another world."""
 
 
 class Films:

@@ -222,12 +222,18 @@ REMEDIES = (
 
 
 class Options(Settings):
-    faults: int = Field(8, ge=1, le=14)  # a system has, of all there are
-    circumstances: int = Field(2, ge=1, le=10)  # a fault has, of all there are
+    faults: int = Field(8, ge=1, le=14)
+    """That a system has, of all there are."""
+    circumstances: int = Field(2, ge=1, le=10)
+    """That a fault has, of all there are."""
     questions: int = Field(500, ge=1)
-    general: float = Field(0.3, ge=0, le=1)  # share of a system's faults with a general article
-    typos: float = Field(0.3, ge=0, le=1)  # share of the questions with a typing error
+    """In all."""
+    general: float = Field(0.3, ge=0, le=1)
+    """Share of a system's faults with a general article."""
+    typos: float = Field(0.3, ge=0, le=1)
+    """Share of the questions with a typing error."""
     seed: int = 31
+    """Of all that is drawn: another seed is another world."""
 
 
 class Helpdesk:

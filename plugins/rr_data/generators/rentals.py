@@ -127,9 +127,13 @@ SEARCHES = ("", "", "", "phòng", "tìm phòng", "cần thuê")
 
 class Options(Settings):
     families: int = Field(96, ge=1)
-    queries: int = Field(5, ge=1)  # a family
-    plain: float = Field(0.75, ge=0, le=1)  # share of the queries that are typed without tone marks
+    """Of rooms that are alike but for what a search asks for."""
+    queries: int = Field(5, ge=1)
+    """Of a family."""
+    plain: float = Field(0.75, ge=0, le=1)
+    """Share of the queries that are typed without tone marks."""
     seed: int = 23
+    """Of all that is drawn: another seed is another world."""
 
 
 class Rentals:

@@ -21,7 +21,8 @@ COLUMNS = ("query-id", "corpus-id", "score")
 
 
 class Options(Settings):
-    folder: DataPath  # holds corpus.jsonl, queries.jsonl and qrels/
+    folder: DataPath
+    """Holds corpus.jsonl, queries.jsonl and qrels/."""
 
 
 def _qrels(options: Options) -> dict[str, Path]:

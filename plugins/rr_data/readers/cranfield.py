@@ -26,7 +26,8 @@ GRADES = {SOURCE: 4, 1: 4, 2: 3, 3: 2, 4: 1}
 
 
 class Options(Settings):
-    folder: DataPath  # holds cran.all.1400, cran.qry and cranqrel
+    folder: DataPath
+    """Holds cran.all.1400, cran.qry and cranqrel."""
 
 
 class Cranfield:

@@ -26,10 +26,14 @@ KEYS = ("id", "text", "split", "history", "group", "relevant")
 
 
 class Options(Settings):
-    documents: DataPath  # JSONL of {id, text, title?}
-    queries: DataPath  # JSONL of {id, text, split?, history?, group?, relevant?}, and fields to group_by
-    qrels: DataPath  # JSONL of {query, document, grade?}
-    text: str = TITLE  # key that documents are shown by in lists: title, caption, semantic_summary …
+    documents: DataPath
+    """JSONL of {id, text, title?}."""
+    queries: DataPath
+    """JSONL of {id, text, split?, history?, group?, relevant?}, and fields to group_by."""
+    qrels: DataPath
+    """JSONL of {query, document, grade?}."""
+    text: str = TITLE
+    """Key that documents are shown by in lists: title, caption, semantic_summary …."""
 
 
 class Jsonl:

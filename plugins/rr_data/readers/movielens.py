@@ -30,10 +30,14 @@ MINIMUM = 4  # a target for each of three splits, and one film before the first 
 
 
 class Options(Settings):
-    folder: DataPath  # holds ratings.csv and movies.csv
-    core: int = Field(5, ge=1)  # fewest interactions of a user and of a film; 1 keeps all
-    text_history: int = Field(10, ge=1)  # newest titles in a query's text
-    text: str = TITLE  # column of movies.csv that films are shown by: title, caption, semantic_summary …
+    folder: DataPath
+    """Holds ratings.csv and movies.csv."""
+    core: int = Field(5, ge=1)
+    """Fewest interactions of a user and of a film; 1 keeps all."""
+    text_history: int = Field(10, ge=1)
+    """Newest titles in a query's text."""
+    text: str = TITLE
+    """Column of movies.csv that films are shown by: title, caption, semantic_summary …."""
 
 
 class Interaction(NamedTuple):

@@ -20,8 +20,10 @@ from rr_data.weights import WeightConfig, combined_weight, given_weight, read_we
 
 
 class Options(Settings):
-    rows: DataPath  # the JSON list, or JSONL, of queries with their listings
-    weight_file: DataPath | None = None  # the JSON of weights by type; needed where a row has no weight
+    rows: DataPath
+    """The JSON list, or JSONL, of queries with their listings."""
+    weight_file: DataPath | None = None
+    """The JSON of weights by type; needed where a row has no weight."""
 
 
 class Rental:

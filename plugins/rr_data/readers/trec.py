@@ -16,10 +16,14 @@ from rr_data.judgements import Judgements
 
 
 class Options(Settings):
-    documents: DataPath  # JSONL
-    topics: DataPath  # JSONL, or id and text with a tab between them
-    qrels: DataPath  # four columns
-    run: DataPath | None = None  # six columns: the first stage to rerank
+    documents: DataPath
+    """JSONL."""
+    topics: DataPath
+    """JSONL, or id and text with a tab between them."""
+    qrels: DataPath
+    """Four columns."""
+    run: DataPath | None = None
+    """Six columns: the first stage to rerank."""
 
 
 class Trec:

@@ -20,7 +20,8 @@ FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no":
 
 
 class Options(Settings):
-    path: DataPath  # xquad.<language>.json
+    path: DataPath
+    """Xquad.<language>.json."""
 
 
 class XQuad:
