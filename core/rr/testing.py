@@ -1,4 +1,4 @@
-"""The conformance kit for authors of plugins: all of it is `rr_testing`'s."""
+"""The conformance kit for authors of plugins: all of it is `rr_bench.testing`'s."""
 
-from rr_testing import *  # noqa: F403
-from rr_testing import __all__ as __all__
+from rr_bench.testing import *  # noqa: F403
+from rr_bench.testing import __all__ as __all__

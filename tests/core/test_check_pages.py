@@ -18,9 +18,9 @@ import pytest
 import torch
 
 import rr
-from rr_testing import BrokenRuleError, Check, all_checks, subject_of
-from rr_testing.checks import care
-from rr_testing.process import generators_kept, put_back, state
+from rr_bench.testing import BrokenRuleError, Check, all_checks, subject_of
+from rr_bench.testing.checks import care
+from rr_bench.testing.process import generators_kept, put_back, state
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs" / "checks"

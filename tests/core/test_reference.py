@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel
 
 from rr.measures import rankings
-from rr_testing import subject
+from rr_bench.testing import subject
 from tests.conftest import ROOT
 from tests.core.test_api import PACKAGES
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rr.registry.plugins import OURS, Registered, installed_plugins
-from rr_testing import Subject, checks_of, subject_of
-from rr_testing.asked import ask, known
+from rr_bench.testing import Subject, checks_of, subject_of
+from rr_bench.testing.asked import ask, known
 from tests.plugins.conftest import MINILM
 from tests.plugins.head.test_bge_m3 import bge_m3 as bge_m3  # a fixture
 

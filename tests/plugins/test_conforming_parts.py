@@ -14,7 +14,7 @@ import pytest
 import rr.testing
 from rr.registry.plugins import OURS, installed_plugins
 from rr.testing import Check, Subject
-from rr_testing.asked import all_checks, ask
+from rr_bench.testing.asked import all_checks, ask
 
 PLUGINS = [point for point in rr.testing.installed_points() if point.dist is not None and point.dist.name == OURS]
 CHECKS: dict[str, list[Check]] = {}

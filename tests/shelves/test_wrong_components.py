@@ -11,10 +11,10 @@ import pytest
 
 import rr
 from rr.errors import NotApplicableError
-from rr_testing import Outcome, Subject, all_checks, checks_of, subject_of
-from rr_testing.asked import ask
-from rr_testing.checks.company import check_order
-from rr_testing.process import generators_kept, put_back, state
+from rr_bench.testing import Outcome, Subject, all_checks, checks_of, subject_of
+from rr_bench.testing.asked import ask
+from rr_bench.testing.checks.company import check_order
+from rr_bench.testing.process import generators_kept, put_back, state
 from tests.shelves.components import RIGHT, WRONG, Listwise, Overlap
 
 CHECKS = [check for check in all_checks() if check.part == "scorer"]

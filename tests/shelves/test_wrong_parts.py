@@ -21,7 +21,7 @@ wrong = pytest.mark.attack("wrong plugin")
 
 def first_bad(subject: Subject, *others: str) -> Outcome | None:
     """`others`: checks of these parts are passed over, since they are about something else."""
-    from rr_testing.asked import ask, checks_of
+    from rr_bench.testing.asked import ask, checks_of
 
     outcomes = (ask(check, subject, {}) for check in checks_of(subject) if check.part not in others)
     return next((one for one in outcomes if one.bad), None)

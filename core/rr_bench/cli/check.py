@@ -11,8 +11,8 @@ from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, co
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
-    from rr_testing.check import Outcome
-    from rr_testing.targets import Target
+    from rr_bench.testing.check import Outcome
+    from rr_bench.testing.targets import Target
 
 
 def check(
@@ -39,7 +39,7 @@ def check(
     from rr_bench.cli.options import RichProgress
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
-    from rr_testing.targets import all_targets, named_targets
+    from rr_bench.testing.targets import all_targets, named_targets
 
     compute_on(device)
     if bool(names) == every:

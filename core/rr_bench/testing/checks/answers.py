@@ -10,10 +10,10 @@ from rr.rerank import compose
 from rr.types import Ranking, Scores
 from rr_bench.border.untouched import unchanged
 from rr_bench.loading import Isolated, told
-from rr_testing.asking import answers, answers_by_itself, raw, shown, values
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.examples import about, request, requests
-from rr_testing.subject import Subject
+from rr_bench.testing.asking import answers, answers_by_itself, raw, shown, values
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.examples import about, request, requests
+from rr_bench.testing.subject import Subject
 
 
 @check_of("scorer")

@@ -12,10 +12,10 @@ from typing import Any
 from rr.errors import NotApplicableError
 from rr.types import Request, trec_order
 from rr_bench.evaluate.company import differing
-from rr_testing.asking import answers, same, shown
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.examples import about, of, request, requests
-from rr_testing.subject import Subject
+from rr_bench.testing.asking import answers, same, shown
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.examples import about, of, request, requests
+from rr_bench.testing.subject import Subject
 
 DEPTH = 4
 """How far below a component's attributes models are looked for."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from rr.data import Collection, folded, nfc
 from rr.errors import DataError, NotApplicableError, summary
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.copies import Copies, files_of, read, records, text_of
-from rr_testing.subject import Subject
-from rr_testing.writes import opened
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.copies import Copies, files_of, read, records, text_of
+from rr_bench.testing.subject import Subject
+from rr_bench.testing.writes import opened
 
 READ = "read()"
 BROKEN_JSON = '{"broken'

@@ -16,7 +16,7 @@ from typing import Any
 from rr.errors import PluginError
 from rr.registry.plugins import Plugins, Registered
 from rr.spec import Component
-from rr_testing.subject import Subject
+from rr_bench.testing.subject import Subject
 
 HEAVY = (
     *("torch", "transformers", "sentence_transformers", "peft", "sklearn", "numpy", "scipy", "pandas", "tensorflow"),

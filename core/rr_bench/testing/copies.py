@@ -13,7 +13,7 @@ from rr.data import Collection
 from rr.errors import NotApplicableError
 from rr.protocols import Settings
 from rr_bench.data.gate import checked_collection, checked_files
-from rr_testing.subject import Subject
+from rr_bench.testing.subject import Subject
 
 
 class Copies:

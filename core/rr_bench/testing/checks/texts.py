@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rr.errors import RerankError
-from rr_testing.asking import answers
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.examples import about
-from rr_testing.subject import Subject
+from rr_bench.testing.asking import answers
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.examples import about
+from rr_bench.testing.subject import Subject
 
 PLAIN = "A red bicycle for sale in Hanoi."
 HUGE = 4 * 1024 * 1024

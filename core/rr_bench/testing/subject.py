@@ -21,10 +21,10 @@ from rr.registry.validation import validated
 from rr.rerank.gate import score_all
 from rr.types import Request, Scores
 from rr_bench.loading import Checked, Isolated
-from rr_testing.process import state
+from rr_bench.testing.process import state
 
 if TYPE_CHECKING:
-    from rr_testing.trained import Trainings
+    from rr_bench.testing.trained import Trainings
 
 Kind = spec.Kind | Literal["plugin"]
 """What a subject is: a component of some kind, or a plugin as such."""
@@ -66,7 +66,7 @@ class Subject:
 
     @cached_property
     def process(self) -> dict[str, Any]:
-        """How the process was before the first one was loaded (`rr_testing.process.state`)."""
+        """How the process was before the first one was loaded (`rr_bench.testing.process.state`)."""
         return state()
 
     @cached_property
@@ -76,7 +76,7 @@ class Subject:
         return self.another()
 
     def another(self) -> Any:
-        """A new one. It is untrained where it can be, else trained on `rr_testing.examples.small`."""
+        """A new one. It is untrained where it can be, else trained on `rr_bench.testing.examples.small`."""
         try:
             return self.load()
         except RerankError:
@@ -92,7 +92,7 @@ class Subject:
     @cached_property
     def trainings(self) -> Trainings:
         """The trainings that checks share."""
-        from rr_testing.trained import Trainings
+        from rr_bench.testing.trained import Trainings
 
         return Trainings(self)
 

@@ -1,4 +1,4 @@
-"""Run by `rr_testing.imported` in a process of its own: imports a plugin, and writes what that did as JSON."""
+"""Run by `rr_bench.testing.imported` in a process of its own: imports a plugin, and writes what that did as JSON."""
 
 from __future__ import annotations
 

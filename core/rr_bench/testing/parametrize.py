@@ -7,9 +7,9 @@ from typing import Any
 
 from rr.errors import NotApplicableError
 from rr.protocols import Settings
-from rr_testing.asked import checks_of, known
-from rr_testing.check import Check
-from rr_testing.subject import Subject, subject_of
+from rr_bench.testing.asked import checks_of, known
+from rr_bench.testing.check import Check
+from rr_bench.testing.subject import Subject, subject_of
 
 Test = Callable[..., None]
 

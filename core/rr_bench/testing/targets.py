@@ -14,10 +14,10 @@ from rr.spec import Kind
 from rr_bench.conformance import capabilities, keep_conformance
 from rr_bench.entries import Failure, all_entries, find_entry, whole
 from rr_bench.registry import DatasetEntry, Registry
-from rr_testing.asked import run_checks
-from rr_testing.check import Outcome
-from rr_testing.registered import installed_points, subject_of_entry, subject_of_plugin, subject_of_registered
-from rr_testing.subject import Subject
+from rr_bench.testing.asked import run_checks
+from rr_bench.testing.check import Outcome
+from rr_bench.testing.registered import installed_points, subject_of_entry, subject_of_plugin, subject_of_registered
+from rr_bench.testing.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from rr_testing.subject import Part, Subject
+    from rr_bench.testing.subject import Part, Subject
 
 Function = Callable[["Subject"], None]
 FunctionT = TypeVar("FunctionT", bound=Function)
@@ -27,8 +27,8 @@ class BrokenRuleError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`part`: what of a subject it looks at (`rr_testing.subject.Part`). A check of a part is asked after those of the
-    parts before it, in the order in which they are written."""
+    """`part`: what of a subject it looks at. A check of a part is asked after those of the parts before it, in the
+    order in which they are written."""
 
     name: str
     part: Part
@@ -55,7 +55,7 @@ class Outcome:
 
 
 WRITTEN: list[Check] = []
-"""All checks, in the order in which they are asked once the module of each part is imported (`rr_testing.asked`)."""
+"""All checks, once the module of each part is imported (`rr_bench.testing.asked`)."""
 
 
 def check_of(part: Part) -> Callable[[FunctionT], FunctionT]:

@@ -16,11 +16,11 @@ from typing import Any
 from rr.border import plugin_code
 from rr.errors import NotApplicableError, RerankError
 from rr.types import Request, Scores
-from rr_testing.asking import answers, answers_by_itself, raw, read, same, shown
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.examples import request, requests
-from rr_testing.process import generators, generators_kept, printed, put_back, state, unlogged
-from rr_testing.subject import Subject
+from rr_bench.testing.asking import answers, answers_by_itself, raw, read, same, shown
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.examples import request, requests
+from rr_bench.testing.process import generators, generators_kept, printed, put_back, state, unlogged
+from rr_bench.testing.subject import Subject
 
 CALLS, EACH = 200, 50
 """How often it is asked for the sake of memory, and after how many calls each this is looked at."""

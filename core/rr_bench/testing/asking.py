@@ -9,8 +9,8 @@ from rr.border import plugin_code
 from rr.errors import NotApplicableError, RerankError
 from rr.types import Ranking, Request, Scores, checked_scores
 from rr_bench.evaluate.company import differing
-from rr_testing.check import BrokenRuleError
-from rr_testing.subject import Subject
+from rr_bench.testing.check import BrokenRuleError
+from rr_bench.testing.subject import Subject
 
 
 def raw(component: Any, requests: list[Request]) -> list[Any]:

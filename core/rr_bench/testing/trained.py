@@ -22,12 +22,12 @@ from rr.types import Dataset
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.view import shown, without_test
 from rr_bench.keeping import home_at
+from rr_bench.testing.examples import small
+from rr_bench.testing.probe import changed, process
+from rr_bench.testing.subject import Subject
+from rr_bench.testing.writes import written_elsewhere
 from rr_bench.train.checkpoints import written_files
 from rr_bench.train.workplace import KEPT
-from rr_testing.examples import small
-from rr_testing.probe import changed, process
-from rr_testing.subject import Subject
-from rr_testing.writes import written_elsewhere
 
 SPARED = ("random's state",)
 """What is another check's."""

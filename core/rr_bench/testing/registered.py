@@ -14,8 +14,8 @@ from rr.protocols import Settings
 from rr.registry.plugins import GROUP, Plugins, Registered
 from rr.registry.resolve import Resolved, checked_settings
 from rr_bench.entries import trainer_of
+from rr_bench.testing.subject import Subject
 from rr_bench.train.trainers import load_trainer, training_settings
-from rr_testing.subject import Subject
 
 
 def subject_of_entry(plugins: Plugins, resolved: Resolved) -> Subject:

@@ -14,8 +14,8 @@ from typing import Any
 
 from rr.protocols import TrainingEvent
 from rr_bench.keeping import home_at
+from rr_bench.testing.trained import taught
 from rr_bench.train.workplace import KEPT
-from rr_testing.trained import taught
 
 
 def found(name: str) -> Any:

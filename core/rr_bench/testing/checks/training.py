@@ -20,10 +20,10 @@ from rr.protocols import TrainingEvent
 from rr.rerank.gate import whole
 from rr.types import Request, Scores
 from rr_bench.data.view import shown
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.examples import small
-from rr_testing.subject import Subject
-from rr_testing.trained import StoppedError, Training, cleared, taught, train
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.examples import small
+from rr_bench.testing.subject import Subject
+from rr_bench.testing.trained import StoppedError, Training, cleared, taught, train
 
 PATIENCE = 600.0
 """Seconds for a process that trains until it is killed."""
@@ -243,7 +243,7 @@ def check_trainer_survives_a_kill(subject: Subject) -> None:
     }
     path = os.pathsep.join(str(Path(one).absolute()) for one in sys.path)
     ended = subprocess.run(
-        [sys.executable, "-m", "rr_testing.killed", json.dumps(told)],
+        [sys.executable, "-m", "rr_bench.testing.killed", json.dumps(told)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         timeout=PATIENCE,

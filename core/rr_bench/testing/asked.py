@@ -8,17 +8,17 @@ from importlib import import_module
 
 from rr.border import plugin_code
 from rr.errors import NotApplicableError, RerankError, nearest
-from rr_testing.check import WRITTEN, BrokenRuleError, Check, Outcome
-from rr_testing.subject import Part, Subject
+from rr_bench.testing.check import WRITTEN, BrokenRuleError, Check, Outcome
+from rr_bench.testing.subject import Part, Subject
 
 MODULES = ("plugin", "answers", "texts", "company", "care", "training", "reading", "retrieving")
-"""Of `rr_testing.checks`, in the order in which their checks are asked: what others rest on comes first."""
+"""Of `rr_bench.testing.checks`, in the order in which their checks are asked: what others rest on comes first."""
 
 
 def all_checks() -> list[Check]:
     for module in MODULES:
-        import_module(f"rr_testing.checks.{module}")
-    order = {f"rr_testing.checks.{module}": place for place, module in enumerate(MODULES)}
+        import_module(f"rr_bench.testing.checks.{module}")
+    order = {f"rr_bench.testing.checks.{module}": place for place, module in enumerate(MODULES)}
     return sorted(WRITTEN, key=lambda one: order[one.function.__module__])
 
 

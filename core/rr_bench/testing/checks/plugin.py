@@ -16,9 +16,9 @@ from rr.border import plugin_code
 from rr.errors import PluginError, RerankError
 from rr.registry.plugins import Registered
 from rr.registry.resolve import settings_model
-from rr_testing.check import BrokenRuleError, check_of
-from rr_testing.imported import again, imported, looked_at, tried
-from rr_testing.subject import Subject
+from rr_bench.testing.check import BrokenRuleError, check_of
+from rr_bench.testing.imported import again, imported, looked_at, tried
+from rr_bench.testing.subject import Subject
 
 QUICK = 2.0
 """Seconds that a plugin may take to be imported and to register: from there on, it is named on stderr."""
