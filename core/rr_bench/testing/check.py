@@ -34,6 +34,11 @@ class Check:
     part: Part
     function: Function
 
+    @property
+    def page(self) -> str:
+        """What it expects and why, and how what breaks it is mended."""
+        return f"docs/checks/{self.name}.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -50,7 +55,7 @@ class Outcome:
 
     @property
     def page(self) -> str:
-        """What it expects and why, and how what breaks it is mended."""
+        """As of the check."""
         return f"docs/checks/{self.check}.md"
 
 
