@@ -21,6 +21,7 @@ class Qwen3RerankerSettings(Settings):
     token_budget: int = Field(4096, gt=0)
     """Tokens a forward pass takes, padding included."""
     dtype: DtypeName = "auto"
+    """Of the weights; auto: half precision on a GPU, float32 on a CPU."""
     trust_remote_code: bool = False
     """Whether Python code in the model's folder is run; the user must allow it, too (RR_TRUST_REMOTE_CODE=1)."""
 

@@ -25,6 +25,7 @@ class SentenceTransformersSettings(Settings):
     batch_size: int = Field(32, gt=0)
     """Pairs or texts a forward pass."""
     dtype: DtypeName = "auto"
+    """Of the weights; auto: half precision on a GPU, float32 on a CPU."""
     scale: Literal["model", "logit", "probability"] = "model"
     """Of a cross-encoder's scores: logits, or their sigmoids; model: as its own activation function says."""
     prompt_name: str | None = None

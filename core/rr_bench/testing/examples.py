@@ -62,7 +62,8 @@ def of(request: Request, places: Sequence[int]) -> Request:
 
 @cache
 def small() -> Dataset:
-    """24 train, 8 dev and 8 test queries with 6 candidates each, among them the one document that is asked for."""
+    """24 train, 8 dev and 8 test queries with 6 candidates each, as a first stage found them, among them the one document
+    that is asked for."""
     every = {document.id: document for document in documents()}
     asked = {f"q{number}": request(1, number).query for number in range(40)}
     splits = {"train": range(24), "dev": range(24, 32), "test": range(32, 40)}
@@ -72,7 +73,7 @@ def small() -> Dataset:
         {f"q{number}": {f"d{7 * number % len(every)}": 1} for number in range(40)},
         {split: tuple(f"q{number}" for number in numbers) for split, numbers in splits.items()},
     )
-    return prepare("rr-testing", collection, SplitPlan(), CandidatePlan(depth=6, protocol="oracle"), _SharedWords())
+    return prepare("rr-testing", collection, SplitPlan(), CandidatePlan(depth=6), _SharedWords())
 
 
 class _SharedWords:
@@ -84,5 +85,5 @@ class _SharedWords:
         self._words = {document.id: frozenset(document.content.lower().split()) for document in corpus.documents}
 
     def scores(self, query: Query) -> dict[str, float]:
-        asked = query.text.lower().split()
+        asked = query.text.lower().rstrip("?").split()
         return {id_: float(sum(word in words for word in asked)) for id_, words in self._words.items()}
