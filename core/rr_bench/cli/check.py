@@ -67,6 +67,9 @@ def check(
 def _lines(target: Target, outcomes: Sequence[Outcome], verbose: bool) -> Iterator[str]:
     counts = {verdict: sum(one.verdict == verdict for one in outcomes) for verdict in ("passed", "not applicable")}
     bad = [one for one in outcomes if one.bad]
+    if len(outcomes) == 1 and not bad and not counts["passed"]:
+        yield f"{target.kind} {target.name}: not asked: {outcomes[0].message}"
+        return
     seconds = sum(one.seconds for one in outcomes)
     yield (
         f"{target.kind} {target.name}: {counts['passed']} passed, {len(bad)} failed, "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from rr.errors import RerankError, nearest
-from rr.registry.plugins import Plugins
-from rr.registry.resolve import resolve
+from rr.errors import NotApplicableError, RerankError, nearest
+from rr.registry.plugins import Plugins, Registered
+from rr.registry.resolve import resolve, settings_model
 from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
 from rr_bench.conformance import capabilities, keep_conformance
@@ -16,26 +16,40 @@ from rr_bench.entries import Failure, all_entries, find_entry, whole
 from rr_bench.registry import DatasetEntry, Registry
 from rr_bench.testing.asked import run_checks
 from rr_bench.testing.check import Outcome
-from rr_bench.testing.registered import installed_points, subject_of_entry, subject_of_plugin, subject_of_registered
+from rr_bench.testing.registered import (
+    full_name,
+    installed_points,
+    subject_of_entry,
+    subject_of_plugin,
+    subject_of_registered,
+)
 from rr_bench.testing.subject import Subject
+
+LOADED = "can-be-loaded"
+"""Not a check, but what comes before all of them."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """`subject` raises RerankError where the thing cannot even be made. `entry`: what is kept of it is kept under."""
+    """`subject` raises RerankError where the thing cannot even be made. `entry`: what is kept of it is kept under.
+    `components`: those of its kind that it uses."""
 
     name: str
     kind: str
     plugins: Plugins
     subject: Callable[[], Subject]
     entry: RerankerEntry | None = None
+    components: tuple[str, ...] = ()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Asks each check, as the generator is read; what is found of an entry is kept at the end."""
         try:
             subject = self.subject()
+        except NotApplicableError as why:
+            yield Outcome(LOADED, "not applicable", str(why))
+            return
         except RerankError as error:
-            yield Outcome("can-be-loaded", "broken", str(error))
+            yield Outcome(LOADED, "broken", str(error))
             return
         found = []
         for outcome in run_checks(subject):
@@ -55,17 +69,42 @@ class Target:
 
 
 def all_targets(registry: Registry, plugins: Plugins, profile: str | None) -> list[Target]:
-    """Every plugin that is installed, those that fail too; every entry of the profile; every data set of its suite."""
-    found = [Target(point.name, "plugin", plugins, partial(subject_of_plugin, point)) for point in installed_points()]
-    seen: list[tuple[object, ...]] = []
+    """Every plugin that is installed, those that fail too; every entry of the profile; every data set of its suite; and
+    what other components there are."""
+    points = [Target(point.name, "plugin", plugins, partial(subject_of_plugin, point)) for point in installed_points()]
+    entries: list[Target] = []
     for name, entry in all_entries(registry, plugins, profile).items():
         for target in _of_entry(registry, plugins, profile, name, entry):
-            asked = () if target.entry is None else _asked(target.entry)
-            if not asked or asked not in seen:  # `head-base` is `head` without a checkpoint
-                found.append(target)
-                seen.append(asked)
+            if not any(target.entry is not None and _alike(target.entry, one.entry) for one in entries):
+                entries.append(replace(target, subject=partial(_without_plugin, target.subject)))
     suite = registry.suite(registry.profile(profile).suite)
-    return [*found, *(one for name, entry in suite.datasets.items() for one in _of_dataset(plugins, name, entry))]
+    datasets = [one for name, entry in suite.datasets.items() for one in _of_dataset(plugins, name, entry)]
+    used = {(one.kind, name) for one in (*entries, *datasets) for name in one.components}
+    others = [
+        Target(full_name(one), one.kind, plugins, partial(_by_default, plugins, one))
+        for one in plugins.components
+        if one.kind in ("scorer", "reranker", "reader", "retriever") and not _is_used(one, used)
+    ]
+    return [*points, *entries, *datasets, *others]
+
+
+def _is_used(one: Registered, used: Iterable[tuple[str, str]]) -> bool:
+    return any(kind == one.kind and one.called(name) for kind, name in used)
+
+
+def _without_plugin(subject: Callable[[], Subject]) -> Subject:
+    """Its plugin is asked about by itself."""
+    return replace(subject(), point=None)
+
+
+def _by_default(plugins: Plugins, one: Registered) -> Subject:
+    """The component with the defaults of all its settings. Raises NotApplicableError: one of them has none."""
+    fields = settings_model(plugins, one.kind, full_name(one)).model_fields
+    missing = [name for name, field in fields.items() if field.is_required()]
+    if missing:
+        mend = f"rr check {one.component.name}:MODEL" if missing == ["model"] else "name what sets it"
+        raise NotApplicableError(f"nothing here uses it, and its setting {missing[0]!r} has no default; {mend}")
+    return _without_plugin(partial(subject_of_registered, plugins, one))
 
 
 def named_targets(registry: Registry, plugins: Plugins, profile: str | None, names: Iterable[str]) -> list[Target]:
@@ -108,6 +147,7 @@ def _of_entry(
             plugins,
             lambda part=part: subject_of_entry(plugins, resolve(plugins, part.name, part.entry)),  # type: ignore[misc]
             part.entry,
+            (part.entry.component[1],),
         )
         for part in parts
     ]
@@ -127,11 +167,12 @@ def _of_dataset(plugins: Plugins, name: str, entry: DatasetEntry) -> list[Target
     reads = partial(made, "reader", entry.reader, entry.options)
     finds = partial(made, "retriever", plan.retriever, plan.options)
     return [
-        Target(f"{entry.reader} of {name}", "reader", plugins, reads),
-        Target(f"{plan.retriever} of {name}", "retriever", plugins, finds),
+        Target(f"{entry.reader} of {name}", "reader", plugins, reads, components=(entry.reader,)),
+        Target(f"{plan.retriever} of {name}", "retriever", plugins, finds, components=(plan.retriever,)),
     ]
 
 
-def _asked(entry: RerankerEntry) -> tuple[object, ...]:
-    """What decides what the checks find; entries that differ in the checkpoint alone are asked once."""
-    return entry.component, entry.settings, entry.trainer, entry.training
+def _alike(entry: RerankerEntry, other: RerankerEntry | None) -> bool:
+    """Whether the checks find the same of both: they differ in the checkpoint at most."""
+    keys = ("component", "settings", "trainer", "training")
+    return other is not None and all(getattr(entry, key) == getattr(other, key) for key in keys)
