@@ -267,3 +267,13 @@ def test_the_retrievers_order_is_told_wherever_candidates_are(
     assert "6 by bm25, in the retriever's order, end-to-end" in listed
     _, refused = benched("{retriever: popularity, depth: 1, protocol: oracle, order: retriever}")
     assert "set candidates.order: shuffled, or protocol: end-to-end" in str(refused["failure"])
+
+
+def test_data_sets_are_told_as_json_too(rr_command: Rr, small_registry: Path) -> None:
+    (listed,) = json.loads(rr_command("data", "list", "--json", "--registry", small_registry).stdout)
+    assert (listed["name"], listed["suite"], listed["reader"]) == ("rooms", "small", "jsonl")
+    shown = json.loads(rr_command("data", "show", "rooms", "--json", "--registry", small_registry).stdout)
+    assert shown["documents"] == 6
+    assert sum(split["queries"] for split in shown["splits"].values()) == 12
+    assert 0 < shown["splits"]["test"]["recall_ceiling"] <= 1
+    assert shown["report"]["sizes"] == {name: split["queries"] for name, split in shown["splits"].items()}
