@@ -62,8 +62,8 @@ def of(request: Request, places: Sequence[int]) -> Request:
 
 @cache
 def small() -> Dataset:
-    """24 train, 8 dev and 8 test queries with 6 candidates each, as a first stage found them, among them the one document
-    that is asked for."""
+    """24 train, 8 dev and 8 test queries with 6 candidates each, as a first stage found them, among them the one
+    document that is asked for."""
     every = {document.id: document for document in documents()}
     asked = {f"q{number}": request(1, number).query for number in range(40)}
     splits = {"train": range(24), "dev": range(24, 32), "test": range(32, 40)}
