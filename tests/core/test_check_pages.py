@@ -153,8 +153,9 @@ def test_the_index_has_all_in_the_order_in_which_they_are_asked() -> None:
 @each
 def test_its_example_is_wrong_in_that_way(check: Check, folder: Path) -> None:
     subject = wrong_plugin(example_of(check), folder) if check.part == "plugin" else wrong(check, folder)
-    with pytest.raises(BrokenRuleError):
+    with pytest.raises(BrokenRuleError) as found:
         check.function(subject)
+    assert "NameError" not in str(found.value)  # which any check would take for a fault
 
 
 def wrong(check: Check, folder: Path) -> Subject:
