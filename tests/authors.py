@@ -45,10 +45,6 @@ class Venv:
             timeout=timeout,
         )
 
-    def has(self, command: str) -> bool:
-        """Whether there is such an `rr` command."""
-        return self.run(f"rr {command} --help", self.folder).returncode == 0
-
 
 def new_venv(folder: Path) -> Venv:
     venv.create(folder, with_pip=False, symlinks=True)

@@ -57,8 +57,6 @@ def test_what_it_writes_installs_and_passes_its_tests_and_the_check(
     assert benched.returncode == 0, benched.stdout
     assert json.loads((folder / "out" / "bench.json").read_text("utf-8"))["datasets"]
     assert re.search(rf"^(\*\*)? *{name}\b", benched.stdout, flags=re.MULTILINE), benched.stdout
-    if not venv.has("check"):
-        pytest.skip("all but one: there is no rr check yet")
     checked = venv.run(f"rr check {name}", folder)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
