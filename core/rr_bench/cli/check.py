@@ -31,8 +31,8 @@ def check(
 ) -> None:
     """Ask a component all that the kit for authors knows to ask, `rr.testing`: what fails, with the smallest example.
 
-    A trainer is asked on a small data set of the kit's own. What was found last is shown by 'rr list' and 'rr info'.
-    Exit code 1 if a check failed.
+    A trainer is asked on a small data set of the kit's own, two epochs at most. What was found last is shown by
+    'rr list' and 'rr info'. Exit code 1 if a check failed.
     """
     from rr.errors import RerankError
     from rr.registry.plugins import installed_plugins

@@ -13,6 +13,7 @@ from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
 from rr_bench.conformance import capabilities, keep_conformance
 from rr_bench.entries import Failure, all_entries, find_entry, whole
+from rr_bench.members import Part
 from rr_bench.registry import DatasetEntry, Registry
 from rr_bench.testing.asked import run_checks
 from rr_bench.testing.check import Outcome
@@ -24,9 +25,12 @@ from rr_bench.testing.registered import (
     subject_of_registered,
 )
 from rr_bench.testing.subject import Subject
+from rr_bench.train.trainers import training_settings
 
 LOADED = "can-be-loaded"
 """Not a check, but what comes before all of them."""
+EPOCHS = 2
+"""That a trainer of an entry is asked for, at most; a stop in the midst of one needs a second step."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +149,22 @@ def _of_entry(
             part.name,
             part.entry.component[0],
             plugins,
-            lambda part=part: subject_of_entry(plugins, resolve(plugins, part.name, part.entry)),  # type: ignore[misc]
+            partial(_of_part, plugins, part),
             part.entry,
             (part.entry.component[1],),
         )
         for part in parts
     ]
+
+
+def _of_part(plugins: Plugins, part: Part) -> Subject:
+    """What a trainer does shows in a few epochs, of the many that it may need to learn."""
+    entry = part.entry
+    if entry.trainer is not None:
+        epochs = getattr(training_settings(plugins, resolve(plugins, part.name, entry)), "epochs", None)
+        if isinstance(epochs, int) and epochs > EPOCHS:
+            entry = entry.overridden({"training": {"epochs": EPOCHS}}, part.name)
+    return subject_of_entry(plugins, resolve(plugins, part.name, entry))
 
 
 def _failed(reason: str) -> Subject:
