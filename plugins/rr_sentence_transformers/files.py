@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from transformers.utils import cached_file
@@ -27,12 +28,21 @@ def kind_of(source: str, revision: str | None) -> Kind:
         raise RerankError(f"model {source!r} is a {saved_by}, and neither a CrossEncoder nor a SentenceTransformer")
     if has_modules(source, revision):  # older releases wrote it for SentenceTransformers alone
         return "bi_encoder"
-    architectures = _read(source, TRANSFORMER, revision).get("architectures") or ["none"]
+    config = _read(source, TRANSFORMER, revision)
+    if not config and not Path(source).is_dir():  # transformers tells a hub out of reach by giving nothing, too
+        raise _unreachable(source)
+    architectures = config.get("architectures") or ["none"]
     if str(architectures[0]).endswith("ForSequenceClassification"):
         return "cross_encoder"
     raise RerankError(
         f"model {source!r}: its files do not say what it is for (it has no {MODULES}, and its architecture is "
         f"{architectures[0]}); set kind: cross_encoder, or kind: bi_encoder"
+    )
+
+
+def _unreachable(source: str) -> RerankError:
+    return RerankError(
+        f"model {source!r}: no folder is called so, and no hub that can be reached gives it; name a folder"
     )
 
 
@@ -55,9 +65,7 @@ def _read(source: str, name: str, revision: str | None) -> dict[str, Any]:
             _raise_exceptions_for_connection_errors=name == TRANSFORMER,
         )
     except OSError as error:
-        raise RerankError(
-            f"model {source!r}: no folder is called so, and no hub that can be reached gives it; name a folder"
-        ) from error
+        raise _unreachable(source) from error
     if found is None:
         return {}
     try:

@@ -15,6 +15,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from rr import Document, Query, Request, RerankError
 from rr.errors import NoNumberError
+from rr_sentence_transformers.files import kind_of
 from rr_sentence_transformers.scorer import SentenceTransformersScorer
 from rr_sentence_transformers.settings import SentenceTransformersSettings
 from rr_torch.source import local_folder
@@ -254,3 +255,9 @@ def test_a_cross_encoder_passes_the_kit(bert: Bert, scale: str) -> None:
 
 def test_a_bi_encoder_passes_the_kit() -> None:
     passes_the_kit(SentenceTransformersScorer, {"model": MINILM})
+
+
+def test_a_hub_out_of_reach_is_no_model_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # as with HF_HUB_OFFLINE=1
+    with pytest.raises(RerankError, match="no hub that can be reached gives it; name a folder"):
+        kind_of("nobody/no-such-model", None)
