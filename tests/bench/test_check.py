@@ -84,6 +84,19 @@ def test_what_fails_is_named_with_its_page_and_the_code_with_which_it_failed(
     assert found.endswith(", of other code than today")
 
 
+def test_whatever_a_component_raises_is_told_in_a_line(
+    rr_command: Rr, small_registry: Path, installed: Install
+) -> None:
+    path = str(installed("rr_broken"))
+    names = ["raises_at_load", "missing_class", "gives_wrong_shape", "raises_in_score"]
+    ended = rr_command("check", *names, "--registry", small_registry, PYTHONPATH=path)
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    told = [line for line in ended.stdout.splitlines() if line.startswith("scorer ")]
+    assert [line.partition(":")[0].split()[1] for line in told] == names
+    assert not [line for line in told if " 0 failed" in line]
+
+
 def test_the_example_of_the_readme_passes(rr_command: Rr, small_registry: Path, installed: Install) -> None:
     ended = rr_command("check", "overlap", "--registry", small_registry, PYTHONPATH=str(installed("rr_overlap")))
     assert ended.returncode == 0, ended.stdout

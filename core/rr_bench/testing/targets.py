@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from rr.border import plugin_code
 from rr.errors import NotApplicableError, RerankError, nearest
 from rr.registry.plugins import Plugins, Registered
 from rr.registry.resolve import resolve, settings_model
@@ -65,7 +66,8 @@ class Target:
     def _keep(self, subject: Subject, outcomes: Sequence[Outcome]) -> None:
         asked = [one for one in outcomes if one.verdict != "not applicable"]
         try:
-            said = capabilities(subject.info)
+            with plugin_code("it cannot be loaded"):
+                said = capabilities(subject.info)
         except RerankError:  # a check has said so
             said = {}
         assert self.entry is not None
