@@ -510,7 +510,7 @@ def test_the_table_says_which_machine_the_stored_times_are_of(small_registry: Pa
     assert "Times are of riscv64, 1 core, " in explanation(again)
     assert machine() not in explanation(again)
     assert [row.ms_per_query for row in again.datasets[0].rows] == [row.ms_per_query for row in found.datasets[0].rows]
-    next((home() / "costs").iterdir()).unlink()
+    next(path for path in (home() / "costs").iterdir() if not path.name.startswith("first-stage-")).unlink()
     mixed = rr.bench(["bm25", "random"], registry=small_registry, plugins=plugins)
     assert "Times are of different machines and cannot be compared across them" in explanation(mixed)
     assert "riscv64, 1 core" in explanation(mixed)
