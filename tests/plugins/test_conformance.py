@@ -14,7 +14,14 @@ from rr_bench.testing.asked import ask, known
 from tests.plugins.conftest import MINILM
 from tests.plugins.head.test_bge_m3 import bge_m3 as bge_m3  # a fixture
 
-OWN = [one for kind in ("scorer", "reranker") for one in installed_plugins().of_kind(kind) if one.distribution == OURS]
+ADAPTERS = ("flagembedding", "http", "qwen3_reranker", "rerankers", "sentence_transformers")
+"""Each is asked among its own tests, which have the models, and the server, that it needs."""
+OWN = [
+    one
+    for kind in ("scorer", "reranker")
+    for one in installed_plugins().of_kind(kind)
+    if one.distribution == OURS and one.plugin not in ADAPTERS
+]
 EXPECTED: dict[str, dict[str, str]] = {}
 """Component → check → why it fails."""
 
@@ -46,6 +53,12 @@ def test_our_own_pass_all_checks(own: Registered, settings: dict[str, dict[str, 
     )
     assert [(one.check, one.message) for one in found if one.bad] == []
     assert sum(one.verdict == "passed" for one in found) > 25
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_each_adapter_is_asked_among_its_own_tests(adapter: str) -> None:
+    texts = [file.read_text(encoding="utf-8") for file in Path(__file__).with_name(adapter).glob("test_*.py")]
+    assert any("passes_the_kit(" in text or "run_checks(" in text for text in texts)
 
 
 @pytest.mark.parametrize("options", [{"scale": "probability"}, {"dtype": "bfloat16"}], ids=str)

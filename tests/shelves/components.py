@@ -873,7 +873,7 @@ class KeepsTensors(OfTorch):
         self._states: list[torch.Tensor] = []
 
     def one(self, request: Request) -> Any:
-        self._states.append(torch.zeros(100_000))
+        self._states.append(torch.ones(100_000))  # zeros may be pages that nothing was written to
         return super().one(request)
 
 
