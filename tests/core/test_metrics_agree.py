@@ -154,7 +154,7 @@ def test_what_ir_measures_knows_is_known_here() -> None:
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rr.registry.plugins._installed", lambda need: need not in ("ir-measures", "pyndeval"))
+    monkeypatch.setattr("rr.registry.plugins.is_met", lambda need: need not in ("ir-measures", "pyndeval"))
     assert metric("AP").per_query({"a": 1.0}, {"a": 1}) == 1.0
     with pytest.raises(PluginError, match=r"needs ir-measures, pyndeval; install with: pip install 'rerank-registry\["):
         metric("alpha_nDCG@10").per_query({"a": 1.0}, {"a": 1})

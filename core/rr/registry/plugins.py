@@ -78,7 +78,7 @@ class Plugins:
         """What a component's target names, imported now: its class, or its function. Raises PluginError: unknown name,
         missing requirement (with the command that installs it), or an import that broke (its cause chained)."""
         registered = self.get(kind, name)
-        missing = [need for need in registered.component.requires if not _installed(need)]
+        missing = [need for need in registered.component.requires if not is_met(need)]
         if missing:
             mend = f"install with: pip install {_extra(registered, missing)}"
             raise PluginError(f"{kind} {name!r} needs {', '.join(missing)}; {mend}")
@@ -186,7 +186,7 @@ def _extra(registered: Registered, missing: list[str]) -> str:
     return " ".join(f"'{need}'" if set(need) & set("<>[]; ") else need for need in missing)
 
 
-def _installed(need: str) -> bool:
+def is_met(need: str) -> bool:
     """Whether a requirement is met, or does not concern this machine."""
     requirement = Requirement(need)
     elsewhere = requirement.marker is not None and not requirement.marker.evaluate()

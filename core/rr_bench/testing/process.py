@@ -89,6 +89,20 @@ def generators_kept() -> Iterator[None]:
 
 
 @contextmanager
+def other_chance(seed: int) -> Iterator[None]:
+    """Runs a block with every one of them begun anew at `seed`."""
+    with generators_kept():
+        sow(seed)
+        yield
+
+
+def sow(seed: int) -> None:
+    """Begins each of them anew."""
+    for _, _, begin in generators().values():
+        begin(seed)
+
+
+@contextmanager
 def printed() -> Iterator[io.StringIO]:
     """What Python code in the block prints, on stdout or stderr. Warnings and log lines are not printed: who runs a
     program decides where these go."""

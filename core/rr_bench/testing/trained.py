@@ -24,6 +24,7 @@ from rr_bench.data.view import shown, without_test
 from rr_bench.keeping import home_at
 from rr_bench.testing.examples import small
 from rr_bench.testing.probe import changed, process
+from rr_bench.testing.process import other_chance
 from rr_bench.testing.subject import Subject
 from rr_bench.testing.writes import written_elsewhere
 from rr_bench.train.checkpoints import written_files
@@ -126,28 +127,6 @@ def cleared(folder: Path) -> bool:
         if left.name not in (STATE, KEPT):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     return any((folder / STATE).glob("*")) if (folder / STATE).is_dir() else False
-
-
-GENERATORS = (
-    ("random", "getstate", "setstate", "seed"),
-    ("numpy.random", "get_state", "set_state", "seed"),
-    ("torch", "get_rng_state", "set_rng_state", "manual_seed"),
-)
-"""The random generators that a process shares: how their state is read, put back, and begun anew."""
-
-
-@contextmanager
-def other_chance(seed: int) -> Iterator[None]:
-    """Runs a block with every random generator that the process shares in another state."""
-    found = [(sys.modules[name], names) for name, *names in GENERATORS if name in sys.modules]
-    before = [getattr(module, read)() for module, (read, _, _) in found]
-    for module, (_, _, begin) in found:
-        getattr(module, begin)(seed)
-    try:
-        yield
-    finally:
-        for (module, (_, write, _)), state in zip(found, before, strict=True):
-            getattr(module, write)(state)
 
 
 @contextmanager

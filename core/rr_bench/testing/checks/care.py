@@ -19,7 +19,7 @@ from rr.types import Request, Scores
 from rr_bench.testing.asking import answers, answers_by_itself, raw, read, same, shown
 from rr_bench.testing.check import BrokenRuleError, check_of
 from rr_bench.testing.examples import request, requests
-from rr_bench.testing.process import generators, generators_kept, printed, put_back, state, unlogged
+from rr_bench.testing.process import generators, generators_kept, printed, put_back, sow, state, unlogged
 from rr_bench.testing.subject import Subject
 
 CALLS, EACH = 200, 50
@@ -64,8 +64,7 @@ def check_random_state(subject: Subject) -> None:
                 raise BrokenRuleError(rule, f"scoring changes the state of {name}", shown(asked))
         ends = []
         for seed in (1, 2):
-            for _, _, sow in generators().values():
-                sow(seed)
+            sow(seed)
             raw(subject.another(), list(asked))
             ends.append(_states())
     for name, after in ends[0].items():

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from packaging.requirements import Requirement
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from rr.border import plugin_code
 from rr.errors import PluginError, RerankError
-from rr.registry.plugins import Registered
+from rr.registry.plugins import Registered, is_met
 from rr.registry.resolve import settings_model
 from rr_bench.testing.check import BrokenRuleError, check_of
 from rr_bench.testing.imported import again, imported, looked_at, tried
@@ -201,16 +198,7 @@ def _in_json(annotation: Any, default: Any, who: str) -> None:
 
 def _usable(asked: Sequence[Registered]) -> list[Registered]:
     """Those that this machine has what they need for."""
-    return [one for one in asked if all(map(_met, one.component.requires))]
-
-
-def _met(need: str) -> bool:
-    requirement = Requirement(need)
-    if requirement.marker is not None and not requirement.marker.evaluate():
-        return True
-    with suppress(PackageNotFoundError):
-        return requirement.specifier.contains(version(requirement.name), prereleases=True)
-    return False
+    return [one for one in asked if all(map(is_met, one.component.requires))]
 
 
 def _import(subject: Subject) -> str:

@@ -15,8 +15,8 @@ from rr_bench.border.untouched import unchanged
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.testing.check import BrokenRuleError, check_of
 from rr_bench.testing.examples import small
+from rr_bench.testing.process import other_chance
 from rr_bench.testing.subject import Subject
-from rr_bench.testing.trained import other_chance
 
 ODD = {
     "words that no document has": "xyzzy plugh qwertzuiop",
