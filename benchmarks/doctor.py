@@ -26,12 +26,12 @@ from figures import Line, report
 
 from rr.files import home
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import Resolved, resolve
 from rr.types import Dataset
 from rr_bench.data.load import load_dataset
 from rr_bench.data.view import shown, without_test
 from rr_bench.keeping import home_at
 from rr_bench.registry import load_registry
+from rr_bench.resolve import Resolved, resolve
 from rr_bench.train.events import EventLog
 from rr_bench.train.reload import reloaded
 from rr_bench.train.trainers import load_trainer, training_settings

@@ -28,11 +28,11 @@ from rr import Dataset, RerankError
 from rr.data import folded
 from rr.files import write_atomic
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import resolve
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.significance import Difference, difference, t_interval
 from rr_bench.registry import load_registry
 from rr_bench.report.table import p_value
+from rr_bench.resolve import resolve
 from rr_bench.train.trainers import training_settings
 from rr_head.batches import Batch, Row, training_rows
 from rr_head.listings import ListingTask

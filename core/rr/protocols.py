@@ -4,7 +4,8 @@ loads: whatever cannot be loaded raises there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -17,7 +18,7 @@ from rr.spec import Kind
 from rr.types import Dataset, Document, Query, Ranking, Request, Run, Scale, Scores, State
 
 __all__ = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig"]
-__all__ += ["Requalifies", "Reranker", "Retriever", "Scorer", "Settings", "Trainer", "TrainingEvent"]
+__all__ += ["Requalifies", "Reranker", "Retriever", "Scorer", "Searches", "Settings", "Trainer", "TrainingEvent"]
 
 
 class Settings(BaseModel):
@@ -200,10 +201,11 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What a retriever is fitted on. `train`: the queries that it may learn from, with the ids of their relevant
+    """What a retriever is fitted on. `documents`: in one order, to be gone through as often as needed; they may be on
+    disk, and more than fit into memory. `train`: the queries that it may learn from, with the ids of their relevant
     documents. `run`: the one that the source brought along, empty if it has none."""
 
-    documents: Sequence[Document]
+    documents: abc.Collection[Document]
     train: Sequence[tuple[Query, tuple[str, ...]]] = ()
     run: Run = field(default_factory=dict)
 
@@ -219,3 +221,13 @@ class Retriever(Protocol):
 
     def scores(self, query: Query) -> Mapping[str, float]:
         """Document id → score, for the documents that were found at all."""
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """What a retriever may do besides: find the best of many queries at once, which is asked instead of `scores` where
+    no other score is needed, and the only way to search a corpus that is larger than memory."""
+
+    def search(self, queries: Sequence[Query], depth: int) -> Iterable[Mapping[str, float]]:
+        """Of each query, in their order, what `scores` would give: at least its best `depth` documents and all that tie
+        with the last of them (in 32 bits)."""

@@ -12,8 +12,6 @@ from rr.errors import RerankError
 from rr.files import fingerprint
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.registry.plugins import Plugins, installed_plugins
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import RerankerEntry
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench import arguments, entries
 from rr_bench.arguments import opened
@@ -27,6 +25,8 @@ from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
 from rr_bench.members import Part, of_member
 from rr_bench.registry import Registry
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import checkpoint_folder
 

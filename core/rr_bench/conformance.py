@@ -11,10 +11,10 @@ from typing import Any
 from rr.files import fingerprint, home
 from rr.protocols import ModelInfo
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.schema import RerankerEntry
 from rr_bench.code import code_fingerprint
 from rr_bench.keeping import read_checked, write_checked
 from rr_bench.outputs import as_file_name
+from rr_bench.schema import RerankerEntry
 
 Found = Mapping[str, str]
 """Check → verdict."""

@@ -12,11 +12,11 @@ from typing import Any
 from rr.errors import PluginError, RerankError, nearest
 from rr.registry.plugins import OURS, Plugins, Registered
 from rr.registry.resolve import checked_settings
-from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
 from rr_bench.members import Part, of_member, part_of
 from rr_bench.one_line import one_line, proposal
 from rr_bench.registry import DatasetEntry, Registry, Suite
+from rr_bench.schema import RerankerEntry
 
 Asked = tuple[Kind, str, dict[str, Any], str]
 """A component by kind and name, what is given as its settings, and under which key."""

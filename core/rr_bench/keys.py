@@ -24,10 +24,11 @@ from rr.files.fingerprints import counts
 from rr.measures import metric
 from rr.protocols import Settings
 from rr.registry.plugins import GROUP, OURS, Registered, installed_plugins
-from rr.registry.resolve import Resolved, checked_settings, target_name
+from rr.registry.resolve import checked_settings, target_name
 from rr.spec import Kind
 from rr_bench.code import code_fingerprint, places, room_fingerprint
 from rr_bench.loading import told
+from rr_bench.resolve import Resolved
 
 COMPUTING = ("torch", "transformers", "tokenizers", "sentence-transformers", "peft", "numpy", "scipy")
 """Distributions whose release can change a score wherever they stand behind what a component requires."""

@@ -10,11 +10,12 @@ from typing import Any
 from rr.border import plugin_code
 from rr.errors import PluginError, ScoringError
 from rr.protocols import ModelInfo, Reranker, Settings
-from rr.registry.resolve import Resolved, target_name
+from rr.registry.resolve import target_name
 from rr.rerank import compose
 from rr.rerank.gate import checked_info, one_each, with_ties, within_scale
 from rr.types import Ranking, Request, Scores, checked_scores, float32
 from rr_bench.permute import Permute
+from rr_bench.resolve import Resolved
 
 
 def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:

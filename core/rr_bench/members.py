@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import get_args
 
 from rr.errors import NotApplicableError, RegistryError, RerankError, summary
-from rr.registry.schema import Method, RerankerEntry
+from rr_bench.schema import Method, RerankerEntry
 
 Find = Callable[[str], RerankerEntry]
 """The entry of a name. Raises RerankError: nothing is called so, or its plugin failed."""

@@ -7,8 +7,8 @@ import os
 from rr.errors import PluginError, RerankError
 from rr.registry.plugins import Plugins, Registered
 from rr.registry.resolve import settings_model
-from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
+from rr_bench.schema import RerankerEntry
 
 ANY_MODEL = "sentence_transformers"
 """The scorer that is proposed for a model that is named alone."""

@@ -13,10 +13,10 @@ from pydantic import Field, field_validator, model_validator
 
 from rr.errors import RegistryError, nearest
 from rr.measures import metric
-from rr.registry.schema import Price, RerankerEntry, Section
 from rr.registry.validation import validated
 from rr.types import Protocol
 from rr_bench.names import Name, told_apart
+from rr_bench.schema import Price, RerankerEntry, Section
 from rr_bench.strict_yaml import read_yaml
 
 T = TypeVar("T")

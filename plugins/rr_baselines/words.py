@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ class Bm25:
     def fit(self, corpus: Corpus) -> None:
         self.index(corpus.documents)
 
-    def index(self, documents: Sequence[Document]) -> None:
+    def index(self, documents: Iterable[Document]) -> None:
         import bm25s
 
-        self._ids = [document.id for document in documents]
-        texts = [words(document.content, self._fold) for document in documents]
+        found = [(document.id, words(document.content, self._fold)) for document in documents]
+        self._ids, texts = [id_ for id_, _ in found], [text for _, text in found]
         self._vocabulary = {word for text in texts for word in text}
         self._index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
         if self._vocabulary:

@@ -22,13 +22,13 @@ from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Set
 from rr.files import home
 from rr.files.kept import read_json, with_checksum
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.results import BenchResult, Row
 from rr_bench.registry import load_registry
 from rr_bench.report.files import csv_text
 from rr_bench.report.table import cells
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import entry_checkpoint, train
 from tests.bench.test_bench import trainable_registry  # noqa: F401 - a fixture

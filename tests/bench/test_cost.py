@@ -22,7 +22,6 @@ from rr import Component, Dataset, Document, ModelInfo, OnEvent, Query, Request,
 from rr.errors import DataError
 from rr.files import fingerprint, home, keeping
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.schema import Price
 from rr_bench.data.load import load_dataset
 from rr_bench.environment import REPORTED_VERSIONS, conditions, machine
 from rr_bench.evaluate import cost
@@ -39,6 +38,7 @@ from rr_bench.keeping import home_at, nothing_kept, write_checked
 from rr_bench.registry import CandidatePlan, load_registry
 from rr_bench.report.files import csv_text
 from rr_bench.report.table import cells, explanation, header, title
+from rr_bench.schema import Price
 from tests.core.scorers import request_of
 
 TEXT = 0.01

@@ -31,11 +31,11 @@ from rr.errors import NoNumberError
 from rr.measures import evaluate, metric
 from rr.progress import Progress
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.data.load import load_dataset
 from rr_bench.doctor.evidence import of_path
 from rr_bench.registry import load_registry
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train import events as told
 from rr_bench.train.events import EventLog, read_events, read_lines
 from rr_bench.train.failures import failed_folder

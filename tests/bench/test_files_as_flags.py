@@ -10,7 +10,6 @@ from pydantic import Field
 from rr import RerankError, Settings
 from rr.data import DataPath
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.schema import RerankerEntry
 from rr.spec import Component, Kind
 from rr_bench.cli import training
 from rr_bench.cli.files import asked_dataset, offers
@@ -18,6 +17,7 @@ from rr_bench.cli.flags import setting_models, with_flags
 from rr_bench.cli.spellings import in_our_words
 from rr_bench.cli.training import stamped
 from rr_bench.registry import Registry, load_registry
+from rr_bench.schema import RerankerEntry
 from tests.bench.test_cli import failed
 from tests.conftest import Rr
 

@@ -11,10 +11,10 @@ import yaml
 
 from rr import RegistryError, RerankError, Settings
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr.spec import Component
 from rr_bench.cli.flags import with_flags
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.trainers import training_settings
 from tests.bench.test_bench import trainable_registry  # noqa: F401 - a fixture
 from tests.bench.test_cli import failed

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from rr.registry.schema import RerankerEntry
 from rr.types import Request, Scores, trec_order
 from rr_bench.compose.answers import answers, narrowed, run_of
 from rr_bench.compose.fusion import fused, normalised
 from rr_bench.compose.weights import POINTS, points
 from rr_bench.members import Part, part_of
+from rr_bench.schema import RerankerEntry
 from tests.core.scorers import request_of
 
 QUERIES, DOCUMENTS = 25, 40

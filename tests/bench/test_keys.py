@@ -20,12 +20,12 @@ from rr import Component, Dataset, Settings
 from rr.errors import PluginError
 from rr.files import file_sha256
 from rr.registry.plugins import Plugins, Registered, discover, installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.code import code_fingerprint
 from rr_bench.data.load import load_dataset
 from rr_bench.keys import component_key, reranker_key, settings_files
 from rr_bench.registry import DatasetEntry, load_registry
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.training import checkpoint_folder
 from rr_torch.source import weights_fingerprint
 from tests.preparing import component

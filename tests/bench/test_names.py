@@ -106,7 +106,7 @@ def test_a_place_below_folders_that_are_yet_to_be_made(tmp_path: Path) -> None:
 
 def test_the_api_looks_before_it_trains(small_registry: Path, tmp_path: Path) -> None:
     from rr.registry.plugins import Plugins, installed_plugins
-    from rr.registry.resolve import resolve
+    from rr_bench.resolve import resolve
     from rr_bench.train.training import train
 
     registry = load_registry(small_registry)

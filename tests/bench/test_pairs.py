@@ -23,7 +23,6 @@ from rr.files import home
 from rr.files.kept import anew
 from rr.protocols import ModelInfo
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import resolve
 from rr.rerank import compose
 from rr.types import Document, Query, Request, Scores
 from rr_bench.data.load import load_dataset
@@ -32,6 +31,7 @@ from rr_bench.evaluate.pairs import Pairs
 from rr_bench.evaluate.store import NOT_APART, Scored, score
 from rr_bench.loading import load_reranker
 from rr_bench.registry import load_registry
+from rr_bench.resolve import resolve
 
 _numbers = itertools.count()
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from rr import ModelInfo, Request, RerankError, Settings
-from rr.registry.resolve import Resolved
-from rr.registry.schema import RerankerEntry
 from rr.types import Scale
 from rr_bench.api import NamedReranker
 from rr_bench.evaluate.verify import Correlation, verify
 from rr_bench.loading import load_reranker
+from rr_bench.resolve import Resolved
+from rr_bench.schema import RerankerEntry
 from tests.conftest import Rr
 from tests.core.scorers import request_of
 

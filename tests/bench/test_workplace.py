@@ -19,11 +19,11 @@ from rr.errors import PluginError
 from rr.files import write_atomic
 from rr.files.kept import with_checksum
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.code import code_fingerprint
 from rr_bench.data.load import load_dataset
 from rr_bench.registry import load_registry
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import open_checkpoint
 from rr_bench.train.events import read_events
 from rr_bench.train.failures import failed_folder

@@ -16,11 +16,11 @@ from rr.data.files import DataPath, read_text
 from rr.errors import DataError, RegistryError, RerankError, summary
 from rr.registry.expansion import as_written, expanded, path_as_written
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr.types import Document, Query
 from rr_bench.cli import main
 from rr_bench.evaluate.results import DatasetResult, Row
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 
 VALUE = "hunter2"
 

@@ -78,7 +78,7 @@ def test_byte_order_mark_and_foreign_line_ends_are_dropped(tmp_path: Path) -> No
 
 
 def test_jsonl_counts_blank_lines_and_keeps_line_separators_in_strings(tmp_path: Path) -> None:
-    rows = read_jsonl(written(tmp_path, '{"id": 1}\n\n{"id": "a\u2028b"}\n'))
+    rows = list(read_jsonl(written(tmp_path, '{"id": 1}\n\n{"id": "a\u2028b"}\n')))
     assert [row.at for row in rows] == ["line 1", "line 3"]
     assert rows[1].fields["id"] == "a\u2028b"
 
@@ -92,7 +92,7 @@ def test_jsonl_counts_blank_lines_and_keeps_line_separators_in_strings(tmp_path:
 )
 def test_bad_jsonl_names_the_line(tmp_path: Path, content: str, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
-        read_jsonl(written(tmp_path, content))
+        list(read_jsonl(written(tmp_path, content)))
 
 
 def test_bad_json_names_the_line(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_columns_split_at_blanks_or_at_a_separator(tmp_path: Path) -> None:
         {"id": "2", "text": "three"},
     ]
     with pytest.raises(DataError, match="line 1: 3 columns; write 2: id text"):
-        read_columns(path, ("id", "text"))
+        list(read_columns(path, ("id", "text")))
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,11 @@ from rr import (
 )
 from rr.files import home
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.schema import RerankerEntry
 from rr.rerank import compose
 from rr.rerank.gate import checked_info, within_scale
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.results import Row
+from rr_bench.schema import RerankerEntry
 from tests.core.scorers import request_of
 
 CLASSES: dict[str, type] = {}

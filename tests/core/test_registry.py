@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rr.errors import RegistryError
-from rr.registry.schema import RerankerEntry
 from rr_bench.registry import CandidatePlan, Registry, find_registry, load_registry
+from rr_bench.schema import RerankerEntry
 from tests.preparing import GENERATORS, READERS
 
 SHIPPED = Path(__file__).parents[2] / "registry.yaml"

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from rr.data.collection import Collection
 from rr.errors import PluginError, RegistryError, ScoringError
 from rr.protocols import ModelInfo, Reranker, Settings
-from rr.registry.resolve import Resolved
-from rr.registry.schema import RerankerEntry
 from rr.rerank.gate import score_all
 from rr.rerank.sort import Sort, Tournament, Window, window_starts
 from rr.training.quality import ranking_quality
@@ -24,6 +22,8 @@ from rr.types import Document, Query, RankedDocument, Ranking, Request, Scores
 from rr_bench.keys import reranker_key
 from rr_bench.loading import Checked, load_reranker
 from rr_bench.registry import CandidatePlan, SplitPlan
+from rr_bench.resolve import Resolved
+from rr_bench.schema import RerankerEntry
 from tests.core.scorers import ByGold, best_first, gold_of, request_of
 from tests.preparing import prepare
 

@@ -23,12 +23,12 @@ import rr
 from rr import RerankError
 from rr.files import home
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr_baselines.bi_encoder import BiEncoderScorer
 from rr_bench.data.load import load_dataset
 from rr_bench.keeping import home_at
 from rr_bench.registry import load_registry
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.training import train
 from rr_torch.device import seeded
 from rr_torch.encoding import FrozenEncoder

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 
 from rr.progress import SILENT, Progress
 from rr.registry.plugins import discover
-from rr.registry.resolve import resolve
 from rr_bench.data.load import load_dataset
 from rr_bench.registry import load_registry
+from rr_bench.resolve import resolve
 from rr_bench.train.events import EVENTS
 from rr_bench.train.training import Checkpoint, train
 

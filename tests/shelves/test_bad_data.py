@@ -25,12 +25,12 @@ from rr.errors import DataError, RerankError
 from rr.measures import evaluate, metric
 from rr.progress import SILENT
 from rr.protocols import ModelInfo
-from rr.registry.schema import RerankerEntry
 from rr.training.negatives import hard_negatives, random_negatives
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.evaluate.position import position_bias
 from rr_bench.registry import DatasetEntry
+from rr_bench.schema import RerankerEntry
 from rr_bench.stream.lookup import Lookup
 from rr_bench.stream.requests import read_requests
 from rr_bench.stream.runs import read_run, run_lines
@@ -483,7 +483,7 @@ def test_json_that_would_lose_or_invent_a_value_is_refused_with_its_line(
 ) -> None:
     good = '{"id": "NaN", "text": "id: 1e400 \\" {"}'
     with fails(f"rows.jsonl, line 3: {problem}"):
-        read_jsonl(lines(tmp_path / "rows.jsonl", [good, good.replace("NaN", "b"), line]))
+        list(read_jsonl(lines(tmp_path / "rows.jsonl", [good, good.replace("NaN", "b"), line])))
 
 
 def test_a_key_that_comes_twice_is_found_by_line_in_a_whole_file(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 from typer.testing import CliRunner
 
 from rr import RerankError
-from rr.registry.resolve import Resolved
-from rr.registry.schema import RerankerEntry
 from rr_baselines.bi_encoder import BiEncoderScorer
 from rr_bench.cli.app import app
 from rr_bench.loading import load_component
+from rr_bench.resolve import Resolved
+from rr_bench.schema import RerankerEntry
 from rr_cross_encoder.flag import FlagScorer
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import CrossEncoderSettings, FlagRerankerSettings

@@ -26,14 +26,14 @@ from rr.files import DamagedError, home, is_sealed, sealed_folder
 from rr.files.kept import read_json, with_checksum
 from rr.progress import SILENT
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr.rerank.sort import Sort
 from rr.types import Document, Query
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.evaluate.store import score
 from rr_bench.parts import PART_PAIRS
 from rr_bench.registry import load_registry
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.stream.lookup import Lookup
 from rr_bench.stream.partial import partial
 from rr_bench.train.checkpoints import chosen_checkpoint

@@ -345,7 +345,7 @@ class Lines:
         return [self.folder / "documents.jsonl", self.folder / "queries.jsonl"]
 
     def rows(self, path: Path) -> Iterable[Row]:
-        return read_jsonl(path)
+        return list(read_jsonl(path))
 
     def documents(self) -> Mapping[str, rr.Document]:
         found: ById[rr.Document] = ById("document")

@@ -10,10 +10,10 @@ import torch
 from rr.errors import RerankError
 from rr.files import device_name
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.environment import conditions
 from rr_bench.keys import reranker_key
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_torch import pick_device
 
 MAKES = ("Maker A100", "Maker A100", "Maker T4")

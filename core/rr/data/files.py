@@ -1,19 +1,26 @@
 """What all readers share: files into text, JSON and plain columns, with errors that name the file and the line."""
 
+import gzip
+import lzma
 import re
 import string
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from rr.data.damage import Damage
 from rr.data.rows import Row
 from rr.data.strict_json import parse_json
 from rr.errors import DataError
 from rr.registry.expansion import expanded, path_as_written
 
 EMPTY = "the file is empty; fetch or write it again"
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma", b"\x28\xb5\x2f\xfd": "zstandard"}
 DataPath = Annotated[
     Path,
     BeforeValidator(lambda path: expanded(str(path)) if isinstance(path, str | Path) else path),
@@ -32,15 +39,50 @@ def checked_file(path: Path) -> Path:
     return path
 
 
-def read_bytes(path: Path) -> bytes:
-    """Raises DataError where the file is missing, is a folder, cannot be read, or is empty."""
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file, to be read; unpacked where its first bytes are those of gzip, bzip2, xz or zstd, whatever it is called.
+    Raises DataError: it is missing, is a folder, cannot be read, or is damaged."""
     try:
-        content = checked_file(path).read_bytes()
+        with checked_file(path).open("rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            if (packer := next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)) is None:
+                yield file
+                return
+            with import_module(packer).open(file, "rb") as unpacked:
+                yield unpacked
+    except ImportError as error:
+        raise DataError(f"{path}: packed by zstd; pip install zstandard, or unpack it") from error
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check its permissions") from error
+        raise DataError(f"{path}: {error.strerror or error}; check its permissions") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises DataError: as `opened`, or the file is empty."""
+    with opened(path) as file:
+        content = file.read()
     if not content.strip():
         raise DataError(f"{path}: {EMPTY}")
     return content
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that need not fit into memory, without their ends, counted from 1. Raises DataError: as
+    `read_text`."""
+    number, blank = 1, True
+    with opened(path) as file:
+        for content in file:
+            text = decoded(path, content, number)
+            # not str.splitlines: JSON may hold U+2028 and its kind inside a string
+            for line in (text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text).split("\r"):
+                blank = blank and not line.strip()
+                yield number, line
+                number += 1
+    if blank:
+        raise DataError(f"{path}: {EMPTY}")
 
 
 def read_text(path: Path) -> str:
@@ -72,9 +114,13 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path), str(path))
 
 
-def read_jsonl(path: Path) -> list[Row]:
-    """One JSON object a line; blank ones are passed over. Raises DataError: as `read_text`, or a line is no object."""
-    return parse_jsonl(path, read_text(path))
+def read_jsonl(path: Path, damage: Damage | None = None) -> Iterator[Row]:
+    """One JSON object a line, one at a time; blank lines are passed over, and those that are no object noted as
+    `damage`, if it is given. Raises DataError: as `read_text`, or a line is no object."""
+    for number, line in lines(path):
+        if line.strip():
+            with damage.row() if damage else nullcontext():
+                yield json_row(path, line, number)
 
 
 def parse_jsonl(path: Path, text: str) -> list[Row]:
@@ -88,11 +134,16 @@ def json_row(path: Path, line: str, number: int) -> Row:
     return Row.of(path, f"line {number}", parse_json(line, str(path), number))
 
 
-def read_columns(path: Path, columns: Sequence[str], separator: str | None = None) -> list[Row]:
-    """Lines of columns without a header, as in TREC files; a `separator` of None means any run of blanks. Raises
-    DataError: as `read_text`, or a line has more or fewer columns."""
-    lines = enumerate(read_text(path).split("\n"), 1)
-    return [column_row(path, line, number, columns, separator) for number, line in lines if line.strip()]
+def read_columns(
+    path: Path, columns: Sequence[str], separator: str | None = None, damage: Damage | None = None
+) -> Iterator[Row]:
+    """Lines of columns without a header, as in TREC files; a `separator` of None means any run of blanks. A line that
+    has more or fewer columns is noted as `damage`, if that is given. Raises DataError: as `read_text`, or there is
+    one."""
+    for number, line in lines(path):
+        if line.strip():
+            with damage.row() if damage else nullcontext():
+                yield column_row(path, line, number, columns, separator)
 
 
 _BLANKS = re.compile(f"[{re.escape(string.whitespace)}]+")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from rr.errors import DataError, nearest
-from rr.types import nfc
+from rr.types import Document, nfc
 
 T = TypeVar("T")
 
@@ -22,6 +22,14 @@ class Known(Protocol):
     def find(self, id_: str) -> str | None:
         """The known id that is meant: this very one, or else the only one of the same `id_form`; None if neither is."""
         ...
+
+
+class RowError(DataError):
+    """What is wrong with a row, and where that stands."""
+
+    def __init__(self, file: Path, at: str, problem: str) -> None:
+        super().__init__(f"{file}, {at}: {problem}")
+        self.at, self.problem = at, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Row:
         return cls(file, at, fields)
 
     def error(self, problem: str) -> DataError:
-        return DataError(f"{self.file}, {self.at}: {problem}")
+        return RowError(self.file, self.at, problem)
 
     def either(self, *keys: str) -> str:
         """The one of several spellings of a key that this row uses."""
@@ -139,6 +147,13 @@ class ById(dict[str, T]):
             return id_
         same = [*(form for form in [id_form(id_)] if form in self), *self._spelled.get(id_form(id_), ())]
         return same[0] if len(same) == 1 else None
+
+
+class Documents(ById[Document]):
+    """The documents of a corpus by id, in the order of their source."""
+
+    def __init__(self) -> None:
+        super().__init__("document")
 
 
 def as_id(value: object) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 
 from rr.data.collection import members
 from rr.errors import RerankError
-from rr.registry.resolve import Resolved
 from rr.types import Dataset, Ranking, Request, Scale
 from rr_bench.calibrate.figures import (
     Floats,
@@ -28,6 +27,7 @@ from rr_bench.calibrate.fit import FITS, Method, coordinate
 from rr_bench.calibrate.kept import Calibration, Figures, belonging
 from rr_bench.calibrate.probable import are_places
 from rr_bench.parts import parts
+from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import Checkpoint
 
 FEWEST = 10

@@ -15,10 +15,11 @@ import numpy as np
 from rr.errors import RerankError
 from rr.files import DamagedError, fingerprint, home, write_atomic
 from rr.files.kept import read_json, with_checksum
-from rr.registry.resolve import Resolved, target_name
+from rr.registry.resolve import target_name
 from rr.types import Scale
 from rr_bench.calibrate.fit import FITS, coordinate
 from rr_bench.keys import settings_key
+from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import CALIBRATION, Checkpoint
 
 Figures = Mapping[str, float]

@@ -45,7 +45,6 @@ def bias(
     from rr.errors import RerankError
     from rr.files import write_atomic
     from rr.registry.plugins import installed_plugins
-    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry, with_checkpoint
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
@@ -56,6 +55,7 @@ def bias(
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
+    from rr_bench.resolve import resolve
     from rr_bench.train.training import entry_checkpoint
 
     compute_on(device)

@@ -45,7 +45,6 @@ def calibrate(
 
     from rr.errors import RerankError
     from rr.registry.plugins import installed_plugins
-    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry, with_checkpoint
     from rr_bench.calibrate.fitting import calibrated
     from rr_bench.calibrate.kept import keep, place
@@ -54,6 +53,7 @@ def calibrate(
     from rr_bench.data.view import shown
     from rr_bench.loading import load_reranker
     from rr_bench.registry import load_registry
+    from rr_bench.resolve import resolve
     from rr_bench.train.training import entry_checkpoint
 
     compute_on(device)

@@ -9,8 +9,9 @@ from rr.data.files import read_json
 from rr.errors import RerankError
 from rr.protocols import ReadsConfig
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import resolve, target_name
-from rr.registry.schema import RerankerEntry
+from rr.registry.resolve import target_name
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.trainers import load_trainer
 
 

@@ -24,11 +24,11 @@ def export(
     from rr.files import atomic_folder
     from rr.protocols import Exports
     from rr.registry.plugins import installed_plugins
-    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
+    from rr_bench.resolve import resolve
     from rr_bench.train.checkpoints import open_checkpoint
 
     compute_on(device)

@@ -16,8 +16,8 @@ from rr.errors import RerankError, nearest
 from rr.protocols import Settings
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import checked_settings, settings_model
-from rr.registry.schema import RerankerEntry
 from rr.spec import Kind
+from rr_bench.schema import RerankerEntry
 from rr_bench.strict_yaml import read_yaml
 
 ALONE = object()

@@ -44,12 +44,12 @@ def info(
     from rr.errors import RerankError
     from rr.protocols import Settings
     from rr.registry.plugins import installed_plugins
-    from rr.registry.resolve import resolve
     from rr_bench.api import find_entry
     from rr_bench.entries import whole
     from rr_bench.evaluate.verify import reference_of
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
+    from rr_bench.resolve import resolve
 
     compute_on(device)
     if not verify and (dataset is not None or checkpoint is not None):
@@ -96,10 +96,10 @@ def info(
 
 def _shown(plugins: Plugins, part: Part, load: bool) -> dict[str, Any]:
     """What an entry of a component is, its settings as they are."""
-    from rr.registry.resolve import resolve
     from rr_bench.conformance import capabilities, last_conformance
     from rr_bench.inventory import licence
     from rr_bench.loading import load_component
+    from rr_bench.resolve import resolve
     from rr_bench.train.trainers import training_settings
 
     entry = part.entry

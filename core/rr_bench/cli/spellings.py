@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rr.errors import RerankError, nearest
-from rr.registry.schema import RerankerEntry
 from rr_bench.cli.flags import Models, argument, known_names, pairs, value, word
 from rr_bench.registry import Registry
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.events import EVENTS
 
 BASE, LOGGING = "base_model", "logging_steps"

@@ -123,7 +123,6 @@ def train(
     from rr.errors import RerankError
     from rr.protocols import DEV_METRICS
     from rr.registry.plugins import installed_plugins
-    from rr.registry.resolve import resolve
     from rr.training.processes import rank
     from rr_bench.api import find_entry
     from rr_bench.cli.config import with_config
@@ -138,6 +137,7 @@ def train(
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
     from rr_bench.registry import load_registry
+    from rr_bench.resolve import resolve
     from rr_bench.train.checkpoints import RECORD
     from rr_bench.train.failures import failed_folder
     from rr_bench.train.limits import limits

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from rr.registry.schema import Normalisation, RerankerEntry
 from rr.types import trec_order
+from rr_bench.schema import Normalisation, RerankerEntry
 
 Run = Mapping[str, float]
 """Of one query: document id → score."""

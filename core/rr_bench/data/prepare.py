@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from rr.data.collection import Collection
 from rr.errors import DataError, PluginError
 from rr.files import fingerprint
 from rr.progress import SILENT, Progress
-from rr.protocols import Corpus, Retriever
+from rr.protocols import Corpus, Retriever, Searches
 from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.damage import copy_notes, judgement_notes
@@ -23,6 +24,8 @@ from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, must_have_answers, united_groups
 from rr_bench.registry import CandidatePlan, SplitPlan
+
+_NONE: Any = object()
 
 
 def prepare(
@@ -93,8 +96,8 @@ def _frozen(
         progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance,
     ):
         _fit(candidates.retriever, retriever, collection, train)
-        for query_id in used:
-            scores = _candidates(collection, query_id, retriever, candidates)
+        for query_id, answer in _answers(collection, used, retriever, candidates):
+            scores = _candidates(collection, query_id, answer, candidates)
             order = _order(scores, query_id, candidates)
             lists[query_id] = tuple(order)
             first_stage[query_id] = tuple(scores[id_] for id_ in order)
@@ -176,14 +179,37 @@ def _fit(name: str, retriever: Retriever, collection: Collection, train: Sequenc
         retriever.fit(Corpus(tuple(documents.values()), pairs, collection.run))
 
 
+def _answers(
+    collection: Collection, query_ids: Sequence[str], retriever: Retriever, plan: CandidatePlan
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Query id → what the first stage found. Under protocol oracle the truth's score is wanted, wherever it stands;
+    otherwise the best are enough, and those that the query's history holds are left out of them later."""
+    who, documents = f"retriever {plan.retriever!r}", collection.documents
+    queries = [collection.queries[query_id] for query_id in query_ids]
+    if plan.protocol == "oracle" or not isinstance(retriever, Searches):
+        for query in queries:
+            with plugin_code(f"{who}: scores"):
+                answer = checked_first_stage(retriever.scores(query), documents, who)
+            yield query.id, answer
+        return
+    depth = plan.depth + max((len(query.history) for query in queries), default=0)
+    with plugin_code(f"{who}: search"):
+        found = iter(retriever.search(queries, depth))
+    for query in queries:
+        with plugin_code(f"{who}: search"):
+            given: object = next(found, _NONE)
+            if given is _NONE:
+                raise PluginError(f"{who}: search gave fewer answers than there are queries")
+            answer = checked_first_stage(given, documents, who)
+        yield query.id, answer
+
+
 def _candidates(
-    collection: Collection, query_id: str, retriever: Retriever, plan: CandidatePlan
+    collection: Collection, query_id: str, answer: Mapping[str, float], plan: CandidatePlan
 ) -> Mapping[str, float]:
     """Document id → first-stage score, for the documents that the query's rerankers will get."""
     query = collection.queries[query_id]
     met = {document.id for document in query.history}
-    with plugin_code(f"retriever {plan.retriever!r}: scores"):
-        answer = checked_first_stage(retriever.scores(query), collection.documents, f"retriever {plan.retriever!r}")
     scores = {id_: value for id_, value in answer.items() if id_ not in met}
     chosen = _best(scores, plan.depth)
     if plan.protocol == "oracle":

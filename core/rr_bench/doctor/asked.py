@@ -14,7 +14,7 @@ from rr.errors import RerankError
 from rr.files import home
 from rr.progress import Progress
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, resolve, target_name
+from rr.registry.resolve import target_name
 from rr_bench.data.load import load_dataset
 from rr_bench.data.view import shown
 from rr_bench.doctor.diagnosis import RANKS, Diagnosis, diagnose, listed
@@ -22,6 +22,7 @@ from rr_bench.doctor.evidence import of_checkpoint, of_path
 from rr_bench.entries import Failure, find_entry
 from rr_bench.loading import load_reranker
 from rr_bench.registry import Registry
+from rr_bench.resolve import Resolved, resolve
 from rr_bench.train.checkpoints import chosen_checkpoint
 from rr_bench.train.events import EVENTS, read_events
 from rr_bench.train.failures import FAILURE, failed_folder

@@ -11,8 +11,6 @@ from rr.measures import Metric
 from rr.progress import Progress
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import Price
 from rr.types import Dataset, Request, Scores
 from rr_bench.compose.answers import answers
 from rr_bench.compose.loaded import Known, as_scores
@@ -25,6 +23,8 @@ from rr_bench.evaluate.store import Scored, score
 from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
 from rr_bench.members import Part, of_member
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import Price
 from rr_bench.train.checkpoints import Choice
 from rr_bench.train.training import entry_checkpoint
 

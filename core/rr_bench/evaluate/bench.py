@@ -16,7 +16,6 @@ from rr.files.kept import anew
 from rr.measures import metric, population
 from rr.progress import SILENT, Progress
 from rr.registry.plugins import Plugins, installed_plugins
-from rr.registry.schema import Price
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
@@ -42,6 +41,7 @@ from rr_bench.explain import explaining
 from rr_bench.members import Part
 from rr_bench.registry import Registry, Suite
 from rr_bench.runs.recording import recorded
+from rr_bench.schema import Price
 
 
 @explaining()

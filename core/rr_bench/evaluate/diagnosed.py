@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from rr.diagnosis import Evidence
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, target_name
+from rr.registry.resolve import target_name
 from rr.types import Dataset, Request, float32
 from rr_bench.doctor.diagnosis import Diagnosis, diagnose
 from rr_bench.doctor.evidence import of_checkpoint, with_chosen
+from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import Choice
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from rr.measures.rankings import blocks
 from rr.protocols import ModelInfo
-from rr.registry.schema import Price
 from rr.rerank.gate import with_ties
 from rr.types import Request
 from rr_bench.compose.answers import run_of
@@ -29,6 +28,7 @@ from rr_bench.evaluate.significance import interval
 from rr_bench.evaluate.validity import Floats, judged_figure, judged_shares
 from rr_bench.members import Part
 from rr_bench.runs.recording import described, heard
+from rr_bench.schema import Price
 from rr_bench.train.checkpoints import Checkpoint
 
 WIDTHS = {"float32": 4, "float16": 2, "bfloat16": 2}

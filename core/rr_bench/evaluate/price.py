@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rr.registry.schema import Price
 from rr.types import Request
+from rr_bench.schema import Price
 
 BYTES_A_TOKEN = 4
 """Of UTF-8: the rule of thumb for English; other scripts take more bytes, and not always more tokens."""

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from rr.errors import RerankError
-from rr.registry.resolve import Resolved
 from rr.types import Dataset, Scale
 from rr_bench.calibrate.figures import Floats, Labels, auroc, brier, equal_mass, expected_error, reliability, sigmoid
 from rr_bench.calibrate.fitting import as_probabilities
 from rr_bench.calibrate.kept import Calibration, kept
 from rr_bench.evaluate.company import WINDOWED
 from rr_bench.evaluate.pairs import Answer
+from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import Checkpoint
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from rr.errors import RerankError
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import resolve
 from rr_bench.evaluate.asking import Bench
 from rr_bench.evaluate.merging import Prefixed, common, diagnostics, findings, merged
 from rr_bench.evaluate.results import Row, Seed, Spread
@@ -19,6 +18,7 @@ from rr_bench.evaluate.significance import MEANS, Interval, limits
 from rr_bench.evaluate.signs import Array
 from rr_bench.evaluate.validity import pooled_figures
 from rr_bench.members import Part
+from rr_bench.resolve import resolve
 from rr_bench.train.trainers import training_settings
 
 ONCE = "trained once: its trainer has no setting 'seed'"

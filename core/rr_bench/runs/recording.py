@@ -16,7 +16,6 @@ from typing import Any, ParamSpec
 from rr.errors import summary
 from rr.files import fingerprint
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved
 from rr.types import Dataset, Request
 from rr_bench.arguments import opened
 from rr_bench.code import room_fingerprint
@@ -24,6 +23,7 @@ from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.results import BenchResult
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.registry import Registry, find_registry
+from rr_bench.resolve import Resolved
 from rr_bench.runs import database
 from rr_bench.runs.packing import Blobs, kept, kept_json, packed
 from rr_bench.train.trainers import load_trainer, training_settings

@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 from rr.errors import RerankError
 from rr.protocols import Settings
 from rr.registry.plugins import GROUP, Plugins, Registered
-from rr.registry.resolve import Resolved, checked_settings
+from rr.registry.resolve import checked_settings
 from rr_bench.entries import trainer_of
+from rr_bench.resolve import Resolved
 from rr_bench.testing.subject import Subject
 from rr_bench.train.trainers import load_trainer, training_settings
 

@@ -9,13 +9,14 @@ from functools import partial
 from rr.border import plugin_code
 from rr.errors import NotApplicableError, RerankError, nearest
 from rr.registry.plugins import Plugins, Registered
-from rr.registry.resolve import resolve, settings_model
-from rr.registry.schema import RerankerEntry
+from rr.registry.resolve import settings_model
 from rr.spec import Kind
 from rr_bench.conformance import capabilities, keep_conformance
 from rr_bench.entries import Failure, all_entries, find_entry, whole
 from rr_bench.members import Part
 from rr_bench.registry import DatasetEntry, Registry
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.testing.asked import run_checks
 from rr_bench.testing.check import Outcome
 from rr_bench.testing.registered import (

@@ -14,10 +14,11 @@ from rr.files import DamagedError, file_sha256, files_below, fingerprint, home, 
 from rr.files.kept import read_json
 from rr.protocols import STATE, ModelInfo, Settings
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, target_name
+from rr.registry.resolve import target_name
 from rr.types import Dataset
 from rr_bench.keys import settings_files
 from rr_bench.loading import told
+from rr_bench.resolve import Resolved
 from rr_bench.train.events import EVENTS
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.workplace import KEPT, NOTES

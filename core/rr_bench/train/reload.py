@@ -13,11 +13,11 @@ from rr.data import with_dev_share
 from rr.errors import RerankError
 from rr.measures import evaluate, metric
 from rr.protocols import Requalifies, Settings
-from rr.registry.resolve import Resolved
 from rr.rerank import compose
 from rr.training import DEV_METRIC
 from rr.types import Dataset, Ranking
 from rr_bench.loading import Checked, load_component
+from rr_bench.resolve import Resolved
 
 
 def reloaded(

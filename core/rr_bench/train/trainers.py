@@ -7,7 +7,8 @@ from typing import Any
 from rr.errors import RerankError
 from rr.protocols import Settings
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved, checked_settings
+from rr.registry.resolve import checked_settings
+from rr_bench.resolve import Resolved
 
 
 def load_trainer(plugins: Plugins, resolved: Resolved) -> Any:

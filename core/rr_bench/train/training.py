@@ -16,7 +16,6 @@ from rr.files.kept import with_checksum
 from rr.progress import SILENT, Progress
 from rr.protocols import OnEvent, Settings
 from rr.registry.plugins import Plugins
-from rr.registry.resolve import Resolved
 from rr.types import Dataset
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.view import shown, without_test
@@ -24,6 +23,7 @@ from rr_bench.environment import conditions, installed_versions
 from rr_bench.keeping import home_at
 from rr_bench.keys import component_key, engines_of, reranker_key, settings_key
 from rr_bench.outputs import as_file_name, new_path
+from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import (
     RECORD,
     Checkpoint,

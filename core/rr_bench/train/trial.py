@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rr.errors import PluginError, RerankError
 from rr.protocols import ModelInfo
-from rr.registry.resolve import Resolved
 from rr.rerank import compose
 from rr.rerank.gate import checked_info
 from rr.types import Dataset, Ranking, Request
 from rr_bench.loading import Checked, load_component
+from rr_bench.resolve import Resolved
 
 QUERIES, ORDERS = 4, 32
 """How many dev queries are compared: so many by their scores, so many where only the order of a score counts, which an

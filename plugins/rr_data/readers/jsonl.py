@@ -53,7 +53,7 @@ class Jsonl:
                 exist, a query is blank, or a split is unknown or given for some queries only.
         """
         documents: ById[Document] = ById("document")
-        items, shown = read_jsonl(self._options.documents), ItemTexts(self._options.text)
+        items, shown = list(read_jsonl(self._options.documents)), ItemTexts(self._options.text)
         shown.must_be_in(items)
         for row in items:
             id_, text = row.id("id"), row.string("text")
@@ -63,7 +63,7 @@ class Jsonl:
         groups: dict[str, str] = {}
         splits: dict[str, list[str]] = {}
         facets: dict[str, dict[str, str]] = {}
-        rows = read_jsonl(self._options.queries)
+        rows = list(read_jsonl(self._options.queries))
         has_splits = any("split" in row.fields for row in rows)
         for row in rows:
             id_ = row.id("id")

@@ -8,6 +8,7 @@ better) and tag.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rr import Document, Query, Settings
@@ -70,6 +71,6 @@ class Trec:
         return Collection(documents, queries, judgements.qrels, run=run, notes=judgements.notes)
 
 
-def _topics(path: Path) -> list[Row]:
+def _topics(path: Path) -> Iterator[Row]:
     is_json = read_text(path).lstrip().startswith("{")
     return read_jsonl(path) if is_json else read_columns(path, ("id", "text"), "\t")

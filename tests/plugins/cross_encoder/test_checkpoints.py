@@ -20,8 +20,8 @@ from rr.errors import PluginError
 from rr.files import file_sha256, files_below
 from rr.progress import Progress
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import Resolved, resolve
-from rr.registry.schema import RerankerEntry
+from rr_bench.resolve import Resolved, resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import open_checkpoint
 from rr_bench.train.training import train
 from rr_cross_encoder.scorer import CrossEncoderScorer

@@ -29,13 +29,13 @@ from rr import (
 )
 from rr.data.collection import Collection
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.data.prepare import dataset_fingerprint
 from rr_bench.data.report import data_report
 from rr_bench.doctor.diagnosis import Diagnosis, diagnose
 from rr_bench.doctor.evidence import of_path
 from rr_bench.registry import CandidatePlan, SplitPlan
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from rr_bench.train.training import train
 from tests.preparing import prepare, read
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from rr.progress import SILENT
-from rr.registry.resolve import resolve
-from rr.registry.schema import RerankerEntry
 from rr_bench.doctor.diagnosis import Diagnosis
 from rr_bench.doctor.overfit import overfit
+from rr_bench.resolve import resolve
+from rr_bench.schema import RerankerEntry
 from tests.plugins.planted.planting import RECIPES, topics, with_counter
 from tests.plugins.planted.test_planted import keep
 
