@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rr_torch.answers import by_request
     from rr_torch.batching import token_batches
     from rr_torch.bge_m3 import BgeM3, Output
     from rr_torch.device import evaluating, parameter_counts, pick_device, pick_dtype, precision_of, seeded
@@ -42,6 +43,7 @@ __all__ = [
     "ShortEncoder",
     "TextModelSettings",
     "as_train",
+    "by_request",
     "can_pack",
     "check_finite",
     "check_length",
@@ -74,8 +76,20 @@ __all__ = [
 ]
 
 _MODULES = [
-    *("settings", "source", "trust", "roles", "device", "loading", "batching", "padding", "precision", "packed"),
-    *("recording", "short", "fitting", "encoding", "bge_m3"),
+    *(
+        "settings",
+        "source",
+        "trust",
+        "answers",
+        "roles",
+        "device",
+        "loading",
+        "batching",
+        "padding",
+        "precision",
+        "packed",
+    ),
+    *("packed", "recording", "short", "fitting", "encoding", "bge_m3"),
 ]
 """Where the public names live; what needs the fewest distributions comes first, so that nobody needs others'."""
 

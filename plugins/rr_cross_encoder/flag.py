@@ -16,9 +16,9 @@ from transformers import AutoConfig, AutoTokenizer
 
 from rr import ModelInfo, Request, RerankError, Scores
 from rr_cross_encoder.model import PROBE, check_labels, check_separator
-from rr_cross_encoder.scorer import by_request
 from rr_cross_encoder.settings import FlagRerankerSettings
 from rr_torch import (
+    by_request,
     check_length,
     check_safetensors,
     model_path,

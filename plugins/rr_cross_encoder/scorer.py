@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rr import ModelInfo, Request, Scale, Scores, State
+from rr import ModelInfo, Request, Scores, State
 from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.settings import CrossEncoderSettings
+from rr_torch import by_request
 
 
 class CrossEncoderScorer:
@@ -46,21 +46,3 @@ class CrossEncoderScorer:
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         encoded, cut = self._pairs.encode(pairs)
         return by_request(requests, self._pairs.score(encoded), cut, self._pairs.settings.scale)
-
-
-def by_request(requests: Sequence[Request], logits: Sequence[float], cut: Sequence[bool], scale: Scale) -> list[Scores]:
-    """The answers: `logits` and `cut` have a place for each pair of the requests, one request behind the other.
-    Probabilities are ranked by their logits, since those above 17 are all 1 in 32 bits."""
-    answers, start = [], 0
-    for request in requests:
-        span = slice(start, start := start + len(request.candidates))
-        values, diagnostics = tuple(logits[span]), {"truncated": sum(cut[span]) / len(request.candidates)}
-        if scale == "probability":
-            answers.append(Scores(tuple(map(sigmoid, values)), diagnostics, ranked_by=values))
-        else:
-            answers.append(Scores(values, diagnostics))
-    return answers
-
-
-def sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

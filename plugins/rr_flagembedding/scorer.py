@@ -5,7 +5,6 @@ They cut queries to three quarters of max_length: here such a query is an error.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from packaging.version import Version
 from rr import ModelInfo, Request, RerankError, Scores
 from rr_flagembedding.settings import FlagEmbeddingSettings
 from rr_torch import (
+    by_request,
     check_finite,
     check_length,
     check_safetensors,
@@ -88,17 +88,7 @@ class FlagEmbeddingScorer:
         distinct = list(dict.fromkeys(pairs))  # equal texts get equal scores, whatever batch they would come in
         cut = dict(zip(distinct, self._cut(distinct), strict=True))
         logits = dict(zip(distinct, self._read(distinct).tolist(), strict=True)) if distinct else {}
-        answers, start = [], 0
-        for request in requests:
-            asked = pairs[start : start + len(request.candidates)]
-            start += len(asked)
-            values = tuple(logits[pair] for pair in asked)
-            diagnostics = {"truncated": sum(cut[pair] for pair in asked) / len(asked)}
-            if self._settings.scale == "probability":
-                answers.append(Scores(tuple(map(_sigmoid, values)), diagnostics, ranked_by=values))
-            else:
-                answers.append(Scores(values, diagnostics))
-        return answers
+        return by_request(requests, [logits[p] for p in pairs], [cut[p] for p in pairs], self._settings.scale)
 
     def _read(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
         """Shape (pairs,), in 64 bits as the library gives them."""
@@ -183,7 +173,3 @@ def _refuse(kind: str) -> None:
         f"kind: {kind}: the model code of FlagEmbedding {version('FlagEmbedding')} {why}, being written for 4.x; use a "
         "model of kind: reranker or kind: llm"
     )
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

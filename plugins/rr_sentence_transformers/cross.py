@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from torch import Tensor
 from rr import ModelInfo, Request, RerankError, Scores
 from rr_sentence_transformers.loading import Lengths, load, missing_weights, settle, settle_length, source_of
 from rr_sentence_transformers.settings import SentenceTransformersSettings
-from rr_torch import parameter_counts, precision_of
+from rr_torch import by_request, parameter_counts, precision_of
 
 PROBE = [("a", "b"), ("a longer query", "and a longer document that answers it"), ("c", "d e")]
 SCALES: dict[type, Literal["logit", "probability"]] = {
@@ -60,17 +59,7 @@ class Cross:
         distinct = list(dict.fromkeys(pairs))  # equal texts get equal scores, whatever batch they would come in
         logits = dict(zip(distinct, self._logits(distinct).tolist(), strict=True)) if distinct else {}
         cut = {pair: self._lengths.cut(pair) for pair in distinct}
-        answers, start = [], 0
-        for request in requests:
-            asked = pairs[start : start + len(request.candidates)]
-            start += len(asked)
-            values = tuple(logits[pair] for pair in asked)
-            diagnostics = {"truncated": sum(cut[pair] for pair in asked) / len(asked)}
-            if self._scale == "probability":  # those of logits above 17 are all 1 in 32 bits
-                answers.append(Scores(tuple(map(_sigmoid, values)), diagnostics, ranked_by=values))
-            else:
-                answers.append(Scores(values, diagnostics))
-        return answers
+        return by_request(requests, [logits[p] for p in pairs], [cut[p] for p in pairs], self._scale)
 
     def _logits(self, pairs: Sequence[tuple[str, str]]) -> Tensor:
         """Shape (pairs,), float32."""
@@ -106,7 +95,3 @@ def prompt_of(module: Any, name: str | None, model: str) -> str | None:
     if name not in prompts:
         raise RerankError(f"model {model!r} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}")
     return prompts[name]
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import rr_torch
 
 FROZEN = Path(__file__).with_name("api.txt")
-PACKAGES = ("rr", "rr.data", "rr.training", "rr.measures", "rr.files")
+PACKAGES = ("rr", "rr.data", "rr.training", "rr.measures", "rr.files", "rr.testing")
 
 
 def described(name: str, found: Any) -> list[str]:
