@@ -12,7 +12,7 @@ from rr_bench.testing.examples import about
 from rr_bench.testing.subject import Subject
 
 PLAIN = "A red bicycle for sale in Hanoi."
-HUGE = 4 * 1024 * 1024
+HUGE = 1024 * 1024
 """Characters of the longest text that is asked."""
 
 
@@ -49,9 +49,9 @@ def check_long_text(subject: Subject) -> None:
 
 @check_of("scorer")
 def check_huge_text(subject: Subject) -> None:
-    """A document of 4 MiB is scored: someone's data set has one."""
+    """A document of 1 MiB is scored: someone's data set has one."""
     text = f"{PLAIN} " * (HUGE // (len(PLAIN) + 1))
-    _as_document(subject, "a document of 4 MiB is scored", text, f"{PLAIN!r} beside itself, 4 MiB times")
+    _as_document(subject, "a document of 1 MiB is scored", text, f"{PLAIN!r} beside itself, 4 MiB times")
 
 
 @check_of("scorer")
