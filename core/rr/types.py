@@ -21,10 +21,6 @@ State = Literal["no weights", "pretrained", "untrained", "trained"]
 """Where a scorer's weights come from. `untrained`: some of them are still random."""
 Protocol = Literal["end-to-end", "oracle"]
 """`end-to-end`: what the first stage missed counts as missed. `oracle`: the truth is put among the candidates."""
-Beyond = Literal["window", "tournament"]
-"""How more candidates than fit are reranked: `rr.rerank.sort`."""
-Permutation = Literal["cyclic", "random"]
-"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr_bench.permute`)."""
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant. A query that has none, or `{}`, has no answer."""
 Run = Mapping[str, Mapping[str, float]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,14 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
     with sealed_folder(folder, folder.name) as temporary:
         _write_lines(
             temporary / "documents.jsonl",
-            [
+            (
                 {"id": d.id, "title": d.title, "text": d.text, "metadata": dict(d.metadata)}
                 for d in dataset.documents.values()
-            ],
+            ),
         )
         _write_lines(
             temporary / "queries.jsonl",
-            [
+            (
                 {
                     "id": query.id,
                     "split": split_of[query.id],
@@ -43,7 +44,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
                     "hard_negatives": [asdict(n) for n in dataset.hard_negatives.get(query.id, ())],
                 }
                 for query in dataset.queries.values()
-            ],
+            ),
         )
         meta = {
             "name": dataset.name,
@@ -111,10 +112,11 @@ def _read(folder: Path) -> Dataset:
     )
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    # not splitlines(): a text may hold U+2028, which is a line break to that method
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        yield from map(json.loads, file)
