@@ -32,7 +32,7 @@ def nfc(text: str) -> str:
     """Raises DataError where the text holds half of a surrogate pair, which no file can be written with."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError(f"the text {text[:40]!a} holds half of a surrogate pair; repair its encoding")
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def folded(text: str) -> str:
@@ -57,7 +57,7 @@ class ReadOnly(dict[Any, Any]):
 
 def read_only(value: Any) -> Any:
     """The value with every mapping, list and set in it replaced by one that cannot be changed."""
-    if isinstance(value, ReadOnly):
+    if isinstance(value, ReadOnly | str | int | float | Document | Query):
         return value
     if isinstance(value, Mapping):
         return ReadOnly({key: read_only(item) for key, item in value.items()})

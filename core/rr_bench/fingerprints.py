@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+AT_ONCE = 1_000
+"""Items that are written as one text."""
 
 
 def streamed_fingerprint(parts: Mapping[str, object]) -> str:
@@ -34,8 +38,10 @@ def _object(pairs: Iterable[tuple[str, Iterator[str]]]) -> Iterator[str]:
 
 def _list(items: Iterator[object]) -> Iterator[str]:
     yield "["
-    for number, item in enumerate(items):
-        yield f"{',' * (number > 0)}{_json(item)}"
+    comma = ""
+    while some := list(islice(items, AT_ONCE)):
+        yield comma + _json(some)[1:-1]
+        comma = ","
     yield "]"
 
 

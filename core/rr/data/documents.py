@@ -59,7 +59,7 @@ class Documents(Mapping[str, Document]):
             return id_
         form = id_form(id_)
         written = self._asked("SELECT id FROM documents WHERE id = ?1 OR form = ?1", form)
-        same = [*self._held.alike(form), *(found for (found,) in written)]
+        same = [*self._held._alike(form), *(found for (found,) in written)]
         return same[0] if len(same) == 1 else None
 
     def __getitem__(self, id_: str) -> Document:

@@ -145,10 +145,10 @@ class ById(dict[str, T]):
     def find(self, id_: str) -> str | None:
         if id_ in self:
             return id_
-        same = self.alike(id_form(id_))
+        same = self._alike(id_form(id_))
         return same[0] if len(same) == 1 else None
 
-    def alike(self, form: str) -> list[str]:
+    def _alike(self, form: str) -> list[str]:
         """The ids of that `id_form`."""
         return [*(id_ for id_ in [form] if id_ in self), *self._spelled.get(form, ())]
 

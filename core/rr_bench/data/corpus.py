@@ -11,8 +11,8 @@ from itertools import takewhile
 from rr.data.collection import Collection
 from rr.types import Dataset, Document
 
-KEPT, CHARACTERS = 200_000, 200_000_000
-"""Of the documents that no query needs, as many are kept as these at the most, with so many characters in all."""
+WHOLE, SAMPLE = (200_000, 200_000_000), (50_000, 50_000_000)
+"""Documents that no query needs, and their characters: all are kept up to the first, else up to the second."""
 
 
 class Remaining(Mapping[str, Document]):
@@ -52,7 +52,7 @@ def kept(
         needed.update(candidates[query_id], collection.qrels[query_id])
         needed.update(document.id for document in collection.queries[query_id].history)
         needed.update(negative.document_id for negative in collection.hard_negatives.get(query_id, ()))
-    generator, limit, characters = random.Random(f"kept {seed}"), 1.0, 0
+    generator, limit, characters, most = random.Random(f"kept {seed}"), 1.0, 0, WHOLE
     found: list[tuple[int, Document]] = []
     drawn: list[tuple[float, int, Document]] = []  # a heap: who drew the highest number is first, and goes first
     for row, (id_, document) in enumerate(collection.documents.items()):
@@ -61,7 +61,8 @@ def kept(
         elif (number := generator.random()) < limit:
             heapq.heappush(drawn, (-number, row, document))
             characters += len(document.content)
-            while len(drawn) > KEPT or characters > CHARACTERS:
+            while len(drawn) > most[0] or characters > most[1]:
+                most = SAMPLE
                 negative, _, gone = heapq.heappop(drawn)
                 limit, characters = -negative, characters - len(gone.content)
     found += [(row, document) for _, row, document in drawn]

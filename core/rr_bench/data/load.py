@@ -97,7 +97,7 @@ def _stored(
     # all that are there, so that each damaged one is set aside
     whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
     if len(whole) == (folds or 1) and all(whole):
-        return [read_dataset(folder) for folder in folders()]
+        return [read_dataset(folder, sealed=True) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:
             with plugin_code(f"reader {entry.reader!r}"):
