@@ -121,9 +121,9 @@ def test_a_full_disk_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rr.data.documents, "HELD", 0)
     documents = Documents()
     documents._disk.execute("PRAGMA max_page_count = 40")
+    long = Document("d", "x" * 1_000_000)
     with pytest.raises(RerankError, match=r"cannot be held \(database or disk is full\); export SQLITE_TMPDIR=FOLDER"):
-        for line in range(1_000):
-            documents.add(f"d{line}", Document(f"d{line}", "x" * 1_000), at(line))
+        documents.add("d", long, at(1))
 
 
 ON_DISK = """
@@ -137,8 +137,12 @@ documents = Documents()
 for line in range(2_000):
     documents.add(f"d{line}", Document(f"d{line}", "x" * 500), Row("f", "", {}))
 def held():
-    return sum(os.stat(f"/proc/self/fd/{n}").st_size for n in os.listdir("/proc/self/fd")
-               if (name := os.readlink(f"/proc/self/fd/{n}")).startswith(sys.argv[1]) and "(deleted)" in name)
+    bytes_ = 0
+    for one in os.scandir("/proc/self/fd"):
+        if os.path.lexists(one.path) and os.readlink(one.path).startswith(sys.argv[1]):
+            assert "(deleted)" in os.readlink(one.path)
+            bytes_ += os.stat(one.path).st_size
+    return bytes_
 before = held()
 del documents
 print(before, held(), os.listdir(sys.argv[1]))
