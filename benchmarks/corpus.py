@@ -60,7 +60,7 @@ class Scan:
                 asking.setdefault(word, []).append(number)
         weights = {word: 1 + zlib.crc32(word.encode()) % 10_000 / 10_000 for word in asking}
         found: list[dict[str, float]] = [{} for _ in queries]
-        floors = [0.0] * len(queries)
+        floors, most = [0.0] * len(queries), [10 * depth] * len(queries)
         for document in self._documents:
             shared: dict[int, float] = {}
             for word in asking.keys() & document.text.split():
@@ -69,9 +69,10 @@ class Scan:
             for number, score in shared.items():
                 if score >= floors[number]:
                     found[number][document.id] = score
-                    if len(found[number]) > 10 * depth:  # only its best, and what ties with the last of them
+                    if len(found[number]) > most[number]:  # only its best, and all that ties with the last of them
                         floors[number] = heapq.nlargest(depth, found[number].values())[-1]
                         found[number] = {i: s for i, s in found[number].items() if s >= floors[number]}
+                        most[number] = 2 * max(len(found[number]), 5 * depth)
         return found
 
 
@@ -201,7 +202,7 @@ def of_pairs(folder: Path, pairs: int) -> list[Line]:
             queries.write(json.dumps({"_id": f"q{number}", "text": text}) + "\n")
             drawn = generator.choice(pairs // 2, LIST, replace=False).tolist()
             run.writelines(f"q{number} Q0 p{p} {rank} {LIST - rank} x\n" for rank, p in enumerate(drawn))
-    seconds, gigabytes = measured("pairs", place, "")
+    seconds, gigabytes = measured("pairs", place, "bm25")
     shutil.rmtree(place)
     return [
         Line(f"bi-encoder, a run of {pairs:,} pairs: seconds", seconds),
