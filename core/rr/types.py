@@ -21,10 +21,6 @@ State = Literal["no weights", "pretrained", "untrained", "trained"]
 """Where a scorer's weights come from. `untrained`: some of them are still random."""
 Protocol = Literal["end-to-end", "oracle"]
 """`end-to-end`: what the first stage missed counts as missed. `oracle`: the truth is put among the candidates."""
-Beyond = Literal["window", "tournament"]
-"""How more candidates than fit are reranked: `rr.rerank.sort`."""
-Permutation = Literal["cyclic", "random"]
-"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr_bench.permute`)."""
 Qrels = Mapping[str, Mapping[str, int]]
 """Query id → document id → grade; a grade above 0 is relevant. A query that has none, or `{}`, has no answer."""
 Run = Mapping[str, Mapping[str, float]]
@@ -36,7 +32,7 @@ def nfc(text: str) -> str:
     """Raises DataError where the text holds half of a surrogate pair, which no file can be written with."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise DataError(f"the text {text[:40]!a} holds half of a surrogate pair; repair its encoding")
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def folded(text: str) -> str:
@@ -61,7 +57,7 @@ class ReadOnly(dict[Any, Any]):
 
 def read_only(value: Any) -> Any:
     """The value with every mapping, list and set in it replaced by one that cannot be changed."""
-    if isinstance(value, ReadOnly):
+    if isinstance(value, ReadOnly | str | int | float | Document | Query):
         return value
     if isinstance(value, Mapping):
         return ReadOnly({key: read_only(item) for key, item in value.items()})

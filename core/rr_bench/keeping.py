@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rr.files import DamagedError, made, outdated, set_aside, write_atomic
+from rr.files import DamagedError, kept, made, outdated, set_aside, write_atomic
 from rr.files.kept import KEEPING, read_json, with_checksum
 
 
@@ -48,6 +48,16 @@ def home_at(folder: Path) -> Iterator[None]:
             del os.environ["RR_HOME"]
         else:
             os.environ["RR_HOME"] = before
+
+
+@contextmanager
+def anew() -> Iterator[None]:
+    """In this block, all that is kept is made anew, once, and takes the place of what was there."""
+    outer, kept.made_anew = kept.made_anew, set()
+    try:
+        yield
+    finally:
+        kept.made_anew = outer
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def reranker_key(resolved: Resolved) -> str:
             **component_key(resolved.target, resolved.registered, engines_of(resolved.settings)),
             **settings_key(resolved.settings),
             "window": [entry.beyond, entry.window, entry.stride],
+            "beyond": room_fingerprint("rr_bench.tournament") if entry.beyond == "tournament" else "",
             "permutations": [entry.permutations, entry.permutation],
         }
     )

@@ -13,9 +13,11 @@ from rr.protocols import ModelInfo, Reranker, Settings
 from rr.registry.resolve import target_name
 from rr.rerank import compose
 from rr.rerank.gate import checked_info, one_each, with_ties, within_scale
+from rr.rerank.sort import Window
 from rr.types import Ranking, Request, Scores, checked_scores, float32
 from rr_bench.permute import Permute
 from rr_bench.resolve import Resolved
+from rr_bench.tournament import Tournament
 
 
 def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
@@ -26,7 +28,9 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
         reranker: Reranker = Checked(component)
     else:
         scorer = component if entry.permutations < 2 else Permute(component, entry.permutations, entry.permutation)
-        reranker = compose(scorer, entry.window, entry.stride, entry.beyond)
+        reranker = compose(scorer, entry.window, entry.stride)
+        if entry.beyond == "tournament" and isinstance(reranker, Window) and reranker.size:
+            reranker = Tournament(scorer, reranker.size)
     if reranker.info.state == "trained" and checkpoint is None and not told(resolved.settings, "weights"):
         raise PluginError(
             f"reranker {resolved.name!r} says that it is trained, but was given no checkpoint and its settings name no "

@@ -13,7 +13,8 @@ from typing import Any
 from rr.errors import PluginError
 from rr.protocols import ModelInfo, Scorer
 from rr.rerank.gate import score_all
-from rr.types import Permutation, Request, Scores
+from rr.types import Request, Scores
+from rr_bench.schema import Permutation
 
 SEED = 13
 Order = tuple[int, ...]

@@ -6,8 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rr.registry.validation import validated
 from rr.spec import Kind
-from rr.types import Beyond, Permutation
 
+Beyond = Literal["window", "tournament"]
+"""How more candidates than fit are reranked: `rr.rerank`, `rr_bench.tournament`."""
+Permutation = Literal["cyclic", "random"]
+"""Which orders of its candidates a scorer is asked about: rotations, or seeded random ones (`rr_bench.permute`)."""
 Method = Literal["rrf", "combsum", "combmnz", "weighted"]
 Normalisation = Literal["min-max", "sum", "zmuv", "rank", "none"]
 

@@ -1,7 +1,8 @@
 """Vectors of texts on disk, each text encoded once, for all processes and runs that embed with the same encoder.
 
 A folder holds shards: safetensors files of `keys` (the SHA-256 of each text) and `vectors`, whole or absent and never
-changed. They are mapped; their checksums are compared once, when they are opened.
+changed. Their checksums are compared once, when they are opened; vectors are read when they are asked for, and only
+where they stand is held.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from torch import Tensor
 
 from rr.files import DamagedError, alone, atomic_file, made, outdated, set_aside
 from rr_torch.packed import packs
-from rr_torch.tensors import read_tensors, write_tensors
+from rr_torch.tensors import MappedRows, read_tensors, write_tensors
 
 SHARD_CHARACTERS, PER_TEXT = 1 << 18, 64
 """Text whose vectors are computed between two shards: what a kill can lose, some seconds of a small encoder. Each text
 counts for so many characters more than it has, since the shortest one costs something too."""
 SMALL_SHARD, MANY = 1 << 15, 64
 """Shards of fewer rows are merged once there are more than so many of them."""
+ROWS = 1 << 32
+"""More than a shard has."""
 
 Encode = Callable[[list[str]], Tensor]
 
@@ -32,9 +35,10 @@ class EmbeddingStore:
 
     def __init__(self, folder: Path, dimensions: int) -> None:
         self._folder, self._dimensions = folder, dimensions
-        self._shards: dict[str, Tensor] = {}
-        self._keys: dict[str, Tensor] = {}
-        self._places: dict[bytes, tuple[str, int]] = {}
+        self._shards: dict[str, MappedRows] = {}
+        self._names: list[str] = []
+        self._places: dict[bytes, int] = {}
+        """The key of a text → the place of its shard among the names, and its row there, as one number."""
 
     def vectors(self, texts: Sequence[str], encode: Encode) -> Tensor:
         """Shape (texts, d), in memory of their own. `encode` is called for what no process has encoded yet; it gives
@@ -50,21 +54,21 @@ class EmbeddingStore:
                 self._refresh(tidy=True)
                 self._add(sorted(self._missing(wanted)), encode)
         found = torch.empty(len(texts), self._dimensions)
-        rows: dict[str, tuple[list[int], list[int]]] = {}
+        rows: dict[int, tuple[list[int], list[int]]] = {}
         for index, key in enumerate(keys):
-            shard, row = self._places[key]
+            shard, row = divmod(self._places[key], ROWS)
             into, out_of = rows.setdefault(shard, ([], []))
             into.append(index)
             out_of.append(row)
         for shard, (into, out_of) in rows.items():
-            found[into] = self._shards[shard][out_of]
+            found[into] = self._shards[self._names[shard]].take(out_of)
         return found
 
     def _clear(self) -> None:
         with alone(self._folder):
             for path in self._paths():
                 path.unlink()
-        self._shards, self._keys, self._places = {}, {}, {}
+        self._shards, self._names, self._places = {}, [], {}
         made(self._folder)
 
     def _missing(self, wanted: dict[bytes, str]) -> list[str]:
@@ -88,10 +92,17 @@ class EmbeddingStore:
 
     def _merge(self, names: list[str]) -> None:
         """Those who have mapped the old shards keep them until they close."""
-        self._write(torch.cat([self._keys[name] for name in names]), torch.cat([self._shards[name] for name in names]))
+        keys = torch.cat([self._read(self._folder / name)["keys"].clone() for name in names])
+        vectors = torch.empty(len(keys), self._dimensions)
+        start = 0
+        for name in names:
+            end = start + len(self._shards[name])
+            vectors[start:end] = self._shards[name].take()
+            start = end
+        self._write(keys, vectors)
         for name in names:
             (self._folder / name).unlink()
-            del self._shards[name], self._keys[name]
+            del self._shards[name]
 
     def _refresh(self, tidy: bool = False) -> None:
         """Opens what has been written since. `tidy`, with the lock held: sets aside what is damaged."""
@@ -110,13 +121,18 @@ class EmbeddingStore:
         return sorted(self._folder.glob("*.safetensors"))
 
     def _open(self, path: Path) -> None:
+        keys = self._read(path)["keys"].numpy().tobytes()
+        self._shards[path.name] = MappedRows(path, "vectors")
+        first = len(self._names) * ROWS
+        self._names.append(path.name)
+        for row in range(len(keys) // 32):
+            self._places[keys[32 * row : 32 * row + 32]] = first + row
+
+    def _read(self, path: Path) -> dict[str, Tensor]:
         tensors, _ = read_tensors(path, self._folder.name)
-        keys, vectors = tensors["keys"], tensors["vectors"]
-        if vectors.shape[1:] != (self._dimensions,):
-            raise DamagedError(f"vectors of shape {tuple(vectors.shape)}")
-        self._shards[path.name], self._keys[path.name] = vectors, keys
-        for row, key in enumerate(keys.numpy()):
-            self._places[key.tobytes()] = path.name, row
+        if tensors["vectors"].shape[1:] != (self._dimensions,):
+            raise DamagedError(f"vectors of shape {tuple(tensors['vectors'].shape)}")
+        return tensors
 
 
 def _key(text: str) -> bytes:

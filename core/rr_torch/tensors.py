@@ -6,10 +6,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -67,6 +69,29 @@ def read_tensors(path: Path, key: str, checksum: str | None = None) -> tuple[dic
         raise
     except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise DamagedError(str(error) or type(error).__name__) from error
+
+
+class MappedRows:
+    """The rows of one tensor (float32, shape (rows, d)) of a file that `read_tensors` found good: on disk until they
+    are taken, and even where the file loses its name meanwhile."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            told = json.loads(file.read(size))[name]
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        rows, d = told["shape"]
+        values = np.frombuffer(self._map, np.float32, rows * d, 8 + size + told["data_offsets"][0])
+        self._values = values.reshape(rows, d)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def take(self, rows: Sequence[int] | None = None) -> Tensor:
+        """These rows (None: all), copied; what was read of the file does not stay in this process's memory."""
+        found = torch.from_numpy(self._values[rows] if rows is not None else self._values.copy())
+        self._map.madvise(mmap.MADV_DONTNEED)
+        return found
 
 
 def _checksum(tensors: Mapping[str, Tensor], key: str, facts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rr import Document, Query
-from rr.data import ById, Row
+from rr.data import ById, Documents, Row
 
 GRADES = range(-(2**31), 2**31)
 """What trec_eval can hold."""
@@ -13,7 +13,7 @@ class Judgements:
     """Query → document → grade. What is judged stands: a document that the corpus lacks is still one to be found, and
     counts as missed. A query that does not exist cannot be asked: its judgements are left out and counted."""
 
-    def __init__(self, queries: ById[Query], documents: ById[Document], kind: str = "query") -> None:
+    def __init__(self, queries: ById[Query], documents: ById[Document] | Documents, kind: str = "query") -> None:
         self.qrels: dict[str, ById[int]] = {}
         self._queries, self._documents, self._kind = queries, documents, kind
         self._without_query: list[str] = []

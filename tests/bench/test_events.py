@@ -29,10 +29,10 @@ from rr import (
 )
 from rr.errors import NoNumberError
 from rr.measures import evaluate, metric
-from rr.progress import Progress
 from rr.registry.plugins import Plugins, Registered
 from rr_bench.data.load import load_dataset
 from rr_bench.doctor.evidence import of_path
+from rr_bench.progress import Progress
 from rr_bench.registry import load_registry
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import RerankerEntry

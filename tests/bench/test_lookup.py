@@ -13,8 +13,8 @@ import pytest
 
 from rr.errors import DataError, RerankError
 from rr.files import home
-from rr.progress import SILENT
 from rr.types import Document, Query
+from rr_bench.progress import SILENT
 from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
 from rr_bench.stream.places import Place, stored_places

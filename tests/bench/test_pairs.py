@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 import rr
 from rr.files import home
-from rr.files.kept import anew
 from rr.protocols import ModelInfo
 from rr.registry.plugins import installed_plugins
 from rr.rerank import compose
@@ -29,6 +28,7 @@ from rr_bench.data.load import load_dataset
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.pairs import Pairs
 from rr_bench.evaluate.store import NOT_APART, Scored, score
+from rr_bench.keeping import anew
 from rr_bench.loading import load_reranker
 from rr_bench.registry import load_registry
 from rr_bench.resolve import resolve

@@ -13,9 +13,11 @@ from scipy.stats import kendalltau
 
 from rr.errors import PluginError, ScoringError
 from rr.protocols import ModelInfo
-from rr.rerank.sort import Sort, Tournament, Window
-from rr.types import Permutation, Request, Scores
+from rr.rerank.sort import Sort, Window
+from rr.types import Request, Scores
 from rr_bench.permute import Permute, kendall_tau, mean_tau, orders
+from rr_bench.schema import Permutation
+from rr_bench.tournament import Tournament
 from tests.core.scorers import ByGold, PrefersTheFirst, best_first, gold_of, request_of
 
 KINDS: tuple[Permutation, ...] = ("cyclic", "random")

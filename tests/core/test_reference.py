@@ -31,7 +31,7 @@ def typed(text: object) -> str:
     """A type or a signature as an author would write it."""
     bare = re.sub(r"\b(?:collections\.abc|typing|pathlib|random|rr(?:_testing)?(?:\.\w+)*)\.(?=[A-Z])", "", str(text))
     bare = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", bare.replace("typing.", ""))
-    return re.sub(r"<(\w+) object at \w+>", r"\1()", bare)
+    return re.sub(r"<(?:\w+\.)*(\w+) object at \w+>", r"\1()", bare)
 
 
 def known_to(found: Any) -> dict[str, Any]:

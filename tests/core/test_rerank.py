@@ -16,7 +16,7 @@ from rr.data.collection import Collection
 from rr.errors import PluginError, RegistryError, ScoringError
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.rerank.gate import score_all
-from rr.rerank.sort import Sort, Tournament, Window, window_starts
+from rr.rerank.sort import Sort, Window, window_starts
 from rr.training.quality import ranking_quality
 from rr.types import Document, Query, RankedDocument, Ranking, Request, Scores
 from rr_bench.keys import reranker_key
@@ -24,6 +24,7 @@ from rr_bench.loading import Checked, load_reranker
 from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_bench.resolve import Resolved
 from rr_bench.schema import RerankerEntry
+from rr_bench.tournament import Tournament
 from tests.core.scorers import ByGold, best_first, gold_of, request_of
 from tests.preparing import prepare
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rr.protocols import ModelInfo, Reranker
-from rr.rerank.sort import Tournament, Window
+from rr.rerank.sort import Window
 from rr.types import Request, Scores, trec_order
+from rr_bench.tournament import Tournament
 from tests.core.scorers import ByGold, best_first, gold_of, request_of
 
 SHAPES = st.tuples(st.integers(0, 300), st.integers(2, 9) | st.integers(2, 320))

@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from rr.progress import SILENT, Progress
 from rr.registry.plugins import discover
 from rr_bench.data.load import load_dataset
+from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import load_registry
 from rr_bench.resolve import resolve
 from rr_bench.train.events import EVENTS

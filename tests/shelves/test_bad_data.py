@@ -23,12 +23,12 @@ import pytest
 from rr.data.files import read_json, read_jsonl
 from rr.errors import DataError, RerankError
 from rr.measures import evaluate, metric
-from rr.progress import SILENT
 from rr.protocols import ModelInfo
 from rr.training.negatives import hard_negatives, random_negatives
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.evaluate.position import position_bias
+from rr_bench.progress import SILENT
 from rr_bench.registry import DatasetEntry
 from rr_bench.schema import RerankerEntry
 from rr_bench.stream.lookup import Lookup

@@ -24,13 +24,13 @@ from torch import Tensor
 from rr import Component, Dataset, ModelInfo, OnEvent, Request, RerankError, Settings, TrainingEvent
 from rr.files import DamagedError, home, is_sealed, sealed_folder
 from rr.files.kept import read_json, with_checksum
-from rr.progress import SILENT
 from rr.registry.plugins import Plugins, Registered
 from rr.rerank.sort import Sort
 from rr.types import Document, Query
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.evaluate.store import score
 from rr_bench.parts import PART_PAIRS
+from rr_bench.progress import SILENT
 from rr_bench.registry import load_registry
 from rr_bench.resolve import resolve
 from rr_bench.schema import RerankerEntry

@@ -235,3 +235,23 @@ def test_a_killed_process_loses_little_and_blocks_nobody(folder: Path, tmp_path:
     assert torch.equal(EmbeddingStore(folder, DIMENSIONS).vectors(texts, encoder), expected(texts))
     assert encoder.seen == texts[kept:]
     assert not half.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="asks Linux for what is in memory")
+def test_vectors_do_not_stay_in_memory(folder: Path) -> None:
+    """64 MB of them are asked for, of which a part at a time is held, and the keys."""
+    texts, width = [f"text {number}" for number in range(16_000)], 1_024
+
+    def resident() -> int:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("RssFile", "RssAnon"))) // 1_024
+
+    store = EmbeddingStore(folder, width)
+    for again in range(2):
+        before = resident()
+        for start in range(0, len(texts), 1_000):
+            found = store.vectors(
+                texts[start : start + 1_000], lambda new: torch.full((len(new), width), float(len(new)))
+            )
+            assert found.shape == (1_000, width)
+        assert resident() - before < 32, again

@@ -2,8 +2,9 @@
 
 from rr.data.collection import SPLITS, Collection, with_dev_share
 from rr.data.damage import Damage
+from rr.data.documents import Documents
 from rr.data.files import DataPath, lines, opened, read_bytes, read_columns, read_json, read_jsonl, read_text
-from rr.data.rows import ById, Documents, Row, as_id, missing
+from rr.data.rows import ById, Row, as_id, missing
 from rr.data.strict_json import parse_json
 from rr.types import equal_queries, folded, nfc
 

@@ -123,12 +123,6 @@ def read_jsonl(path: Path, damage: Damage | None = None) -> Iterator[Row]:
                 yield json_row(path, line, number)
 
 
-def parse_jsonl(path: Path, text: str) -> list[Row]:
-    """The rows of JSONL text that is already at hand; `path` is what errors call it."""
-    # Not str.splitlines: JSON may hold U+2028 and its kind inside a string.
-    return [json_row(path, line, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
 def json_row(path: Path, line: str, number: int) -> Row:
     """The line's JSON object, or else a DataError."""
     return Row.of(path, f"line {number}", parse_json(line, str(path), number))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from rr.errors import DataError, nearest
-from rr.types import Document, nfc
+from rr.types import nfc
 
 T = TypeVar("T")
 
@@ -145,15 +145,12 @@ class ById(dict[str, T]):
     def find(self, id_: str) -> str | None:
         if id_ in self:
             return id_
-        same = [*(form for form in [id_form(id_)] if form in self), *self._spelled.get(id_form(id_), ())]
+        same = self._alike(id_form(id_))
         return same[0] if len(same) == 1 else None
 
-
-class Documents(ById[Document]):
-    """The documents of a corpus by id, in the order of their source."""
-
-    def __init__(self) -> None:
-        super().__init__("document")
+    def _alike(self, form: str) -> list[str]:
+        """The ids of that `id_form`."""
+        return [*(id_ for id_ in [form] if id_ in self), *self._spelled.get(form, ())]
 
 
 def as_id(value: object) -> str:

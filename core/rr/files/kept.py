@@ -20,8 +20,8 @@ SEAL = "sha256.json"
 """In a sealed folder: the SHA-256 of each other file."""
 KEEPING: ContextVar[bool] = ContextVar("keeping", default=True)
 """Whether what one row of a bench has computed may help another: not while anything is timed."""
-_made: set[Path] | None = None
-"""What was made since `anew()` began; None outside it."""
+made_anew: set[Path] | None = None
+"""What was made since `rr_bench.keeping.anew()` began; None outside it."""
 
 
 class DamagedError(Exception):
@@ -33,26 +33,15 @@ def keeping() -> bool:
     return KEEPING.get()
 
 
-@contextmanager
-def anew() -> Iterator[None]:
-    """In this block, all that is kept is made anew, once, and takes the place of what was there."""
-    global _made
-    outer, _made = _made, set()
-    try:
-        yield
-    finally:
-        _made = outer
-
-
 def outdated(path: Path) -> bool:
     """Whether it is to be made anew although it is there."""
-    return _made is not None and path not in _made
+    return made_anew is not None and path not in made_anew
 
 
 def made(path: Path) -> None:
     """Says that it has been made now."""
-    if _made is not None:
-        _made.add(path)
+    if made_anew is not None:
+        made_anew.add(path)
 
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:

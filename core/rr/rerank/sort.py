@@ -1,6 +1,5 @@
 """Score and sort. Where more candidates come than fit, the scorer is shown parts of a request, in turns: by a window
-that slides from the back of the list to its front (Sun et al. 2023, "Is ChatGPT Good at Search?", section 3.2), or in
-one tournament (kin: Chen et al. 2024, "TourRank", arXiv:2406.11678, with several)."""
+that slides from the back of the list to its front (Sun et al. 2023, "Is ChatGPT Good at Search?", section 3.2)."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -21,14 +20,14 @@ class Sort:
     diagnostic = ""
 
     def __init__(self, scorer: Scorer, size: int | None = None) -> None:
-        self._scorer, self._size = scorer, size
+        self._scorer, self.size = scorer, size
 
     @property
     def info(self) -> ModelInfo:
-        return self._scorer.info if self._size is None else replace(self._scorer.info, max_candidates=None)
+        return self._scorer.info if self.size is None else replace(self._scorer.info, max_candidates=None)
 
     def rerank(self, requests: Sequence[Request]) -> list[Ranking]:
-        fits = [self._size is None or len(request.candidates) <= self._size for request in requests]
+        fits = [self.size is None or len(request.candidates) <= self.size for request in requests]
         fitting = [request for request, fit in zip(requests, fits, strict=True) if fit]
         whole = iter(list(map(Ranking.from_scores, fitting, score_all(self._scorer, fitting))))
         parted = iter(self._in_parts([request for request, fit in zip(requests, fits, strict=True) if not fit]))
@@ -42,7 +41,7 @@ class Sort:
         calls: list[list[Scores]] = [[] for _ in requests]
         # best first; as given, where no first stage is shown
         given = [_sorted(r, r.first_stage) if r.first_stage else list(r.candidates) for r in requests]
-        turns = [self._turns(documents, self._size or 0) for documents in given]
+        turns = [self._turns(documents, self.size or 0) for documents in given]
         due = {index: next(turn) for index, turn in enumerate(turns)}
         orders: dict[int, list[Document]] = {}
         while due:
@@ -91,41 +90,6 @@ class Window(Sort):
 def window_starts(length: int, size: int, stride: int) -> list[int]:
     """Where each window starts, back to front; the last is always 0."""
     return [*range(max(length - size, 0), 0, -stride), 0]
-
-
-class Tournament(Sort):
-    """Rounds: those who remain are dealt, like cards in the first stage's order, into as few groups of at most `size`,
-    2 or more, as there can be, as equal as possible. The best size // 2 of each group advance. Once all who remain fit
-    into one group, that final is scored and sorted. Who is eliminated later ranks above who is eliminated earlier; in
-    one round the place in the group decides, then the first stage's order.
-
-    With a perfect scorer (one total order, whoever is shown) the top h = size // 2 are exactly right: a document of
-    global rank r ≤ h has r - 1 < h better ones in all, so fewer than h in its group, and advances; in the final, the
-    top h are sorted among themselves and above everyone else there.
-
-    It ends: m > size documents make g < m / size + 1 groups, and at most g · size / 2 < (m + size) / 2 < m advance. A
-    group of h or fewer advances whole, unscored; who does not reach the final is eliminated in a group that was."""
-
-    diagnostic = "tournament"
-
-    def __init__(self, scorer: Scorer, size: int) -> None:
-        if size < 2:
-            raise ValueError(f"groups of {size} compare nothing; a tournament's size must be 2 or more")
-        super().__init__(scorer, size)
-
-    def _turns(self, documents: list[Document], size: int) -> Turns:
-        half = size // 2
-        remaining, eliminated = documents, list[Document]()
-        while len(remaining) > size:
-            count = -(-len(remaining) // size)
-            groups = [remaining[number::count] for number in range(count)]
-            played = yield [group for group in groups if len(group) > half]
-            place = {document.id: place for group in played for place, document in enumerate(group)}
-            beaten = [document for document in remaining if place.get(document.id, 0) >= half]
-            eliminated = sorted(beaten, key=lambda one: place[one.id]) + eliminated
-            remaining = [document for document in remaining if place.get(document.id, 0) < half]
-        (final,) = yield [remaining]
-        return final + eliminated
 
 
 def _part(request: Request, documents: Sequence[Document]) -> Request:

@@ -64,6 +64,7 @@ def show(
 ) -> None:
     """Show sizes, splits, candidates, recall ceiling, report, notes and a sample of a data set."""
     from rr_bench.cli.options import RichProgress
+    from rr_bench.data.corpus import corpus_size
     from rr_bench.data.load import load_dataset
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
@@ -72,7 +73,7 @@ def show(
     if as_json:
         tell_json(json_text(_plain(dataset), indent=2) + "\n")
         return
-    tell(f"{dataset.name}: {len(dataset.documents)} documents, fingerprint {dataset.fingerprint}")
+    tell(f"{dataset.name}: {corpus_size(dataset)} documents, fingerprint {dataset.fingerprint}")
     tell(f"candidates: {dataset.retriever}, {dataset.protocol}")
     for split, query_ids in dataset.splits.items():
         if not query_ids:
@@ -108,10 +109,12 @@ def _sizes(dataset: Dataset, split: str) -> dict[str, float]:
 
 
 def _plain(dataset: Dataset) -> dict[str, Any]:
+    from rr_bench.data.corpus import corpus_size
+
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "documents": len(dataset.documents),
+        "documents": corpus_size(dataset),
         "retriever": dataset.retriever,
         "protocol": dataset.protocol,
         "splits": {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr.progress import Progress
+from rr_bench.progress import Progress
 
 if TYPE_CHECKING:
     from rich import progress

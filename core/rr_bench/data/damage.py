@@ -20,8 +20,13 @@ def judgement_notes(collection: Collection) -> list[str]:
         (query_id, id_) for query_id, grades in collection.qrels.items() for id_, grade in grades.items() if grade > 0
     ]
     notes = []
-    absent = [pair for pair in relevant if pair[1] not in collection.documents]
-    blank = [pair for pair in relevant if pair[1] in collection.documents and collection.documents[pair[1]].blank]
+    absent, blank = [], []
+    for pair in relevant:
+        document = collection.documents.get(pair[1])
+        if document is None:
+            absent.append(pair)
+        elif document.blank:
+            blank.append(pair)
     for what, pairs in (
         ("are not in the corpus and count as missed", absent),
         ("have no text and count as missed, unless the first stage knows them by their ids", blank),

@@ -11,8 +11,7 @@ from typing import Any
 from rr.border import plugin_code
 from rr.data.collection import Collection
 from rr.errors import DataError
-from rr.files import file_sha256, fingerprint, home, is_sealed
-from rr.progress import SILENT, Progress
+from rr.files import fingerprint, home, is_sealed
 from rr.protocols import Retriever
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import checked_settings
@@ -21,10 +20,12 @@ from rr.types import Dataset
 from rr_bench.code import room_fingerprint
 from rr_bench.data.gate import checked_collection, checked_files
 from rr_bench.data.prepare import prepare, prepare_folds
+from rr_bench.data.sources import source_fingerprint
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.unfilled import without_unfilled
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.outputs import as_file_name
+from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import DatasetEntry
 
 
@@ -81,7 +82,7 @@ def _stored(
         {
             "name": name,
             "entry": entry.model_dump(mode="json", exclude={"group_by"}),
-            "sources": {str(path): _source_fingerprint(path) for path in files},
+            "sources": {str(path): source_fingerprint(path) for path in files},
             "reader": reader_key,
             "retriever": retriever_key,
             "code": [room_fingerprint("rr.data"), room_fingerprint("rr_bench.data")],
@@ -96,7 +97,7 @@ def _stored(
     # all that are there, so that each damaged one is set aside
     whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
     if len(whole) == (folds or 1) and all(whole):
-        return [read_dataset(folder) for folder in folders()]
+        return [read_dataset(folder, sealed=True) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:
             with plugin_code(f"reader {entry.reader!r}"):
@@ -119,11 +120,3 @@ def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any],
     ]
     with plugin_code(f"{kind} {name!r} cannot be made"):
         return target(settings), key
-
-
-def _source_fingerprint(path: Path) -> str:
-    """Of one file that a reader reads; what it is not, the reader says in its own words."""
-    try:
-        return file_sha256(path) if path.is_file() else "missing"
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check its permissions") from error

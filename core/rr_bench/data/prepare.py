@@ -13,16 +13,17 @@ from rr.border import plugin_code
 from rr.data import equal_queries
 from rr.data.collection import Collection
 from rr.errors import DataError, PluginError
-from rr.files import fingerprint
-from rr.progress import SILENT, Progress
 from rr.protocols import Corpus, Retriever, Searches
 from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
+from rr_bench.data.corpus import held, kept
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, must_have_answers, united_groups
+from rr_bench.fingerprints import streamed_fingerprint
+from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import CandidatePlan, SplitPlan
 
 _NONE: Any = object()
@@ -40,9 +41,9 @@ def prepare(
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
     must_have_answers(collection.qrels, splits["test"], "max_test leaves nothing to test")
-    return _reported(
-        _frozen(name, collection, splits, whole["train"], candidates, retriever, (*left_out, *drawn), progress)
-    )
+    notes = (*left_out, *drawn)
+    frozen = _frozen(name, collection, splits, whole["train"], candidates, retriever, notes, progress)
+    return _reported(frozen, len(collection.documents))
 
 
 def prepare_folds(
@@ -71,7 +72,7 @@ def prepare_folds(
     # in one order for all folds, which is that of their splits too
     every = tuple(query_id for query_id in collection.queries if query_id in tested)
     whole = _frozen(name, collection, {"test": every}, (), candidates, retriever, notes, progress)
-    return [_reported(replace(whole, splits=of_fold)) for of_fold in splits]
+    return [_reported(replace(whole, splits=of_fold), len(collection.documents)) for of_fold in splits]
 
 
 def _frozen(
@@ -90,9 +91,7 @@ def _frozen(
     lists: dict[str, tuple[str, ...]] = {}
     first_stage: dict[str, tuple[float, ...]] = {}
     with (
-        unchanged(
-            (*collection.documents.values(), *collection.queries.values()), f"retriever {candidates.retriever!r}"
-        ),
+        unchanged((*held(collection.documents), *collection.queries.values()), f"retriever {candidates.retriever!r}"),
         progress.task(f"{name}: first stage {candidates.retriever}", len(used)) as advance,
     ):
         _fit(candidates.retriever, retriever, collection, train)
@@ -112,9 +111,10 @@ def _frozen(
         told.append(
             "candidates stand in the retriever's order: that a listwise model likes the first places counts for it"
         )
+    documents, fewer = kept(collection, used, lists, candidates.seed)
     dataset = Dataset(
         name=name,
-        documents=collection.documents,
+        documents=documents,
         queries={query_id: collection.queries[query_id] for query_id in used},
         qrels={query_id: dict(collection.qrels[query_id]) for query_id in used},
         splits=splits,
@@ -123,7 +123,7 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *judgement_notes(collection), *notes, *told),
+        notes=(*collection.notes, *judgement_notes(collection), *notes, *told, *fewer),
         fingerprint="",
         groups=united_groups(collection.groups, equal),
         facets={
@@ -134,17 +134,18 @@ def _frozen(
     return replace(dataset, notes=(*dataset.notes, *copy_notes(dataset)))
 
 
-def _reported(dataset: Dataset) -> Dataset:
-    report = data_report(dataset)
+def _reported(dataset: Dataset, documents: int) -> Dataset:
+    """`documents`: of the corpus."""
+    report = data_report(dataset, documents)
     notes = (*dataset.notes, *report_notes(report))
     return replace(dataset, report=report, notes=notes, fingerprint=dataset_fingerprint(dataset))
 
 
 def dataset_fingerprint(dataset: Dataset) -> str:
     """SHA-256 over all that a reranker or a metric can see."""
-    return fingerprint(
+    return streamed_fingerprint(
         {
-            "documents": [[d.id, d.title, d.text, dict(d.metadata)] for d in dataset.documents.values()],
+            "documents": ([d.id, d.title, d.text, dict(d.metadata)] for d in dataset.documents.values()),
             "queries": [[q.id, q.text, [d.id for d in q.history]] for q in dataset.queries.values()],
             "qrels": dataset.qrels,
             "splits": dataset.splits,
@@ -176,7 +177,7 @@ def _fit(name: str, retriever: Retriever, collection: Collection, train: Sequenc
         for q in train
     )
     with plugin_code(f"retriever {name!r}: fit"):
-        retriever.fit(Corpus(tuple(documents.values()), pairs, collection.run))
+        retriever.fit(Corpus(documents.values(), pairs, collection.run))
 
 
 def _answers(

@@ -21,9 +21,11 @@ OF_EVERY_QUERY = {"history_repeats", "weights"}
 PARTS_OF_EVERY_QUERY = {"positives", "queries"}
 
 
-def data_report(dataset: Dataset) -> dict[str, Any]:
+def data_report(dataset: Dataset, documents: int | None = None) -> dict[str, Any]:
     """The figures of a data set, for JSON. A split without queries has its size, and no other figure; nor has one to
-    which a figure does not apply (the truth's place where no query has a relevant candidate)."""
+    which a figure does not apply (the truth's place where no query has a relevant candidate). `documents`: how many the
+    corpus holds, if the data set does not keep all."""
+    corpus = len(dataset.documents) if documents is None else documents
     splits = {split: query_ids for split, query_ids in dataset.splits.items() if query_ids}
     relevant = {q: {id_ for id_, g in dataset.qrels.get(q, {}).items() if g > 0} for q in dataset.queries}
     candidates = {q: dataset.candidates.get(q, ()) for q in dataset.queries}
@@ -49,7 +51,7 @@ def data_report(dataset: Dataset) -> dict[str, Any]:
         "unanswerable": {
             s: len(splits[s]) - len(query_ids) for s, query_ids in asked.items() if len(query_ids) < len(splits[s])
         },
-        "documents": len(dataset.documents),
+        "documents": corpus,
         "ceilings": by_split(lambda ids: _mean(len(places[q]) / len(relevant[q]) for q in ids), answered),
         "missing_truth": by_split(lambda ids: _mean(not places[q] for q in ids), answered),
         "relevant": by_split(lambda ids: _mean(len(relevant[q]) for q in ids), answered),
@@ -66,7 +68,7 @@ def data_report(dataset: Dataset) -> dict[str, Any]:
         "distinct_candidates": by_split(
             lambda ids: (
                 len(set(chain.from_iterable(candidates[q] for q in ids)))
-                / max(min(len(dataset.documents), sum(len(candidates[q]) for q in ids)), 1)
+                / max(min(corpus, sum(len(candidates[q]) for q in ids)), 1)
             )
         ),
         "most_common_candidate": by_split(lambda ids: _most_common(candidates[q] for q in ids)),

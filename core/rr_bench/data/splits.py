@@ -139,9 +139,13 @@ def _without_leaks(splits: dict[str, list[str]], equal: Mapping[str, str]) -> li
 def _mute(collection: Collection, query_ids: Sequence[str]) -> tuple[set[str], list[str]]:
     """The queries whose relevant documents are all blank or not in the corpus, from which nothing can be learnt, and a
     note on them. In test they stay: what cannot be found is missed."""
-    read = {id_ for id_, document in collection.documents.items() if not document.blank}
+    documents = collection.documents
+
+    def read(id_: str) -> bool:
+        return (document := documents.get(id_)) is not None and not document.blank
+
     having = [q for q in query_ids if answerable(collection.qrels, q)]
-    mute = {q for q in having if not any(g > 0 and id_ in read for id_, g in collection.qrels[q].items())}
+    mute = {q for q in having if not any(g > 0 and read(id_) for id_, g in collection.qrels[q].items())}
     some = _some([query_id for query_id in query_ids if query_id in mute])
     notes = [f"{len(mute)} queries without a relevant document to read are only tested, not learnt from: {some}"]
     return mute, notes if mute else []

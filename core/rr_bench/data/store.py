@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from rr.errors import DataError
 from rr.files import sealed_folder
 from rr.types import Dataset, Document, HardNegative, Query
 from rr_bench.data.prepare import dataset_fingerprint
+
+AT_ONCE = 1_000
+"""Lines that are parsed together."""
 
 
 def write_dataset(dataset: Dataset, folder: Path) -> None:
@@ -20,14 +25,14 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
     with sealed_folder(folder, folder.name) as temporary:
         _write_lines(
             temporary / "documents.jsonl",
-            [
+            (
                 {"id": d.id, "title": d.title, "text": d.text, "metadata": dict(d.metadata)}
                 for d in dataset.documents.values()
-            ],
+            ),
         )
         _write_lines(
             temporary / "queries.jsonl",
-            [
+            (
                 {
                     "id": query.id,
                     "split": split_of[query.id],
@@ -43,7 +48,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
                     "hard_negatives": [asdict(n) for n in dataset.hard_negatives.get(query.id, ())],
                 }
                 for query in dataset.queries.values()
-            ],
+            ),
         )
         meta = {
             "name": dataset.name,
@@ -59,15 +64,15 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
         (temporary / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
-def read_dataset(folder: Path) -> Dataset:
-    """Reads what `write_dataset` wrote.
+def read_dataset(folder: Path, sealed: bool = False) -> Dataset:
+    """Reads what `write_dataset` wrote. `sealed`: every byte of it has just been compared (`rr.files.is_sealed`).
 
     Raises:
         DataError: a file is missing or malformed, or the content is not that of the fingerprint written with it.
     """
     try:
         dataset = _read(folder)
-        found = dataset_fingerprint(dataset)
+        found = dataset.fingerprint if sealed else dataset_fingerprint(dataset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DataError) as error:
         raise _damaged(folder) from error
     if found != dataset.fingerprint:
@@ -111,10 +116,13 @@ def _read(folder: Path) -> Dataset:
     )
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    # not splitlines(): a text may hold U+2028, which is a line break to that method
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", newline="\n") as file:
+        # many at once: the call takes as long as the line
+        while lines := list(islice(file, AT_ONCE)):
+            yield from json.loads(f"[{','.join(lines)}]")

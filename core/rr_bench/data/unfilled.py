@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
 from collections.abc import Collection as Ids
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from rr.data import folded
 from rr.data.collection import Collection
 from rr.errors import DataError
-from rr.types import Document, Query
+from rr.types import Query
+from rr_bench.data.corpus import Remaining
 from rr_bench.registry import Unfilled
 
 T = TypeVar("T")
+SHOWN = 60
+"""Characters of a text that a note shows."""
 
 # {name}, {{ name }}, {0}, {}, ${name}, {% tag %}, %(name)s, %s, <%= name %>
 _PLACEHOLDER = r"(?:\$?\{\{?[%#]?[\w .:\[\]'\"|()-]*[%#]?\}\}?|%\(\w+\)[sdfr]|%[sdr]|<%[^%<>]*%>)"
@@ -37,11 +40,11 @@ def without_unfilled(collection: Collection, choice: Unfilled) -> Collection:
     Raises:
         DataError: there is one, and `choice` is error; or nothing else is left.
     """
-    texts = {
-        "documents": {id_: folded(document.content) for id_, document in collection.documents.items()},
-        "queries": {id_: folded(query.text) for id_, query in collection.queries.items()},
+    found_in = {
+        "documents": _matching((id_, document.content) for id_, document in collection.documents.items()),
+        "queries": _matching((id_, query.text) for id_, query in collection.queries.items()),
     }
-    wholly = {kind: _matching(of_kind, _WHOLLY.fullmatch) for kind, of_kind in texts.items()}
+    wholly, partly, suspicious = ({kind: found[place] for kind, found in found_in.items()} for place in range(3))
     notes = list(collection.notes)
     if any(wholly.values()):
         found = _said(collection, wholly)
@@ -51,18 +54,25 @@ def without_unfilled(collection: Collection, choice: Unfilled) -> Collection:
         notes.append(f"template text left unfilled: {found}; {done}")
         if choice == "skip":
             collection = _without(collection, wholly["documents"], wholly["queries"])
-    for what, pattern in (("with a placeholder in them", _PARTLY.search), ("that say nothing", _SUSPICIOUS.fullmatch)):
-        partly = {
-            kind: {id_: t for id_, t in _matching(of_kind, pattern).items() if id_ not in wholly[kind]}
-            for kind, of_kind in texts.items()
-        }
-        if any(partly.values()):
-            notes.append(f"texts {what}, it seems, kept: {_said(collection, partly)}")
+    for what, some in (("with a placeholder in them", partly), ("that say nothing", suspicious)):
+        if any(some.values()):
+            notes.append(f"texts {what}, it seems, kept: {_said(collection, some)}")
     return replace(collection, notes=tuple(notes))
 
 
-def _matching(texts: Mapping[str, str], matches: Callable[[str], object]) -> dict[str, str]:
-    return {id_: text for id_, text in texts.items() if text and matches(text)}
+def _matching(texts: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Id → text, as it begins: of those that are nothing but placeholders, and of others that hold one, or say nothing.
+    All other texts are looked at one after the other, and none is held."""
+    wholly, partly, suspicious = dict[str, str](), dict[str, str](), dict[str, str]()
+    for id_, given in texts:
+        text = folded(given)
+        if text and _WHOLLY.fullmatch(text):
+            wholly[id_] = text[:SHOWN]
+            continue
+        for found, matches in ((partly, _PARTLY.search), (suspicious, _SUSPICIOUS.fullmatch)):
+            if text and matches(text):
+                found[id_] = text[:SHOWN]
+    return wholly, partly, suspicious
 
 
 def _said(collection: Collection, found: Mapping[str, Mapping[str, str]]) -> str:
@@ -72,7 +82,7 @@ def _said(collection: Collection, found: Mapping[str, Mapping[str, str]]) -> str
         if texts:
             first = max(texts, key=lambda id_: judged[id_]) if kind == "documents" else next(iter(texts))
             relevant = f", relevant to {judged[first]} queries" if kind == "documents" else ""
-            parts.append(f"{len(texts)} {kind}, such as {texts[first][:60]!r} ({first}{relevant})")
+            parts.append(f"{len(texts)} {kind}, such as {texts[first]!r} ({first}{relevant})")
     return " and ".join(parts)
 
 
@@ -96,7 +106,7 @@ def _without(collection: Collection, documents: Ids[str], queries: Ids[str]) -> 
         found = kept(grades)
         return found if any(g > 0 for g in found.values()) or not any(g > 0 for g in grades.values()) else None
 
-    remaining: dict[str, Document] = kept(collection.documents)
+    remaining = Remaining(collection.documents, documents)
     if not remaining or not left:
         raise DataError("all its texts are template text left unfilled; fill it in")
     return replace(

@@ -12,7 +12,6 @@ from rr.data.strict_json import parse_json
 from rr.diagnosis import Evidence, Finding
 from rr.errors import RerankError
 from rr.files import home
-from rr.progress import Progress
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import target_name
 from rr_bench.data.load import load_dataset
@@ -21,6 +20,7 @@ from rr_bench.doctor.diagnosis import RANKS, Diagnosis, diagnose, listed
 from rr_bench.doctor.evidence import of_checkpoint, of_path
 from rr_bench.entries import Failure, find_entry
 from rr_bench.loading import load_reranker
+from rr_bench.progress import Progress
 from rr_bench.registry import Registry
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.train.checkpoints import chosen_checkpoint

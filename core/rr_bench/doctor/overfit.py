@@ -13,13 +13,13 @@ from typing import Any
 from rr.border import plugin_code
 from rr.diagnosis import Evidence, Finding
 from rr.errors import RerankError
-from rr.progress import Progress
 from rr.protocols import TrainingEvent
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import checked_settings
 from rr.types import Dataset
 from rr_bench.data.view import shown, without_test
 from rr_bench.keeping import home_at
+from rr_bench.progress import Progress
 from rr_bench.resolve import Resolved
 from rr_bench.train.trainers import load_trainer, training_settings
 

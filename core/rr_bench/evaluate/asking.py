@@ -8,7 +8,6 @@ from functools import cached_property
 
 from rr.files import fingerprint
 from rr.measures import Metric
-from rr.progress import Progress
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins
 from rr.types import Dataset, Request, Scores
@@ -23,6 +22,7 @@ from rr_bench.evaluate.store import Scored, score
 from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
 from rr_bench.members import Part, of_member
+from rr_bench.progress import Progress
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import Price
 from rr_bench.train.checkpoints import Choice

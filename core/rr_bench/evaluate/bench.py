@@ -12,13 +12,12 @@ from pathlib import Path
 
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
 from rr.files import home
-from rr.files.kept import anew
 from rr.measures import metric, population
-from rr.progress import SILENT, Progress
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
+from rr_bench.data.corpus import corpus_size
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
@@ -38,7 +37,9 @@ from rr_bench.evaluate.seeds import repeated
 from rr_bench.evaluate.suite import suite_means
 from rr_bench.evaluate.validity import dataset_faults, dataset_figures, truth_places
 from rr_bench.explain import explaining
+from rr_bench.keeping import anew
 from rr_bench.members import Part
+from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import Registry, Suite
 from rr_bench.runs.recording import recorded
 from rr_bench.schema import Price
@@ -208,7 +209,7 @@ def _dataset_result(
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
-        documents=len(dataset.documents),
+        documents=corpus_size(dataset),
         queries={split: len(query_ids) for split, query_ids in dataset.splits.items()},
         retriever=dataset.retriever,
         protocol=dataset.protocol,

@@ -15,6 +15,7 @@ from rr.protocols import Corpus
 from rr.registry.plugins import Plugins
 from rr.registry.resolve import checked_settings
 from rr.types import Dataset
+from rr_bench.data.corpus import corpus_size
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.cost import AT_LEAST, SECONDS, drawn
@@ -38,9 +39,9 @@ class Retrieval:
 
 def stored_retrieval(plan: CandidatePlan, dataset: Dataset, plugins: Plugins) -> Retrieval | None:
     """From disk, or measured now with a retriever that is fitted anew on the whole corpus; None where there is nothing
-    to be timed: a run that the source brought along."""
+    to be timed: a run that the source brought along, or a corpus that is not kept whole."""
     registered = plugins.get("retriever", plan.retriever)
-    if registered.component.name == GIVEN:
+    if registered.component.name == GIVEN or len(dataset.documents) < corpus_size(dataset):
         return None
     target = plugins.load("retriever", plan.retriever)
     where = f"data set {dataset.name!r}: candidates.options"

@@ -9,11 +9,11 @@ from itertools import chain, zip_longest
 from statistics import fmean
 from typing import Any
 
-from rr.progress import Progress
 from rr_bench.doctor.diagnosis import WORST_FIRST
 from rr_bench.environment import merged as conditions
 from rr_bench.evaluate.probabilities import pooled_tables
 from rr_bench.evaluate.results import Row
+from rr_bench.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rr.data.files import column_row, decoded_text, parse_jsonl, read_bytes
+from rr.data.files import column_row, decoded_text, read_bytes
 from rr.data.rows import Row
 from rr.data.strict_json import parse_json
 from rr.errors import DataError
 from rr.types import lost_in_32_bits
+from rr_bench.stream.lines import parse_jsonl
 from rr_bench.stream.runs import COLUMNS
 
 GZIP = b"\x1f\x8b"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rr.errors import RerankError
 from rr.files import home
-from rr.progress import SILENT, Progress
 from rr_bench.evaluate.bench import bench
 from rr_bench.keeping import home_at
+from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import Registry
 from rr_bench.runs import database
 from rr_bench.runs.database import Run

@@ -17,11 +17,11 @@ from rr.data.files import checked_file
 from rr.data.rows import Row
 from rr.errors import RerankError
 from rr.files import file_sha256, fingerprint
-from rr.progress import SILENT, Progress
 from rr.types import Request, lost_in_32_bits, trec_order
 from rr_bench.api import NamedReranker
 from rr_bench.calibrate.probable import Empty, are_places, gives_probabilities
 from rr_bench.parts import parts
+from rr_bench.progress import SILENT, Progress
 from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
 from rr_bench.stream.places import Place, stored_places

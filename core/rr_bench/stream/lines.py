@@ -1,4 +1,4 @@
-"""The lines of a file that need not fit into memory."""
+"""The lines of a file that need not fit into memory, and of a text that does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rr.data.files import EMPTY, checked_file, decoded
+from rr.data.files import EMPTY, checked_file, decoded, json_row
+from rr.data.rows import Row
 from rr.errors import DataError
 
 
@@ -37,3 +38,9 @@ def stream_lines(path: Path) -> Iterator[Line]:
         raise DataError(f"{path}: {error.strerror}; check its permissions") from error
     if blank:
         raise DataError(f"{path}: {EMPTY}")
+
+
+def parse_jsonl(path: Path, text: str) -> list[Row]:
+    """The rows of JSONL text that is already at hand; `path` is what errors call it."""
+    # Not str.splitlines: JSON may hold U+2028 and its kind inside a string.
+    return [json_row(path, line, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -10,8 +10,8 @@ from rr.data.files import checked_file, column_row, json_row
 from rr.data.rows import Row
 from rr.errors import DataError
 from rr.files import file_sha256
-from rr.progress import Progress
 from rr.types import Document, Query
+from rr_bench.progress import Progress
 from rr_bench.stream.lines import Line, stream_lines
 from rr_bench.stream.places import Place, stored_places
 

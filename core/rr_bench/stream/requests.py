@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
 
-from rr.data.files import decoded_text, parse_jsonl, read_text
+from rr.data.files import decoded_text, read_text
 from rr.data.rows import ById
 from rr.errors import DataError, RegistryError
 from rr.registry.validation import validated
 from rr.types import Document, Query, Ranking, Request
 from rr_bench.report.escape import json_text
+from rr_bench.stream.lines import parse_jsonl
 
 
 class _Line(BaseModel):

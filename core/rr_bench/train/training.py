@@ -13,7 +13,6 @@ from rr.border import plugin_code
 from rr.errors import PluginError, RerankError
 from rr.files import file_sha256, fingerprint, home
 from rr.files.kept import with_checksum
-from rr.progress import SILENT, Progress
 from rr.protocols import OnEvent, Settings
 from rr.registry.plugins import Plugins
 from rr.types import Dataset
@@ -23,6 +22,7 @@ from rr_bench.environment import conditions, installed_versions
 from rr_bench.keeping import home_at
 from rr_bench.keys import component_key, engines_of, reranker_key, settings_key
 from rr_bench.outputs import as_file_name, new_path
+from rr_bench.progress import SILENT, Progress
 from rr_bench.resolve import Resolved
 from rr_bench.train.checkpoints import (
     RECORD,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rr import DataError, Document, Query, Settings
-from rr.data import SPLITS, ById, Collection, DataPath, read_jsonl
+from rr.data import SPLITS, ById, Collection, DataPath, Documents, read_jsonl
 from rr_data.facets import add_facets
 from rr_data.judgements import Judgements
 from rr_data.tables import read_table
@@ -49,7 +49,7 @@ class Beir:
             DataError: a file, a key or a column is missing, an id or a judgement comes twice, a query is blank, or a
                 query stands in two splits.
         """
-        documents: ById[Document] = ById("document")
+        documents = Documents()
         for row in read_jsonl(self._options.folder / "corpus.jsonl"):
             id_ = row.id("_id")
             documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)

@@ -18,8 +18,8 @@ from sentence_transformers import CrossEncoder
 from rr import Dataset, RerankError
 from rr.errors import PluginError
 from rr.files import file_sha256, files_below
-from rr.progress import Progress
 from rr.registry.plugins import installed_plugins
+from rr_bench.progress import Progress
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import open_checkpoint

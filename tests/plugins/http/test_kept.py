@@ -18,9 +18,8 @@ import yaml
 import rr
 from rr import Document, Query, Request, ScoringError
 from rr.files import home
-from rr.files.kept import anew
 from rr_bench.evaluate.results import Row
-from rr_bench.keeping import nothing_kept
+from rr_bench.keeping import anew, nothing_kept
 from tests.conftest import INTERRUPTIBLE, Rr
 from tests.plugins.http.api import SERVED, Api, Handler, answer, serving, status
 from tests.plugins.http.test_shapes import asked, requests, scorer

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rr.progress import SILENT
 from rr_bench.doctor.diagnosis import Diagnosis
 from rr_bench.doctor.overfit import overfit
+from rr_bench.progress import SILENT
 from rr_bench.resolve import resolve
 from rr_bench.schema import RerankerEntry
 from tests.plugins.planted.planting import RECIPES, topics, with_counter

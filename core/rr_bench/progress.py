@@ -1,4 +1,4 @@
-"""How long work tells how far it is. The core only counts; who shows it is the caller's choice."""
+"""How long work tells how far it is. The evaluator only counts; who shows it is the caller's choice."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
