@@ -16,13 +16,16 @@ from rr_baselines.settings import Cut, WordSettings
 from rr_baselines.stop_words import stop_words
 
 _WORD = re.compile(r"\w+")
+_ASCII = {code: chr(code).lower() if _WORD.match(chr(code)) else " " for code in range(128)}
 
 
 def words(text: str, fold_accents: bool = False) -> list[str]:
     """Lower-cased words. `fold_accents` drops tone marks and other diacritics (`Đường` → `duong`), for queries that
     are typed without them."""
+    if text.isascii():  # the same, in a third of the time
+        return text.translate(_ASCII).split()
     text = text.lower()
-    if fold_accents and not text.isascii():
+    if fold_accents:
         # đ has no decomposition: it is a letter of its own
         text = _marks().sub("", unicodedata.normalize("NFD", text)).replace("đ", "d")
     return _WORD.findall(text)
@@ -35,7 +38,8 @@ def _marks() -> re.Pattern[str]:
 
 class Analysis:
     """Text → terms: cut into words in lower case, without accents where they are folded; then stop words are left out,
-    and endings taken off. What differs in accents alone is the same, since they go first.
+    and endings taken off. What differs in accents alone is the same, since they go first. `stopped`: the words that do
+    not count. `stem`: what takes endings off, if anything does.
 
     Raises:
         RerankError: a library that the settings need is not installed.
@@ -45,8 +49,8 @@ class Analysis:
         self._fold = settings.fold_accents
         self._segmented = _segmenter(settings.words)
         given = stop_words(settings.stop_words)
-        self._stopped = frozenset(word for one in given for word in words(one, self._fold))
-        self._stem = _stemmer(settings.stem)
+        self.stopped = frozenset(word for one in given for word in words(one, self._fold))
+        self.stem = _stemmer(settings.stem)
 
     def __call__(self, text: str) -> list[str]:
         return [term for term in map(self.term, self.words(text)) if term is not None]
@@ -57,9 +61,9 @@ class Analysis:
 
     def term(self, word: str) -> str | None:
         """What a word is compared by; None: it does not count."""
-        if word in self._stopped:
+        if word in self.stopped:
             return None
-        return self._stem(word) if self._stem else word
+        return self.stem(word) if self.stem else word
 
 
 def _segmenter(cut: Cut) -> Callable[[str], str] | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from itertools import repeat
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from rr_baselines.text import Analysis
 
 READ = 1 << 20
 """Words that are read before postings are made of them."""
-HELD = 1 << 25
+HELD = 1 << 24
 """Postings that are held in memory, of 8 bytes each; further ones go to a file."""
 REMEMBERED = 1 << 18
 """Words whose term is remembered, some 100 bytes each."""
@@ -29,17 +31,17 @@ class Postings:
 
     def __init__(self, documents: Iterable[Document], analysis: Analysis, asked: Collection[str] | None = None) -> None:
         """`asked`: the only terms that matter; None: all do."""
-        numbers = _Numbers(analysis, asked)
-        self.terms = numbers.terms
+        self.terms: dict[str, int] = {term: number for number, term in enumerate(asked or ())}
+        numbers = _numbers(analysis, self.terms, asked is None)
         self.ids = Ids()
         self._parts: list[_Part] = []
         self._held = 0
         self._file: IO[bytes] | None = None
-        found: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        found: list[NDArray[np.uint32]] = []
         read, counts = array("i"), array("q")
         for document in documents:
             words = analysis.words(document.content)
-            read.extend(map(numbers.__getitem__, words))
+            read.extend(numbers(words))
             counts.append(len(words))
             self.ids.append(document.id)
             if len(read) >= READ:
@@ -48,7 +50,7 @@ class Postings:
         found.append(self._add(read, counts))
         self.lengths: NDArray[np.float64] = np.concatenate(found).astype(np.float64)
 
-    def _add(self, read: array[int], counts: array[int]) -> NDArray[np.int64]:
+    def _add(self, read: array[int], counts: array[int]) -> NDArray[np.uint32]:
         """The lengths of the documents that were read since the last time, whose postings become a part."""
         numbers, words = np.frombuffer(read, np.int32), np.frombuffer(counts, np.int64)
         rows = np.repeat(np.arange(len(words)), words)
@@ -63,7 +65,7 @@ class Postings:
         else:
             self._held += len(pairs)
         self._parts.append(_Part(terms, np.append(starts, len(keys)), pairs if place is None else None, place))
-        return np.bincount(rows[numbers != _STOPPED], minlength=len(words))
+        return np.bincount(rows[numbers != _STOPPED], minlength=len(words)).astype(np.uint32)
 
     def _written(self, pairs: NDArray[np.uint32]) -> int:
         """Where in the file they stand."""
@@ -120,21 +122,28 @@ class _Part(NamedTuple):
     place: int | None
 
 
-class _Numbers(dict[str, int]):
-    """Word → the number of its term, or why it has none."""
+def _numbers(analysis: Analysis, terms: dict[str, int], grows: bool) -> Callable[[list[str]], Iterable[int]]:
+    """Words → the numbers of their terms, or why they have none."""
+    if grows or analysis.stem:
+        return partial(map, _Numbers(analysis, terms, grows).__getitem__)
+    known = {**terms, **dict.fromkeys(analysis.stopped, _STOPPED)}  # few, so that they are found quickly
+    return lambda words: map(known.get, words, repeat(_NOT_ASKED))
 
-    def __init__(self, analysis: Analysis, asked: Collection[str] | None) -> None:
-        self.terms: dict[str, int] = {term: number for number, term in enumerate(asked or ())}
-        self._term, self._all = analysis.term, asked is None
+
+class _Numbers(dict[str, int]):
+    """Word → the number of its term."""
+
+    def __init__(self, analysis: Analysis, terms: dict[str, int], grows: bool) -> None:
+        self._term, self._terms, self._grows = analysis.term, terms, grows
 
     def __missing__(self, word: str) -> int:
         term = self._term(word)
         if term is None:
             number = _STOPPED
-        elif self._all:
-            number = self.terms.setdefault(term, len(self.terms))
+        elif self._grows:
+            number = self._terms.setdefault(term, len(self._terms))
         else:
-            number = self.terms.get(term, _NOT_ASKED)
+            number = self._terms.get(term, _NOT_ASKED)
         if len(self) >= REMEMBERED:
             self.clear()
         self[word] = number
