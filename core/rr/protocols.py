@@ -74,7 +74,7 @@ class Named:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self, where: str) -> Any:
-        """One built with its settings, a scorer without a checkpoint. RerankError: it cannot be, or `where` is wrong."""
+        """Built with its settings, a scorer without a checkpoint. RerankError: it cannot be, or `where` is wrong."""
         from rr.registry import plugins, resolve  # they import this module
 
         found = plugins.installed_plugins()

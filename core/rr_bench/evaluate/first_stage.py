@@ -81,9 +81,8 @@ def _measured(target: type, settings: object, name: str, dataset: Dataset) -> Re
             for query_id in asked:
                 started = time.perf_counter()
                 answer = retriever.scores(dataset.queries[query_id])
-                checked_first_stage(
-                    answer, dataset.documents, f"retriever {name!r}"
-                )  # it may be computed as it is read
+                # it may be computed as it is read
+                checked_first_stage(answer, dataset.documents, f"retriever {name!r}")
                 seconds.append(time.perf_counter() - started)
                 if sum(seconds) > SECONDS and len(seconds) >= AT_LEAST:
                     break

@@ -22,8 +22,8 @@ KEPT = 1 << 27
 
 
 class Bm25:
-    """BM25 in Lucene's variant. Of a large corpus nothing is held but its documents' ids and lengths and the postings of
-    the words asked for: each search goes through it once, and each `scores`."""
+    """BM25 in Lucene's variant. Of a large corpus nothing is held but the documents' ids and lengths, and the postings
+    of the words asked for: each search goes through it once, and each `scores`."""
 
     Settings = Bm25Settings
     learns = False

@@ -94,4 +94,4 @@ def cosines(query: Vectors, documents: Vectors) -> NDArray[np.float32]:
     """Of vectors of length 1. Not as a matrix product, whose last bit depends on the row: equal texts must get equal
     scores, whatever comes along."""
     products: NDArray[np.float64] = documents.astype(np.float64) * query.astype(np.float64)
-    return np.clip(products.sum(axis=1), -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(products.sum(axis=1), -1.0, 1.0), np.float32)

@@ -11,8 +11,8 @@ from rr_baselines.settings import HybridSettings
 
 
 class Hybrid:
-    """Reciprocal rank fusion (Cormack, Clarke & Büttcher 2009): the sum of 1 / (k + rank) over the members that have the
-    document among their best `depth`. They may be any retrievers of any plugin."""
+    """Reciprocal rank fusion (Cormack, Clarke & Büttcher 2009): the sum of 1 / (k + rank) over the members that have
+    the document among their best `depth`. They may be any retrievers of any plugin."""
 
     Settings = HybridSettings
 

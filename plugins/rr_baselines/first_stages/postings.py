@@ -1,9 +1,10 @@
-"""An inverted index: for each term the documents that hold it, and how often. Of a corpus larger than memory one is made
-for the terms that are asked about, in one pass; what is too much of it lies in a file."""
+"""An inverted index: for each term the documents that hold it, and how often. Of a corpus larger than memory one is
+made for the terms that are asked about, in one pass; what is too much of it lies in a file."""
 
 from __future__ import annotations
 
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -71,7 +72,8 @@ class Postings:
         """Where in the file they stand."""
         if self._file is None:
             home().mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=home())  # noqa: SIM115 - without a name: it goes with this object
+            self._file = tempfile.TemporaryFile(dir=home())  # noqa: SIM115 - without a name: gone when it is closed
+            weakref.finalize(self, self._file.close)
         place = self._file.seek(0, 2)
         self._file.write(pairs.tobytes())
         return place

@@ -71,4 +71,4 @@ class CorpusVectors:
 def unit(vectors: Vectors) -> Vectors:
     """Of length 1 each, but for those of length 0."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

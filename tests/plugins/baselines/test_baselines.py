@@ -19,8 +19,8 @@ import rr
 from rr import Dataset, Document, Query, Request, RerankError
 from rr.types import trec_order
 from rr_baselines.bi_encoder import BiEncoderScorer
-from rr_baselines.order import FirstStage, Random
 from rr_baselines.bm25 import Bm25Scorer
+from rr_baselines.order import FirstStage, Random
 from rr_torch.settings import EncoderSettings
 
 
