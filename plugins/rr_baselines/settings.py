@@ -59,9 +59,9 @@ class WordSettings(Settings):
 
 
 class Bm25Settings(WordSettings):
-    k1: float = Field(1.5, ge=0)
+    k1: float = Field(1.2, ge=0)
     """How much a word's second and third occurrence add; 0: nothing."""
-    b: float = Field(0.75, ge=0, le=1)
+    b: float = Field(0.4, ge=0, le=1)
     """How far long documents are held back; 0: not at all."""
 
 

@@ -37,7 +37,7 @@ SETTINGS: list[dict[str, Any]] = [{}, {"k1": 0.9, "b": 0.4}, {"k1": 0, "b": 0}, 
 ANALYSED = [{"stem": "english", "stop_words": ["aa", "b"]}, {"stop_words": ["a"], "fold_accents": True}]
 
 
-def by_bm25s(documents: list[Document], query: str, k1: float = 1.5, b: float = 0.75) -> list[float]:
+def by_bm25s(documents: list[Document], query: str, k1: float = 1.2, b: float = 0.4) -> list[float]:
     index = bm25s.BM25(method="lucene", k1=k1, b=b)
     index.index([words(document.content) for document in documents], show_progress=False)
     asked = [word for word in words(query) if word in index.vocab_dict]
