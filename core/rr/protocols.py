@@ -73,6 +73,14 @@ class Named:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def load(self, where: str) -> Any:
+        """Built with its settings, a scorer without a checkpoint. RerankError: it cannot be, or `where` is wrong."""
+        from rr.registry import plugins, resolve  # they import this module
+
+        found = plugins.installed_plugins()
+        checked = resolve.checked_settings(found, self.kind, self.name, dict(self.settings), where)
+        return found.load(self.kind, self.name)(checked, *[None] * (self.kind in ("scorer", "reranker")))
+
 
 Precision = Literal["float32", "float16", "bfloat16"]
 """The number format that scores are computed in, at its coarsest."""

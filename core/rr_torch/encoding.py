@@ -48,6 +48,7 @@ class _Reading:
     prompt: str
     packed: bool
     short: bool
+    key: str
     store: EmbeddingStore
 
 
@@ -98,8 +99,8 @@ class FrozenEncoder:
         packable = self._flag is None and apart is None and self.module.device.type == "cpu"
         packed = packable and reads_packed(self.module, role)
         short = packed and reads_packed(self.module, role, short=True)
-        name = self._fingerprint(prompt, apart, [packed, short])
-        return _Reading(prompt, packed, short, EmbeddingStore(home() / "embeddings" / name[:32], self.dimensions))
+        key = self._fingerprint(prompt, apart, [packed, short])
+        return _Reading(prompt, packed, short, key, EmbeddingStore(home() / "embeddings" / key[:32], self.dimensions))
 
     def _fingerprint(self, prompt: str, apart: Role | None, packed: list[bool]) -> str:
         """A hash of everything that determines a text's vector."""
@@ -128,6 +129,15 @@ class FrozenEncoder:
 
         vectors = reading.store.vectors(wanted, encode) if keeping() else self._anew(wanted, encode)
         return vectors.to(self.module.device)
+
+    def anew(self, texts: Iterable[str], role: Role = "document") -> Tensor:
+        """As when it is called, computed now and not kept: for whoever keeps it in another form."""
+        reading = self._readings[role]
+        return self._anew(list(texts), lambda new: self._encode(new, role, reading)).to(self.module.device)
+
+    def key(self, role: Role = "document") -> str:
+        """A hash of all that a text's vector depends on besides the text."""
+        return self._readings[role].key
 
     def too_long(self, texts: Sequence[str], role: Role = "document") -> list[bool]:
         """Which texts are cut."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rr import Component, hookimpl
 
-WORDS = "rr_baselines.settings:WordSettings"
+SETTINGS = "rr_baselines.settings"
+STAGES = "rr_baselines.first_stages"
 
 
 @hookimpl
@@ -20,10 +21,9 @@ def rr_register_scorers() -> list[Component]:
     return [
         Component(
             "bm25",
-            "rr_baselines.words:Bm25Scorer",
+            "rr_baselines.bm25:Bm25Scorer",
             "BM25 with the candidates as its collection",
-            ("bm25s",),
-            settings=WORDS,
+            settings=f"{SETTINGS}:Bm25Settings",
         ),
         Component(
             "bi_encoder",
@@ -39,10 +39,30 @@ def rr_register_scorers() -> list[Component]:
 @hookimpl
 def rr_register_retrievers() -> list[Component]:
     return [
-        Component("bm25", "rr_baselines.words:Bm25", "BM25 over the whole corpus", ("bm25s",), settings=WORDS),
-        Component("tfidf", "rr_baselines.words:TfIdf", "Cosine of TF-IDF vectors", ("scikit-learn",), settings=WORDS),
-        Component("run", "rr_baselines.sequences:GivenRun", "The run that the source brought along"),
-        Component("popularity", "rr_baselines.sequences:Popularity", "Items by how often train users met them"),
-        Component("markov", "rr_baselines.sequences:Markov", "What came right after the last item, then popularity"),
-        Component("item-knn", "rr_baselines.sequences:ItemKnn", "Cosine between the users of two items"),
+        Component("bm25", f"{STAGES}.bm25:Bm25", "BM25 over the whole corpus", settings=f"{SETTINGS}:Bm25Settings"),
+        Component(
+            "tfidf",
+            f"{STAGES}.tfidf:TfIdf",
+            "Cosine of TF-IDF vectors",
+            ("scikit-learn",),
+            settings=f"{SETTINGS}:WordSettings",
+        ),
+        Component(
+            "dense",
+            f"{STAGES}.dense:Dense",
+            "Cosine of the embeddings of any sentence-transformers model, over the whole corpus",
+            ("torch", "sentence-transformers"),
+            settings=f"{SETTINGS}:DenseSettings",
+            uses=("rr_torch",),
+        ),
+        Component(
+            "hybrid",
+            f"{STAGES}.hybrid:Hybrid",
+            "Several first stages as one, by reciprocal ranks",
+            settings=f"{SETTINGS}:HybridSettings",
+        ),
+        Component("run", f"{STAGES}.sequences:GivenRun", "The run that the source brought along"),
+        Component("popularity", f"{STAGES}.sequences:Popularity", "Items by how often train users met them"),
+        Component("markov", f"{STAGES}.sequences:Markov", "What came right after the last item, then popularity"),
+        Component("item-knn", f"{STAGES}.sequences:ItemKnn", "Cosine between the users of two items"),
     ]

@@ -56,7 +56,7 @@ def test_a_run_is_the_whole_result(result: BenchResult, small_registry: Path) ->
     rows = about["rows"]["rooms"]
     assert list(rows) == NAMES
     assert rows["random"]["settings"] == {"seed": 0}
-    assert rows["bm25"]["component"] == "rr_baselines.words:Bm25Scorer"
+    assert rows["bm25"]["component"] == "rr_baselines.bm25:Bm25Scorer"
     assert {"code", "versions", "device", "entry", "weights"} <= set(rows["bm25"])
     assert about["result"]["datasets"][0]["fingerprint"] == result.datasets[0].fingerprint
     for label, row in rows.items():
@@ -267,7 +267,7 @@ def test_list_and_show(result: BenchResult, small_registry: Path, rr_command: Rr
     assert all(line["id"] in table for line in listed)
     shown = rr_command("runs", "show", "latest~1")
     assert shown.returncode == 0
-    for text in ("rr bench first-stage random bm25", "rr_baselines.words:Bm25Scorer", "nDCG@10", "rooms: 6 documents"):
+    for text in ("rr bench first-stage random bm25", "rr_baselines.bm25:Bm25Scorer", "nDCG@10", "rooms: 6 documents"):
         assert text in shown.stdout
     stored = json.loads(rr_command("runs", "show", "latest~1", "--json").stdout)
     assert rebuilt(BenchResult, stored["result"]) == result

@@ -469,7 +469,7 @@ def test_judgements_of_the_test_split_do_not_reach_the_first_stage() -> None:
 # first stages
 
 
-def bm25_by_hand(texts: list[list[str]], asked: list[str], k1: float = 1.5, b: float = 0.75) -> list[float]:
+def bm25_by_hand(texts: list[list[str]], asked: list[str], k1: float = 1.2, b: float = 0.4) -> list[float]:
     """Lucene's BM25: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), no (k1 + 1) in the numerator."""
     mean = sum(map(len, texts)) / len(texts)
     values = []

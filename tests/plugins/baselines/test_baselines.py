@@ -19,8 +19,8 @@ import rr
 from rr import Dataset, Document, Query, Request, RerankError
 from rr.types import trec_order
 from rr_baselines.bi_encoder import BiEncoderScorer
+from rr_baselines.bm25 import Bm25Scorer
 from rr_baselines.order import FirstStage, Random
-from rr_baselines.words import Bm25Scorer
 from rr_torch.settings import EncoderSettings
 
 
@@ -76,7 +76,7 @@ def test_first_stage_does_not_apply_where_none_is_shown(learnable: Dataset) -> N
 
 
 def bm25_by_hand(query: str, texts: Sequence[str]) -> list[float]:
-    """Lucene's BM25 with k1 = 1.5 and b = 0.75 (Kamphuis et al. 2020, table 1)."""
+    """Lucene's BM25 with k1 = 1.2 and b = 0.4 (Kamphuis et al. 2020, table 1)."""
     documents = [re.findall(r"\w+", text.lower()) for text in texts]
     mean = sum(map(len, documents)) / len(documents)
     scores = []
@@ -86,7 +86,7 @@ def bm25_by_hand(query: str, texts: Sequence[str]) -> list[float]:
             holding = sum(word in other for other in documents)
             rarity = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
             count = document.count(word)
-            score += rarity * count / (count + 1.5 * (1 - 0.75 + 0.75 * len(document) / mean))
+            score += rarity * count / (count + 1.2 * (1 - 0.4 + 0.4 * len(document) / mean))
         scores.append(score)
     return scores
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from rr.errors import DataError, PluginError, summary
-from rr.protocols import Corpus
-from rr.types import Document, Query
+from rr.protocols import Corpus, Searches
+from rr.types import Document, Query, float32
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.testing.check import BrokenRuleError, check_of
@@ -153,6 +153,35 @@ def check_retriever_takes_any_query(subject: Subject) -> None:
                 _scores(subject, retriever, query)
             except Exception as error:
                 raise BrokenRuleError("any query is answered", summary(error), f"a query of {what}") from error
+
+
+@check_of("retriever")
+def check_retriever_searches_as_it_scores(subject: Subject) -> None:
+    """One that searches gives each query, in their order, the scores that `scores` has for it: of the best `depth` at
+    the least, and of all that tie with the last of these."""
+    retriever = _fitted(subject)
+    if not isinstance(retriever, Searches):
+        return
+    queries = _queries()
+    for depth in (1, 5, 1000):
+        asked = f"search(queries, {depth})"
+        try:
+            answers = [checked_first_stage(one, small().documents, asked) for one in retriever.search(queries, depth)]
+        except DataError:
+            return
+        except Exception as error:
+            raise BrokenRuleError("an answer for each query", summary(error), asked) from error
+        if len(answers) != len(queries):
+            raise BrokenRuleError(f"{len(queries)} answers", str(len(answers)), asked)
+        for query, found in zip(queries, answers, strict=True):
+            scores = _scores(subject, retriever, query) or {}
+            held = dict(zip(scores, float32(scores.values()), strict=True))
+            floor = min(sorted(held.values(), reverse=True)[:depth], default=math.inf)
+            same = {id_: scores.get(id_, math.nan) for id_ in found}
+            if missed := [id_ for id_ in held if held[id_] >= floor and id_ not in found]:
+                raise BrokenRuleError("the best and their ties", f"query {query.id!r} without {missed[0]!r}", asked)
+            if not _close(found, same):
+                raise BrokenRuleError("the scores of `scores`", f"query {query.id!r}: {_first(found, same)}", asked)
 
 
 def _close(first: Mapping[str, float] | None, other: Mapping[str, float] | None) -> bool:
