@@ -42,6 +42,7 @@ def rr_register_retrievers() -> list[Component]:
         Component("bm25", "rr_baselines.words:Bm25", "BM25 over the whole corpus", ("bm25s",), settings=WORDS),
         Component("tfidf", "rr_baselines.words:TfIdf", "Cosine of TF-IDF vectors", ("scikit-learn",), settings=WORDS),
         Component("run", "rr_baselines.sequences:GivenRun", "The run that the source brought along"),
+        Component("given", "rr_baselines.sequences:GivenRun", "A query's own candidates, with or without scores"),
         Component("popularity", "rr_baselines.sequences:Popularity", "Items by how often train users met them"),
         Component("markov", "rr_baselines.sequences:Markov", "What came right after the last item, then popularity"),
         Component("item-knn", "rr_baselines.sequences:ItemKnn", "Cosine between the users of two items"),

@@ -51,7 +51,7 @@ def test_our_plugins(point: EntryPoint) -> None:
 # first stages
 
 
-@pytest.mark.parametrize("name", ["bm25", "tfidf", "run", "popularity", "markov", "item-knn"])
+@pytest.mark.parametrize("name", ["bm25", "tfidf", "run", "given", "popularity", "markov", "item-knn"])
 def test_our_retrievers(name: str) -> None:
     subject = subject_of("retriever", name)
     for check in CHECKS["retriever"]:
@@ -60,7 +60,7 @@ def test_our_retrievers(name: str) -> None:
 
 def test_all_our_retrievers_are_asked() -> None:
     found = {one.component.name for one in installed_plugins().of_kind("retriever") if one.distribution == OURS}
-    assert found == {"bm25", "tfidf", "run", "popularity", "markov", "item-knn"}
+    assert found == {"bm25", "tfidf", "run", "given", "popularity", "markov", "item-knn"}
 
 
 # readers

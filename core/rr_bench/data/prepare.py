@@ -20,6 +20,7 @@ from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
+from rr_bench.data.given import GIVEN, with_own_candidates
 from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, must_have_answers, united_groups
@@ -85,6 +86,9 @@ def _frozen(
     progress: Progress,
 ) -> Dataset:
     """Without report and fingerprint, which need the final splits. `train`: what a first stage may learn from."""
+    scored = candidates.retriever != GIVEN
+    if not scored:
+        collection = with_own_candidates(collection, candidates)
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
     equal = equal_queries(collection.queries[query_id] for query_id in used)
     lists: dict[str, tuple[str, ...]] = {}
@@ -100,7 +104,8 @@ def _frozen(
             scores = _candidates(collection, query_id, answer, candidates)
             order = _order(scores, query_id, candidates)
             lists[query_id] = tuple(order)
-            first_stage[query_id] = tuple(scores[id_] for id_ in order)
+            if scored:
+                first_stage[query_id] = tuple(scores[id_] for id_ in order)
             advance(1)
     lost = sum(map(lost_in_32_bits, first_stage.values()))
     told = (
