@@ -3,6 +3,8 @@ first bytes say, whatever it is called; text may be packed."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rr import DataError
-from rr.data import Damage, Row, lines, opened, parse_json, read_text
+from rr.data import Damage, Row, lines, nfc, opened, parse_json, read_text
 from rr_data.tables import header, sniffed, table_rows
 from rr_data.workbook import sheet_lines
 
@@ -92,7 +94,7 @@ def first_cells(path: Path, layout: Layout = PLAIN) -> list[str]:
         return []
     delimiter = layout.delimiter or sniffed(path)[0]
     first = next(text for _, text in lines(path) if text.strip())
-    return [cell.strip().strip('"') for cell in first.split(delimiter)]
+    return [nfc(cell).strip() for cell in next(csv.reader([first], delimiter=delimiter))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def head_of(path: Path, layout: Layout = PLAIN, count: int = 50) -> Head:
     """
     found = rows_of(path, layout, Damage())
     rows = list(islice(found, count))
-    columns = dict.fromkeys(key for row in rows for key in row.fields)
+    columns = dict.fromkeys(layout.columns or first_cells(path, layout))
+    columns |= dict.fromkeys(key for row in rows for key in row.fields)
     if form_of(path) in ("json", "jsonl"):
         for row in found:
             columns |= dict.fromkeys(row.fields)
@@ -127,7 +130,9 @@ def _parquet(path: Path) -> Iterator[Row]:
     number = 0
     with opened(path) as file:
         try:
-            for batch in parquet.ParquetFile(file).iter_batches(BATCH):
+            # it is read from its end, which of a packed file is not known before all is unpacked
+            seekable = file if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO) else None
+            for batch in parquet.ParquetFile(seekable or io.BytesIO(file.read())).iter_batches(BATCH):
                 for fields in batch.to_pylist():
                     number += 1
                     yield Row.of(path, f"row {number}", {key: _filled(value) for key, value in fields.items()})

@@ -26,6 +26,8 @@ class References:
     def __init__(self, known: ById[Document] | ById[Query], kind: str) -> None:
         self._known, self._kind = known, kind
         self._texts: ByText | None = None
+        self.respelled: list[str] = []
+        """Where an id was found in another spelling (`1.0` for 1), and which."""
 
     def find(self, value: object) -> str | None:
         """The id of what has this id, or else this text; None where nothing does."""
@@ -34,6 +36,13 @@ class References:
         if self._texts is None:  # it is gone through once, and only where a text names something
             self._texts = ByText(_texts(self._known.values()))
         return self._texts.find(value)
+
+    def known_as(self, row: Row, value: object) -> str | None:
+        """As `find`; another spelling is noted."""
+        found = self.find(value)
+        if found is not None and self._known.find(given := as_id(value)) is not None and found != given:
+            self.respelled.append(f"{row.at}, {given!a} for {found!a}")
+        return found
 
     def named(self, row: Row, column: str, separator: str | None) -> list[str]:
         """The ids that a cell names: a value, several with `separator` between them, or a list of values. An id that
@@ -55,7 +64,7 @@ class References:
 
     def _one(self, row: Row, column: str, value: Any) -> str:
         id_ = id_in(row, column, value)
-        if (found := self.find(value)) is not None:
+        if (found := self.known_as(row, value)) is not None:
             return found
         if _DATE.fullmatch(id_):
             raise row.error(f"{column!r} holds a date ({id_!r}) where ids were; type them again as text")

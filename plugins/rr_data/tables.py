@@ -90,8 +90,19 @@ def sniffed(path: Path) -> tuple[str, bool]:
         fits = sum(len(row) == width for row in rows) / len(rows)
         if width > 1 and (one := (round(fits, 1), delimiter == "\t", width)) > best:
             found, best = delimiter, one
-    cells = [cell for text in start for cell in text.split(found) if cell.startswith('"')]
-    return found, found != "\t" or all(map(_is_quoted, cells))
+    return found, found != "\t" or _has_quotes(start)
+
+
+def _has_quotes(start: Sequence[str]) -> bool:
+    """Whether quotes enclose cells between tabs: where only so, or so too, each row has as many cells as the first."""
+    plain = [text.split("\t") for text in start]
+    try:
+        quoted = [*csv.reader((f"{text}\n" for text in start), delimiter="\t", strict=True)]
+    except csv.Error:
+        return False
+    if len({*map(len, quoted)}) == 1 and len({*map(len, plain)}) > 1:
+        return True
+    return all(_is_quoted(cell) for row in plain for cell in row if cell.startswith('"'))
 
 
 def _is_quoted(cell: str) -> bool:

@@ -54,13 +54,12 @@ class Jsonl:
             return None
         qrels = [look for look in looks if {"query", "document"} <= {*look.columns}]
         texts = [look for look in looks if {"id", "text"} <= {*look.columns}]
-        queries = [
-            look for look in texts if look.is_called(QUERIES) or not {"split", "history"}.isdisjoint(look.columns)
-        ]
+        own = {"split", "history", "relevant"}
+        queries = [look for look in texts if look.is_called(QUERIES) or not own.isdisjoint(look.columns)]
         documents = [look for look in texts if look not in queries]
-        if not len(qrels) == len(queries) == len(documents) == 1 or any(
-            form_of(look.path) != "jsonl" for look in looks
-        ):
+        if not len(qrels) == len(queries) == len(documents) == 1:
+            return None
+        if any(form_of(look.path) != "jsonl" for look in looks):
             return None
         return {"documents": str(documents[0].path), "queries": str(queries[0].path), "qrels": str(qrels[0].path)}
 
@@ -94,9 +93,8 @@ class Jsonl:
                 split = _split(row) if has_splits else None
                 group = row.id("group") if "group" in row.fields else None
                 queries.add(id_, Query(id_, row.text("text"), history), row)
-                asked.append(
-                    Row(row.file, row.at, {"id": id_, "relevant": relevant if "relevant" in row.fields else None})
-                )
+                named = {"id": id_, "relevant": relevant if "relevant" in row.fields else None}
+                asked.append(Row(row.file, row.at, named))
                 if group is not None:
                     groups[id_] = group
                 add_facets(facets, id_, row.fields, KEYS)

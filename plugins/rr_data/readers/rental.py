@@ -41,14 +41,11 @@ class Rental:
         """Options, if these are such rows, and perhaps the weight file."""
         weights = [path for path in paths if path.is_file() and is_weight_config(path)]
         looks = looked_at([path for path in paths if path not in weights])
-        if (
-            looks is None
-            or len(looks) != 1
-            or len(weights) > 1
-            or not {"query", "pos", "hard_neg"} <= {*looks[0].columns}
-        ):
+        if looks is None or len(looks) != 1 or len(weights) > 1:
             return None
-        hard = [one for row in looks[0].rows if isinstance(cell := row.fields["hard_neg"], list) for one in cell]
+        if not {"query", "pos", "hard_neg"} <= {*looks[0].columns}:
+            return None
+        hard = [one for row in looks[0].rows if isinstance(cell := row.fields.get("hard_neg"), list) for one in cell]
         if not hard or not all(isinstance(one, dict) and {"text", "weight"} <= one.keys() for one in hard):
             return None
         return {"rows": str(looks[0].path)} | ({"weight_file": str(weights[0])} if weights else {})

@@ -138,12 +138,18 @@ class Table:
             roles, more = ("document", "document_id", "title"), {"document_id": IDS}
         elif kind == "queries":
             more = {"query": TEXTS, "query_id": IDS}
-        named = ((role, said(self._options.columns, role, columns, path)) for role in roles)
-        found = {role: column for role, column in named if column is not None}
+        if kind == "queries" and self._options.qrels is not None:
+            roles = ("query", "query_id", "split", "group")
+        found: dict[Role, str] = {}
         for role in roles:
-            column = guessed(columns, (*COLUMNS[role], *more.get(role, ())), found.values())
-            denied = role in self._options.columns and self._options.columns[role] is None
-            if role in found or column is None or denied or not self._is_likely(kind, role, column, found):
+            left = [column for column in columns if column not in found.values()]
+            if (column := said(self._options.columns, role, left, path)) is not None:
+                found[role] = column
+                continue
+            # an `id` may be named for documents, and be here that of the queries
+            own = kind == "queries" and role == "query_id"
+            column = guessed(left, (*COLUMNS[role], *more.get(role, ())), () if own else self._said_of_others(role))
+            if column is None or self._is_denied(role) or not self._is_likely(kind, role, column, found):
                 continue
             if may_hold(role, values := [row.fields.get(column) for row in head.rows]):
                 found[role] = column
@@ -162,10 +168,15 @@ class Table:
             file.must_have(columns, "document", "document_id")
         return file
 
+    def _is_denied(self, role: Role) -> bool:
+        return role in self._options.columns and self._options.columns[role] is None
+
+    def _said_of_others(self, role: Role) -> list[str]:
+        named = (names for other, names in self._options.columns.items() if other != role and names is not None)
+        return [name for names in named for name in ((names,) if isinstance(names, str) else names)]
+
     def _is_likely(self, kind: Kind, role: Role, column: str, found: Mapping[Role, str]) -> bool:
         """Whether a guess is one in such a file."""
-        if kind == "queries" and role in ("document", "document_id") and self._options.qrels is not None:
-            return False
         if role == "document" and kind in ("queries", "rows") and self._options.documents is not None:
             return "document_id" not in found and simple(column) in NAMED
         return True
@@ -215,9 +226,14 @@ class _Reading:
             self._judgements.qrels,
             splits,
             self._groups,
-            notes=(*told, *notes, *self._judgements.notes, *merged),
+            notes=(*told, *notes, *self._judgements.notes, *self._respelled(), *merged),
             facets=self._facets,
         )
+
+    def _respelled(self) -> list[str]:
+        found = [*self._asked.respelled, *self._named.respelled]
+        what = "ids that are spelled otherwise than where they stand, taken for the same"
+        return [f"{what}: {len(found)}, first {found[0]}"] if found else []
 
     # documents
 
@@ -274,11 +290,8 @@ class _Reading:
         id_, text = self._who_asks(row, file, split)
         names = "document" in columns or "document_id" in columns
         grade = self._grade(row, file) if names else 1
-        group = (
-            row.id(columns["group"])
-            if "group" in columns and row.fields.get(columns["group"]) not in (None, "")
-            else None
-        )
+        grouped = "group" in columns and row.fields.get(columns["group"]) not in (None, "")
+        group = row.id(columns["group"]) if grouped else None
         none = names and [] in (row.fields.get(columns[role]) for role in DOCUMENT if role in columns)
         judged = self._told_documents(row, file) if names and not none else []
         if id_ not in self._queries:
@@ -320,7 +333,7 @@ class _Reading:
     def _asked_by(self, row: Row, column: str) -> str | None:
         value = row.fields.get(column)
         id_in(row, column, value)  # only for what it refuses
-        return self._asked.find(value)
+        return self._asked.known_as(row, value)
 
     def _split(self, row: Row, file: _File) -> str | None:
         if file.split is not None or "split" not in file.columns:
