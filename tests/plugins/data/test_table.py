@@ -142,7 +142,10 @@ def test_rows_that_name_documents_of_a_file(tmp_path: Path) -> None:
 def test_lists_in_cells_and_no_answer(tmp_path: Path) -> None:
     documents = jsonl(tmp_path / "corpus.jsonl", [{"_id": n, "text": f"văn bản {n}"} for n in (1, 2, 3)])
     queries = [{"qid": "a", "question": "x", "relevant": [1, "3"]}, {"qid": "b", "question": "y", "relevant": []}]
-    for write in (jsonl, lambda path, rows: pq(path, [{**row, "relevant": list(map(str, row["relevant"]))} for row in rows])):
+    for write in (
+        jsonl,
+        lambda path, rows: pq(path, [{**row, "relevant": list(map(str, row["relevant"]))} for row in rows]),
+    ):
         found = read("table", documents=documents, queries=write(tmp_path / "q", queries))
         assert found.qrels == {"a": {"1": 1, "3": 1}, "b": {}}
 
@@ -249,9 +252,15 @@ DAMAGED: dict[str, tuple[list[str], str]] = {
     "a cell too many": (["query,passage", "a,b", "c,d,e"], r"line 3: 3 cells under 2 columns; check the ',' in it"),
     "a blank query": (["query,passage", "a,b", " ,d"], "line 3: 'query' is blank"),
     "a blank document": (["query,passage", "a,b", "c, "], "line 3: 'passage' is blank"),
-    "a grade in words": (["query,passage,grade", "a,b,1", *["a,b,1"] * 60, "c,d,good"], "line 63: 'grade' must be a finite"),
+    "a grade in words": (
+        ["query,passage,grade", "a,b,1", *["a,b,1"] * 60, "c,d,good"],
+        "line 63: 'grade' must be a finite",
+    ),
     "a blank grade": (["query,passage,grade", "a,b,1", "c,d,"], "line 3: 'grade' is blank; write a grade"),
-    "two grades": (["query,passage,grade", "a,b,1", "a,b,2"], "line 3: the judgement of query 'q1' .* came already in line 2"),
+    "two grades": (
+        ["query,passage,grade", "a,b,1", "a,b,2"],
+        "line 3: the judgement of query 'q1' .* came already in line 2",
+    ),
     "a split of another name": (
         ["query,passage,split", *["a,b,train"] * 60, "c,d,trian"],
         "line 62: 'split' is 'trian'; write train, dev or test",
