@@ -71,11 +71,16 @@ class Look:
         return sum(lengths) / len(lengths)
 
 
-def looked_at(paths: Sequence[Path]) -> list[Look] | None:
-    """A look at each, or at the tables in the one folder that is given; None where one of them holds no rows."""
+def files_among(paths: Sequence[Path]) -> list[Path]:
+    """The files, or those in the one folder that is given whose names say that they hold rows."""
     if len(paths) == 1 and paths[0].is_dir():
-        paths = sorted(path for path in paths[0].iterdir() if not SUFFIXES.isdisjoint(path.suffixes))
-    looks = [Look.at(path) for path in paths]
+        return sorted(path for path in paths[0].iterdir() if not SUFFIXES.isdisjoint(path.suffixes))
+    return list(paths)
+
+
+def looked_at(paths: Sequence[Path]) -> list[Look] | None:
+    """A look at each, as `files_among`; None where one of them holds no rows."""
+    looks = [Look.at(path) for path in files_among(paths)]
     found = [look for look in looks if look is not None]
     return found if found and len(found) == len(looks) else None
 

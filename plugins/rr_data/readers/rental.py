@@ -17,7 +17,7 @@ from typing import Any
 from rr import Document, HardNegative, Query, Settings
 from rr.data import Collection, Damage, DataPath, Documents, Row, folded
 from rr_data.groups import by_shared_positives
-from rr_data.guess import looked_at
+from rr_data.guess import files_among, looked_at
 from rr_data.records import read_records
 from rr_data.texts import ByText
 from rr_data.weights import WeightConfig, combined_weight, given_weight, is_weight_config, read_weight_config, types_of
@@ -39,8 +39,9 @@ class Rental:
     @classmethod
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Options, if these are such rows, and perhaps the weight file."""
-        weights = [path for path in paths if path.is_file() and is_weight_config(path)]
-        looks = looked_at([path for path in paths if path not in weights])
+        files = files_among(paths)
+        weights = [path for path in files if path.is_file() and is_weight_config(path)]
+        looks = looked_at([path for path in files if path not in weights])
         if looks is None or len(looks) != 1 or len(weights) > 1:
             return None
         if not {"query", "pos", "hard_neg"} <= {*looks[0].columns}:
