@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rr import DataError
-from rr.data import Row
+from rr.data import Damage, Row
 from rr_data.columns import COLUMNS, IDS, SPLIT_NAMES, TEXTS, Role, guessed, may_hold, simple
 from rr_data.formats import Head, head_of, rows_of
 
@@ -174,9 +175,10 @@ def _separator(kinds: dict[str, list[Look]], columns: dict[Role, list[str]]) -> 
     ]
     ids: set[str] = set()
     for look in kinds["documents"]:
-        for row in islice(rows_of(look.path), LOOKED_AT):
-            named = (row.fields.get(column) for column in columns.get("document_id", ()))
-            ids |= {str(id_).strip() for id_ in named if id_ is not None}
+        with suppress(DataError):  # which reading will tell; the ids until there are enough for a guess
+            for row in islice(rows_of(look.path, damage=Damage()), LOOKED_AT):
+                named = (row.fields.get(column) for column in columns.get("document_id", ()))
+                ids |= {str(id_).strip() for id_ in named if id_ is not None}
     counts = dict.fromkeys(SEPARATORS, 0)
     for cell in cells:
         for separator in SEPARATORS:

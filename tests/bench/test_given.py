@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rr.types import Dataset, Document, HardNegative, Query
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.view import shown
 from rr_bench.registry import CandidatePlan, SplitPlan
-from tests.preparing import prepare, prepare_folds
+from tests.preparing import prepare, prepare_folds, read
 
 SPLIT = SplitPlan.model_validate({})
 
@@ -115,6 +116,34 @@ def test_it_is_kept_and_trained_on(tmp_path: Path) -> None:
     query_id = dataset.splits["train"][0]
     number = int(query_id[1:])
     assert [one.document_id for one in hard_negatives(dataset, query_id, 9)] == [f"z{number:03}.{k}" for k in range(4)]
+
+
+def test_what_cannot_be_read_is_no_candidate() -> None:
+    source = own()
+    documents = {**source.documents, "a000": Document("a000", " "), "z001.0": Document("z001.0", "")}
+    qrels = {**source.qrels, "q2": {"a002": 1, "gone": 1}}
+    found = prepare(
+        "n", Collection(documents, source.queries, qrels, hard_negatives=source.hard_negatives), SPLIT, plan()
+    )
+    assert {id_ for ids in found.candidates.values() for id_ in ids} == {*source.documents} - {"a000", "z001.0"}
+
+
+def test_the_name_may_be_written_in_full() -> None:
+    dataset = prepare("n", own(), SPLIT, plan(retriever="rerank-registry/given"))
+    assert dataset.candidates == prepare("n", own(), SPLIT, plan()).candidates
+    assert dataset.first_stage == {}
+
+
+def test_rental_brings_its_own(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"phòng {n}", "pos": f"A{n}", "hard_neg": [{"text": f"B{n}", "type": ["price"], "weight": 2.0}] * 2}
+        for n in range(20)
+    ]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    dataset = prepare("n", read("rental", rows=path), SPLIT, plan())
+    texts = {q: {dataset.documents[id_].text for id_ in ids} for q, ids in dataset.candidates.items()}
+    assert texts == {q: {f"A{int(q[1:]) - 1}", f"B{int(q[1:]) - 1}"} for q in texts}
 
 
 def test_folds() -> None:
