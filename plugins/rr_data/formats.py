@@ -113,8 +113,8 @@ def head_of(path: Path, layout: Layout = PLAIN, count: int = 50) -> Head:
     """
     found = rows_of(path, layout, Damage())
     rows = list(islice(found, count))
-    columns = dict.fromkeys(layout.columns or first_cells(path, layout))
-    columns |= dict.fromkeys(key for row in rows for key in row.fields)
+    columns = dict.fromkeys(key for row in rows for key in row.fields)
+    columns = columns or dict.fromkeys(first_cells(path, layout))  # no row has as many cells as the header
     if form_of(path) in ("json", "jsonl"):
         for row in found:
             columns |= dict.fromkeys(row.fields)

@@ -13,6 +13,8 @@ from rr_data.texts import ByText
 
 SEPARATORS = (",", ";", "|", "\n", " ")
 """That may stand between several ids in a cell."""
+PADDED = 16
+"""Digits of an id at the most, of which a spreadsheet may have dropped leading zeros."""
 _DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d\d(:\d\d)?.*)?"
     r"|\d{1,2}[-/. ][A-Za-z]{3,9}([-/. ]\d{2,4})?|[A-Za-z]{3}-\d{1,4}"
@@ -70,6 +72,9 @@ class References:
             raise row.error(f"{column!r} holds a date ({id_!r}) where ids were; type them again as text")
         if _ROUNDED.fullmatch(id_):
             raise row.error(f"{column!r} holds a number that was rounded ({id_!r}); type the id again as text")
+        padded = (id_.zfill(width) for width in range(len(id_) + 1, PADDED))
+        if id_.isdecimal() and (meant := next(filter(self._known.find, padded), None)) is not None:
+            raise row.error(f"{column!r}: {id_!r} does not exist, and {meant!r} does; type its zeros, as text")
         for separator in SEPARATORS:
             parts = [part.strip() for part in id_.split(separator) if part.strip()]
             if len(parts) > 1 and all(self._known.find(part) is not None for part in parts):

@@ -82,10 +82,7 @@ def sniffed(path: Path) -> tuple[str, bool]:
     start = [text for _, text in islice(lines(path), SAMPLE) if text.strip()]
     found, best = ",", (0.0, False, 0)
     for delimiter in DELIMITERS:
-        try:
-            rows = list(csv.reader((f"{text}\n" for text in start), delimiter=delimiter, strict=True))
-        except csv.Error:  # quotes that are plain characters
-            rows = [text.split(delimiter) for text in start]
+        rows = _parsed(start, delimiter) or [text.split(delimiter) for text in start]
         width = len(rows[0])
         fits = sum(len(row) == width for row in rows) / len(rows)
         if width > 1 and (one := (round(fits, 1), delimiter == "\t", width)) > best:
@@ -96,13 +93,24 @@ def sniffed(path: Path) -> tuple[str, bool]:
 def _has_quotes(start: Sequence[str]) -> bool:
     """Whether quotes enclose cells between tabs: where only so, or so too, each row has as many cells as the first."""
     plain = [text.split("\t") for text in start]
-    try:
-        quoted = [*csv.reader((f"{text}\n" for text in start), delimiter="\t", strict=True)]
-    except csv.Error:
+    quoted = _parsed(start, "\t")
+    if not quoted:
         return False
     if len({*map(len, quoted)}) == 1 and len({*map(len, plain)}) > 1:
         return True
     return all(_is_quoted(cell) for row in plain for cell in row if cell.startswith('"'))
+
+
+def _parsed(start: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The rows of some first lines, the last of which may end within a cell; none where quotes are plain characters."""
+    rows: list[list[str]] = []
+    reader = csv.reader((f"{text}\n" for text in start), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            rows.append(cells)
+    except csv.Error:
+        return rows if reader.line_num == len(start) else []
+    return rows
 
 
 def _is_quoted(cell: str) -> bool:

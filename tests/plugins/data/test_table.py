@@ -248,6 +248,25 @@ def test_ids_that_a_spreadsheet_has_damaged(tmp_path: Path) -> None:
     assert found.qrels == {"q1": {"1": 1}, "q2": {"2": 1}, "q3": {"gone": 1}}
 
 
+def test_zeros_that_a_spreadsheet_has_dropped(tmp_path: Path) -> None:
+    documents = text(tmp_path / "d.csv", "id,text", "007,một", "012,hai")
+    queries = xlsx(tmp_path / "q.xlsx", [{"query": "x", "docid": 7}, {"query": "y", "docid": "012"}])
+    with fails("row 2: 'docid': '7' does not exist, and '007' does; type its zeros, as text"):
+        read("table", documents=documents, queries=queries)
+
+
+def test_cells_of_several_lines(tmp_path: Path) -> None:
+    rows = [{"Câu\nhỏi": f"câu {n}", "Văn bản": "dòng một;\n\n" * 30 + f"hết {n}"} for n in range(20)]
+    for delimiter in ",;\t":
+        path = delimited(tmp_path / "rows.csv", rows, delimiter)
+        found = read("table", rows=path, columns={"query": "Câu\nhỏi"})
+        assert found.documents["d20"].text == rows[19]["Văn bản"]
+        assert found.queries["q20"].text == "câu 19"
+    cut = text(tmp_path / "cut.csv", "query,passage", "a,b", 'c,"d')
+    with fails(r"cut\.csv, line 3: not CSV .*; mend the quotes"):
+        read("table", rows=cut)
+
+
 DAMAGED: dict[str, tuple[list[str], str]] = {
     "a cell too many": (["query,passage", "a,b", "c,d,e"], r"line 3: 3 cells under 2 columns; check the ',' in it"),
     "a blank query": (["query,passage", "a,b", " ,d"], "line 3: 'query' is blank"),
