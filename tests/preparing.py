@@ -12,7 +12,7 @@ from rr.spec import Kind
 from rr_bench.data import prepare as preparing
 from rr_bench.registry import CandidatePlan, SplitPlan
 
-READERS = ("beir", "cranfield", "jsonl", "movielens", "proptit", "rental", "trec", "xquad")
+READERS = ("beir", "cranfield", "jsonl", "movielens", "pairs", "proptit", "rental", "table", "trec", "xquad")
 GENERATORS = ("films", "helpdesk", "rentals")
 
 

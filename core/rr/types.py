@@ -253,9 +253,9 @@ class HardNegative:
 @dataclass(frozen=True)
 class Dataset:
     """Documents, queries, judgements, splits and the frozen candidates of every query: `candidates[q]` is in one
-    order for every reranker (docs/data.md); `first_stage[q]` is parallel to it. `groups` and `facets`: as of a
-    `Collection`; no reranker or trainer is shown the facets. `fingerprint` is a SHA-256 over all that is ranked and
-    judged: equal fingerprints mean the very same evaluation. `report`: figures about it (docs/data.md)."""
+    order for every reranker (docs/data.md); `first_stage[q]` is parallel to it, and absent where nothing scored them.
+    `groups` and `facets`: as of a `Collection`; no reranker or trainer is shown the facets. `fingerprint` is a SHA-256
+    over all that is ranked and judged: equal ones mean the very same evaluation. `report`: figures (docs/data.md)."""
 
     name: str
     documents: Mapping[str, Document]
@@ -281,8 +281,8 @@ class Dataset:
         """One request for every query of the split, in the split's order. Under protocol oracle without the first
         stage's scores: a truth that was put in would be known by its own."""
         candidates = {q: tuple(self.documents[id_] for id_ in self.candidates[q]) for q in self.splits[split]}
-        shown = dict.fromkeys(candidates) if self.protocol == "oracle" else self.first_stage
-        return [Request(self.queries[q], documents, shown[q]) for q, documents in candidates.items()]
+        shown = {} if self.protocol == "oracle" else self.first_stage
+        return [Request(self.queries[q], documents, shown.get(q)) for q, documents in candidates.items()]
 
     def relevant(self, query_id: str) -> set[str]:
         """The ids of the relevant documents that can be read. One that is blank or not in `documents` is judged

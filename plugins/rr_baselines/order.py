@@ -24,7 +24,7 @@ class FirstStage:
     def _rank(self, request: Request) -> Ranking:
         if request.first_stage is None:
             raise NotApplicableError(
-                "no first stage's order is shown here (protocol oracle shows none: it tells the answer)"
+                "no first stage's order is shown here (protocol oracle shows none: it tells the answer; given has none)"
             )
         return Ranking.from_scores(request, request.first_stage)
 

@@ -62,6 +62,7 @@ def rr_register_retrievers() -> list[Component]:
             settings=f"{SETTINGS}:HybridSettings",
         ),
         Component("run", f"{STAGES}.sequences:GivenRun", "The run that the source brought along"),
+        Component("given", f"{STAGES}.sequences:GivenRun", "A query's own candidates, with or without scores"),
         Component("popularity", f"{STAGES}.sequences:Popularity", "Items by how often train users met them"),
         Component("markov", f"{STAGES}.sequences:Markov", "What came right after the last item, then popularity"),
         Component("item-knn", f"{STAGES}.sequences:ItemKnn", "Cosine between the users of two items"),

@@ -3,7 +3,8 @@ file, such as a caption or a semantic summary."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 
 from rr import DataError
 from rr.data import Row, missing, nfc
@@ -18,15 +19,18 @@ class ItemTexts:
         self.column = nfc(column)
         self._without: list[str] = []
 
-    def must_be_in(self, rows: Sequence[Row]) -> None:
-        """Of rows without a header, of which some may lack it.
+    def must_be_in(self, rows: Iterable[Row], path: Path) -> Iterator[Row]:
+        """The rows as they come, of which some may lack the column.
 
         Raises:
-            DataError: all do.
+            DataError: all have done.
         """
-        keys = {key for row in rows for key in row.fields}
+        keys: set[str] = set()
+        for row in rows:
+            keys |= row.fields.keys()
+            yield row
         if self.column not in {*keys, TITLE}:
-            raise DataError(f"{rows[0].file}: {missing('key', [self.column], sorted(keys))}")
+            raise DataError(f"{path}: {missing('key', [self.column], sorted(keys))}")
 
     def title(self, id_: str, row: Row, title: str, text: str) -> str:
         """What becomes the title of the document, whose own is `title`; nothing where its `text` says the same."""

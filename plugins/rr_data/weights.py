@@ -66,6 +66,15 @@ def read_weight_config(path: Path) -> WeightConfig:
     return WeightConfig(weights, **given)
 
 
+def is_weight_config(path: Path) -> bool:
+    """Whether a file looks like a weight file: numbers by type, `other` among them."""
+    try:
+        read_weight_config(path)
+    except DataError:
+        return False
+    return True
+
+
 def types_of(negative: Row) -> tuple[str, ...]:
     """
     Raises:

@@ -101,8 +101,8 @@ def test_bad_json_names_the_line(tmp_path: Path) -> None:
 
 
 def test_records_are_a_list_or_lines(tmp_path: Path) -> None:
-    listed = read_records(written(tmp_path, '\n[{"a": 1},\n {"a": 2}]'))
-    lines = read_records(written(tmp_path, '{"a": 1}\n{"a": 2}'))
+    listed = list(read_records(written(tmp_path, '\n[{"a": 1},\n {"a": 2}]')))
+    lines = list(read_records(written(tmp_path, '{"a": 1}\n{"a": 2}')))
     assert [row.fields for row in listed] == [row.fields for row in lines] == [{"a": 1}, {"a": 2}]
     assert [listed[1].at, lines[1].at] == ["item 2", "line 2"]
 

@@ -63,6 +63,7 @@ RETRIEVERS: dict[str, list[dict[str, Any]]] = {
     "dense": [DENSE, {**DENSE, "keep": "float16", "index": "usearch"}],
     "hybrid": [{"members": [{"retriever": "bm25"}, {"retriever": "dense", "options": DENSE}]}],
     "run": [{}],
+    "given": [{}],
     "popularity": [{}],
     "markov": [{}],
     "item-knn": [{}],
@@ -165,6 +166,40 @@ def rental_as_one_list(folder: Path) -> dict[str, Any]:
     return rental(folder, whole=True)
 
 
+def table(folder: Path) -> dict[str, Any]:
+    return {
+        "documents": lines(folder / "d.csv", "id;text", *(f"d{n};văn bản {n}" for n in NUMBERS)),
+        "queries": lines(folder / "q.jsonl", *({"question": f"câu hỏi {n}", "relevant": [f"d{n}"]} for n in NUMBERS)),
+    }
+
+
+def table_of_rows(folder: Path) -> dict[str, Any]:
+    rows = ({"query": f"câu hỏi {n}", "passage": f"văn bản {n}", "split": "test"} for n in NUMBERS)
+    return {"rows": [lines(folder / "rows.jsonl", *rows)]}
+
+
+def table_by_split(folder: Path) -> dict[str, Any]:
+    documents = lines(folder / "d.tsv", "id\ttext", *(f"d{n}\tvăn bản {n}" for n in NUMBERS))
+    parts = {
+        split: lines(folder / f"{split}.tsv", "query\tdocid", *(f"câu hỏi {n}\td{n}" for n in NUMBERS))
+        for split in ("train", "test")
+    }
+    return {"documents": documents, "queries": parts}
+
+
+def pairs(folder: Path) -> dict[str, Any]:
+    rows = ({"query": f"câu hỏi {n}", "pos": [f"văn bản {n}"], "neg": [f"đoạn {n}", "đoạn khác"]} for n in NUMBERS)
+    return {"rows": lines(folder / "rows.jsonl", *rows)}
+
+
+def pairs_by_id(folder: Path) -> dict[str, Any]:
+    return {
+        "rows": lines(folder / "triples.tsv", *(f"q{n}\td{n}\td{n % 6 + 1}" for n in NUMBERS)),
+        "collection": lines(folder / "collection.tsv", *(f"d{n}\tvăn bản {n}" for n in NUMBERS)),
+        "queries": lines(folder / "queries.tsv", *(f"q{n}\tcâu hỏi {n}" for n in NUMBERS)),
+    }
+
+
 def xquad(folder: Path) -> dict[str, Any]:
     paragraphs = [
         {"context": f"đoạn {n}", "qas": [{"id": f"q{n}", "question": f"câu hỏi {n}", "answers": [{"text": "a"}]}]}
@@ -190,9 +225,14 @@ FILES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "cranfield": cranfield,
     "jsonl": jsonl,
     "movielens": movielens,
+    "pairs": pairs,
+    "pairs, by id": pairs_by_id,
     "proptit": proptit,
     "rental": rental,
     "rental, one list": rental_as_one_list,
+    "table": table,
+    "table, by split": table_by_split,
+    "table, joined": table_of_rows,
     "trec": trec,
     "xquad": xquad,
 }

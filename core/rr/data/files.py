@@ -1,6 +1,7 @@
 """What all readers share: files into text, JSON and plain columns, with errors that name the file and the line."""
 
 import gzip
+import io
 import lzma
 import re
 import string
@@ -50,7 +51,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             if (packer := next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)) is None:
                 yield file
                 return
-            with import_module(packer).open(file, "rb") as unpacked:
+            with io.BufferedReader(import_module(packer).open(file, "rb")) as unpacked:  # zstd's has no lines
                 yield unpacked
     except ImportError as error:
         raise DataError(f"{path}: packed by zstd; pip install zstandard, or unpack it") from error

@@ -42,8 +42,9 @@ def random_negatives(
 
 
 def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
-    """Document id → score, of the query's candidates."""
-    return dict(zip(dataset.candidates[query_id], dataset.first_stage[query_id], strict=True))
+    """Document id → score, of the query's candidates; 0 of those that came without one."""
+    scores = dataset.first_stage.get(query_id) or (0.0,) * len(dataset.candidates[query_id])
+    return dict(zip(dataset.candidates[query_id], scores, strict=True))
 
 
 def answers(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:

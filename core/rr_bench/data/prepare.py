@@ -19,6 +19,7 @@ from rr_bench.border.untouched import unchanged
 from rr_bench.data.corpus import held, kept
 from rr_bench.data.damage import copy_notes, judgement_notes
 from rr_bench.data.gate import checked_first_stage
+from rr_bench.data.given import GIVEN, given_notes, own_run
 from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
 from rr_bench.data.splits import draw_folds, draw_splits, limit_splits, must_have_answers, united_groups
@@ -86,6 +87,8 @@ def _frozen(
     progress: Progress,
 ) -> Dataset:
     """Without report and fingerprint, which need the final splits. `train`: what a first stage may learn from."""
+    scored = candidates.retriever not in GIVEN
+    told = [] if scored else given_notes(collection, candidates)
     used = [query_id for query_ids in splits.values() for query_id in query_ids]
     equal = equal_queries(collection.queries[query_id] for query_id in used)
     lists: dict[str, tuple[str, ...]] = {}
@@ -99,14 +102,12 @@ def _frozen(
             scores = _candidates(collection, query_id, answer, candidates)
             order = _order(scores, query_id, candidates)
             lists[query_id] = tuple(order)
-            first_stage[query_id] = tuple(scores[id_] for id_ in order)
+            if scored:
+                first_stage[query_id] = tuple(scores[id_] for id_ in order)
             advance(1)
     lost = sum(map(lost_in_32_bits, first_stage.values()))
-    told = (
-        [f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}"]
-        if lost
-        else []
-    )
+    if lost:
+        told.append(f"queries with first-stage scores that 32 bits cannot tell apart, tied as in trec_eval: {lost}")
     if candidates.order == "retriever":
         told.append(
             "candidates stand in the retriever's order: that a listwise model likes the first places counts for it"
@@ -177,7 +178,8 @@ def _fit(name: str, retriever: Retriever, collection: Collection, train: Sequenc
         for q in train
     )
     with plugin_code(f"retriever {name!r}: fit"):
-        retriever.fit(Corpus(documents.values(), pairs, collection.run))
+        run = own_run(collection) if name in GIVEN else collection.run
+        retriever.fit(Corpus(documents.values(), pairs, run))
 
 
 def _answers(

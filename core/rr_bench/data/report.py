@@ -119,7 +119,7 @@ def _texts_and_labels(
     with_history = {s: [q for q in query_ids if dataset.queries[q].history] for s, query_ids in drawn.items()}
     by_history = {s: query_ids for s, query_ids in with_history.items() if query_ids}
     # under oracle a truth that was put in would be known by its score
-    by_first_stage = {} if dataset.protocol == "oracle" else drawn
+    by_first_stage = {} if dataset.protocol == "oracle" or not dataset.first_stage else drawn
     return {
         "duplicates": duplicates(relevant, [group for group in alike.values() if len(group) > 1]),
         "words": {"queries": _quantiles([len(text.split()) for text in asked]), "documents": _quantiles(lengths)},

@@ -44,7 +44,7 @@ def write_dataset(dataset: Dataset, folder: Path) -> None:
                     "history": [document.id for document in query.history],
                     "qrels": dataset.qrels[query.id],
                     "candidates": dataset.candidates[query.id],
-                    "first_stage": dataset.first_stage[query.id],
+                    "first_stage": dataset.first_stage.get(query.id),
                     "hard_negatives": [asdict(n) for n in dataset.hard_negatives.get(query.id, ())],
                 }
                 for query in dataset.queries.values()
@@ -97,7 +97,7 @@ def _read(folder: Path) -> Dataset:
         qrels={id_: row["qrels"] for id_, row in rows.items()},
         splits={split: tuple(id_ for id_, row in rows.items() if row["split"] == split) for split in meta["splits"]},
         candidates={id_: tuple(row["candidates"]) for id_, row in rows.items()},
-        first_stage={id_: tuple(row["first_stage"]) for id_, row in rows.items()},
+        first_stage={id_: tuple(row["first_stage"]) for id_, row in rows.items() if row["first_stage"] is not None},
         hard_negatives={
             id_: tuple(HardNegative(n["document_id"], tuple(n["types"]), n["weight"]) for n in row["hard_negatives"])
             for id_, row in rows.items()

@@ -23,8 +23,8 @@ from rr_bench.keeping import nothing_kept, read_checked, write_checked
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.registry import CandidatePlan
 
-GIVEN = "run"
-"""The retriever that looks up what the source brought along: whatever found that is not here to be timed."""
+GIVEN = ("run", "given")
+"""The retrievers that look up what the source brought along: whatever found that is not here to be timed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def stored_retrieval(plan: CandidatePlan, dataset: Dataset, plugins: Plugins) ->
     """From disk, or measured now with a retriever that is fitted anew on the whole corpus; None where there is nothing
     to be timed: a run that the source brought along, or a corpus that is not kept whole."""
     registered = plugins.get("retriever", plan.retriever)
-    if registered.component.name == GIVEN or len(dataset.documents) < corpus_size(dataset):
+    if registered.component.name in GIVEN or len(dataset.documents) < corpus_size(dataset):
         return None
     target = plugins.load("retriever", plan.retriever)
     where = f"data set {dataset.name!r}: candidates.options"

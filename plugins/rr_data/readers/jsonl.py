@@ -13,11 +13,15 @@ the query, as do judgements of grade 0 alone; a query that nothing judges is lef
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rr import Document, Query, Settings, nearest
-from rr.data import SPLITS, ById, Collection, DataPath, Row, read_jsonl
+from rr.data import SPLITS, ById, Collection, Damage, DataPath, Documents, Row, read_jsonl
 from rr_data.facets import add_facets
+from rr_data.formats import form_of
+from rr_data.guess import QUERIES, looked_at
 from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.judgements import Judgements
 
@@ -42,6 +46,23 @@ class Jsonl:
     def __init__(self, settings: Options) -> None:
         self._options = settings
 
+    @classmethod
+    def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
+        """Options, if these are three JSONL files of this form."""
+        looks = looked_at(paths)
+        if looks is None or len(looks) != 3:
+            return None
+        qrels = [look for look in looks if {"query", "document"} <= {*look.columns}]
+        texts = [look for look in looks if {"id", "text"} <= {*look.columns}]
+        own = {"split", "history", "relevant"}
+        queries = [look for look in texts if look.is_called(QUERIES) or not own.isdisjoint(look.columns)]
+        documents = [look for look in texts if look not in queries]
+        if not len(qrels) == len(queries) == len(documents) == 1:
+            return None
+        if any(form_of(look.path) != "jsonl" for look in looks):
+            return None
+        return {"documents": str(documents[0].path), "queries": str(queries[0].path), "qrels": str(qrels[0].path)}
+
     def files(self) -> list[Path]:
         """All that `read` reads."""
         return [self._options.documents, self._options.queries, self._options.qrels]
@@ -50,42 +71,51 @@ class Jsonl:
         """
         Raises:
             DataError: a file or a key is missing, an id or a judgement comes twice, a history names an id that does not
-                exist, a query is blank, or a split is unknown or given for some queries only.
+                exist, a query is blank, or a split is unknown or given for some queries only: all rows in one line.
         """
-        documents: ById[Document] = ById("document")
-        items, shown = list(read_jsonl(self._options.documents)), ItemTexts(self._options.text)
-        shown.must_be_in(items)
-        for row in items:
-            id_, text = row.id("id"), row.string("text")
-            documents.add(id_, Document(id_, text, shown.title(id_, row, row.string("title", ""), text)), row)
+        damage, shown = Damage(), ItemTexts(self._options.text)
+        documents = Documents()
+        for row in shown.must_be_in(read_jsonl(self._options.documents, damage), self._options.documents):
+            with damage.row():
+                id_, text = row.id("id"), row.string("text")
+                documents.add(id_, Document(id_, text, shown.title(id_, row, row.string("title", ""), text)), row)
 
         queries: ById[Query] = ById("query")
         groups: dict[str, str] = {}
         splits: dict[str, list[str]] = {}
         facets: dict[str, dict[str, str]] = {}
-        rows = list(read_jsonl(self._options.queries))
+        rows = list(read_jsonl(self._options.queries, damage))
         has_splits = any("split" in row.fields for row in rows)
+        asked: list[Row] = []
         for row in rows:
-            id_ = row.id("id")
-            queries.add(id_, Query(id_, row.text("text"), _history(row, documents)), row)
-            if "group" in row.fields:
-                groups[id_] = row.id("group")
-            add_facets(facets, id_, row.fields, KEYS)
-            if has_splits:
-                splits.setdefault(_split(row), []).append(id_)
+            with damage.row():
+                id_, history, relevant = row.id("id"), _history(row, documents), _ids(row, "relevant")
+                split = _split(row) if has_splits else None
+                group = row.id("group") if "group" in row.fields else None
+                queries.add(id_, Query(id_, row.text("text"), history), row)
+                named = {"id": id_, "relevant": relevant if "relevant" in row.fields else None}
+                asked.append(Row(row.file, row.at, named))
+                if group is not None:
+                    groups[id_] = group
+                add_facets(facets, id_, row.fields, KEYS)
+                if split is not None:
+                    splits.setdefault(split, []).append(id_)
 
         judgements = Judgements(queries, documents)
-        for row in rows:
-            for named in _ids(row, "relevant"):
-                judgements.add(Row(row.file, row.at, {"id": row.id("id"), "relevant": named}), "id", "relevant", 1)
-        for row in read_jsonl(self._options.qrels):
-            judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
-        for row in rows:
-            if "relevant" in row.fields and not row.fields["relevant"]:
-                judged = judgements.qrels.setdefault(row.id("id"), ById("judgement"))
-                if any(grade > 0 for grade in judged.values()):
-                    raise row.error("'relevant' is [], and qrels judge a document relevant; correct one of them")
-        notes = (*judgements.notes, *shown.notes(documents))
+        for row in asked:
+            for one in row.fields["relevant"] or ():
+                with damage.row():
+                    judgements.add(Row(row.file, row.at, row.fields | {"relevant": one}), "id", "relevant", 1)
+        for row in read_jsonl(self._options.qrels, damage):
+            with damage.row():
+                judgements.add(row, "query", "document", row.integer("grade") if "grade" in row.fields else 1)
+        for row in asked:
+            if row.fields["relevant"] == []:
+                with damage.row():
+                    judged = judgements.qrels.setdefault(row.fields["id"], ById("judgement"))
+                    if any(grade > 0 for grade in judged.values()):
+                        raise row.error("'relevant' is [], and qrels judge a document relevant; correct one of them")
+        notes = (*damage.told(), *judgements.notes, *shown.notes(documents))
         return Collection(documents, queries, judgements.qrels, splits, groups, notes=notes, facets=facets)
 
 

@@ -6,27 +6,28 @@ ground truth answer, the difficulty) are not read. A query's id is `q` and its r
 document has grade 1.
 
 Spreadsheets damage such lists: `2,4,97` becomes a date, a `+` gets in, an id is mistyped. All damaged cells
-are reported in one error, or, with `damaged: skip`, their queries are left out and named in the notes.
+are reported in one error, or, with `damaged: skip`, their queries are left out and named in a note.
 """
 
 from __future__ import annotations
 
 import datetime
-import io
-import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from rr import DataError, Document, Query, Settings
-from rr.data import ById, Collection, DataPath, Row, as_id, read_bytes
-from rr_data.tables import header, read_table
+from rr import Document, Query, Settings
+from rr.data import Collection, Damage, DataPath, Documents, Row, as_id
+from rr_data.formats import form_of
+from rr_data.guess import looked_at
+from rr_data.tables import header, sniffed, table_rows
+from rr_data.workbook import sheet_lines
 
 TEXT = "Văn bản"
 LABELS = "Ground truth document"
-UNPACKED = 2**28  # bytes of a workbook at the most: a small file may unpack to more than memory holds
-SHOWN = 10  # so many damaged cells are listed in a message; the others are counted
+SHOWN = 10  # so many cells that are left out are listed in a note; the others are counted
 
 
 class Options(Settings):
@@ -44,6 +45,18 @@ class ProPtit:
     def __init__(self, settings: Options) -> None:
         self._options = settings
 
+    @classmethod
+    def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
+        """Options, if these are such a CSV and such an XLSX."""
+        looks = looked_at(paths)
+        if looks is None or len(looks) != 2:
+            return None
+        corpora = [look for look in looks if {"STT", TEXT} <= {*look.columns} and form_of(look.path) == "delimited"]
+        sheets = [look for look in looks if {"Query", LABELS} <= {*look.columns} and form_of(look.path) == "xlsx"]
+        if len(corpora) != 1 or len(sheets) != 1 or sniffed(corpora[0].path)[0] != ",":
+            return None
+        return {"corpus": str(corpora[0].path), "queries": str(sheets[0].path)}
+
     def files(self) -> list[Path]:
         """All that `read` reads."""
         return [self._options.corpus, self._options.queries]
@@ -52,77 +65,49 @@ class ProPtit:
         """
         Raises:
             DataError: a file or a column is missing, an id comes twice, a query is blank, or, unless they are to
-                be skipped, label cells are damaged.
+                be skipped, label cells are damaged: all such rows in one line.
         """
-        documents: ById[Document] = ById("document")
-        for row in read_table(self._options.corpus, ["STT", TEXT]):
-            id_ = row.id("STT")
-            documents.add(id_, Document(id_, row.string(TEXT)), row)
+        damage = Damage()
+        documents = Documents()
+        for row in table_rows(self._options.corpus, ",", required=["STT", TEXT], damage=damage):
+            with damage.row():
+                id_ = row.id("STT")
+                documents.add(id_, Document(id_, row.string(TEXT)), row)
 
         queries: dict[str, Query] = {}
         qrels: dict[str, dict[str, int]] = {}
-        damage: list[str] = []
+        left_out: list[str] = []
         for row in _sheet(self._options.queries):
-            query = Query(f"q{row.at.removeprefix('row ')}", row.text("Query"))
-            try:
-                qrels[query.id] = dict.fromkeys(_labels(row.value(LABELS), documents), 1)
-            except ValueError as error:
-                damage.append(f"{row.at}, column {LABELS!r}: {error}")
-            else:
-                queries[query.id] = query
-
-        if not damage:
-            return Collection(documents, queries, qrels)
-        listed = "; ".join(damage[:SHOWN]) + (f"; and {len(damage) - SHOWN} more" if len(damage) > SHOWN else "")
-        if self._options.damaged == "error":
-            raise DataError(
-                f"{self._options.queries}: {len(damage)} damaged label cells: {listed}. "
-                "Mend them, or set `damaged: skip` (of `rr train`: --damaged skip) to leave their queries out"
-            )
-        return Collection(
-            documents,
-            queries,
-            qrels,
-            notes=(f"{len(damage)} queries with damaged label cells are left out: {listed}",),
-        )
+            with damage.row():
+                query = Query(f"q{row.at.removeprefix('row ')}", row.text("Query"))
+                try:
+                    labels = _labels(row.value(LABELS), documents)
+                except ValueError as error:
+                    problem = f"column {LABELS!r}: {error}"
+                    if self._options.damaged == "error":
+                        raise row.error(f"{problem}; mend it, or set damaged: skip") from error
+                    left_out.append(f"{row.at}, {problem}")
+                else:
+                    qrels[query.id] = dict.fromkeys(labels, 1)
+                    queries[query.id] = query
+        told = damage.told()
+        if left_out:
+            listed = "; ".join(left_out[:SHOWN])
+            more = f"; and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+            told += (f"{len(left_out)} queries with damaged label cells are left out: {listed}{more}",)
+        return Collection(documents, queries, qrels, notes=told)
 
 
-def _sheet(path: Path) -> list[Row]:
-    lines = iter(_lines(path))
-    columns = header(path, next(lines, ()), ["Query", LABELS])
-    rows = []
-    for number, cells in enumerate(lines, 2):
+def _sheet(path: Path) -> Iterator[Row]:
+    lines = enumerate(sheet_lines(path), 1)
+    columns = header(path, next((cells for _, cells in lines), ()), ["Query", LABELS])
+    for number, cells in lines:
         filled = {column: cell for column, cell in zip(columns, cells, strict=False) if cell is not None}
         if any(str(cell).strip() for cell in filled.values()):
-            rows.append(Row(path, f"row {number}", dict.fromkeys(columns, "") | filled))
-    return rows
+            yield Row(path, f"row {number}", dict.fromkeys(columns, "") | filled)
 
 
-def _lines(path: Path) -> list[tuple[Any, ...]]:
-    """The cells of the first sheet's rows."""
-    import openpyxl
-
-    content = read_bytes(path)
-    problem = f"{path}: not an XLSX workbook; save the sheet as .xlsx"
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(file.file_size for file in archive.infolist())
-        if unpacked > UNPACKED:
-            raise DataError(f"{path}: unpacks to {unpacked:,} bytes, more than {UNPACKED:,}; save a smaller sheet")
-        workbook = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        if not workbook.worksheets:
-            raise DataError(f"{path}: the workbook holds no sheet; save the sheet as .xlsx")
-        sheet = workbook.worksheets[0]
-        # what the file says of its own extent may be wrong, and cells beyond it would be passed over
-        sheet.reset_dimensions()
-        return [tuple(cells) for cells in sheet.iter_rows(values_only=True)]
-    except DataError:
-        raise
-    except Exception as error:  # of any kind: openpyxl checks little of what it meets
-        raise DataError(problem) from error
-
-
-def _labels(cell: Any, documents: ById[Document]) -> list[str]:
+def _labels(cell: Any, documents: Documents) -> list[str]:
     """
     Raises:
         ValueError: the cell cannot be read as a list of known documents.

@@ -10,13 +10,17 @@ must not be met in two splits: queries that share one, directly or through other
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rr import Document, HardNegative, Query, Settings
-from rr.data import Collection, DataPath, Row, folded
+from rr.data import Collection, Damage, DataPath, Documents, Row, folded
+from rr_data.groups import by_shared_positives
+from rr_data.guess import files_among, looked_at
 from rr_data.records import read_records
-from rr_data.weights import WeightConfig, combined_weight, given_weight, read_weight_config, types_of
+from rr_data.texts import ByText
+from rr_data.weights import WeightConfig, combined_weight, given_weight, is_weight_config, read_weight_config, types_of
 
 
 class Options(Settings):
@@ -32,6 +36,21 @@ class Rental:
     def __init__(self, settings: Options) -> None:
         self._options = settings
 
+    @classmethod
+    def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
+        """Options, if these are such rows, and perhaps the weight file."""
+        files = files_among(paths)
+        weights = [path for path in files if path.is_file() and is_weight_config(path)]
+        looks = looked_at([path for path in files if path not in weights])
+        if looks is None or len(looks) != 1 or len(weights) > 1:
+            return None
+        if not {"query", "pos", "hard_neg"} <= {*looks[0].columns}:
+            return None
+        hard = [one for row in looks[0].rows if isinstance(cell := row.fields.get("hard_neg"), list) for one in cell]
+        if not hard or not all(isinstance(one, dict) and {"text", "weight"} <= one.keys() for one in hard):
+            return None
+        return {"rows": str(looks[0].path)} | ({"weight_file": str(weights[0])} if weights else {})
+
     def files(self) -> list[Path]:
         """All that `read` reads."""
         return [self._options.rows, *([self._options.weight_file] if self._options.weight_file else [])]
@@ -40,27 +59,32 @@ class Rental:
         """
         Raises:
             DataError: a file is missing or malformed, a text is blank, a weight is negative or no number, or a
-                weight is to be filled and there is no weight file.
+                weight is to be filled and there is no weight file: all such rows in one line.
         """
         config = read_weight_config(self._options.weight_file) if self._options.weight_file else None
-        rows = read_records(self._options.rows)
-        documents: dict[str, Document] = {}  # by folded text, as are the queries
-        queries: dict[str, Query] = {}
+        damage = Damage()
+        documents, ids = Documents(), ByText()
+        queries: dict[str, Query] = {}  # by folded text
         qrels: dict[str, dict[str, int]] = {}
         negatives: dict[str, dict[str, HardNegative]] = {}
-        repeated = filled = 0
-        for row in rows:
-            text = row.text("query")
-            query_id = queries.setdefault(folded(text), Query(f"q{len(queries) + 1:04}", text)).id
-            positive = _document_id(row.text("pos"), documents)
-            qrels.setdefault(query_id, {})[positive] = 1
-            hard = negatives.setdefault(query_id, {})
-            for child in row.children("hard_neg"):
-                weight, is_filled = _weight(child, text, config)
-                id_ = _document_id(child.text("text"), documents)
-                filled += is_filled
-                repeated += id_ in hard
-                hard.setdefault(id_, HardNegative(id_, types_of(child), weight))
+        read = repeated = filled = 0
+        for row in read_records(self._options.rows, damage):
+            with damage.row():
+                text, positive = row.text("query"), row.text("pos")
+                children = [
+                    (child.text("text"), types_of(child), *_weight(child, text, config))
+                    for child in row.children("hard_neg")
+                ]
+                # only now, where nothing more can be wrong with the row
+                read += 1
+                query_id = queries.setdefault(folded(text), Query(f"q{len(queries) + 1:04}", text)).id
+                qrels.setdefault(query_id, {})[_document_id(positive, documents, ids, row)] = 1
+                hard = negatives.setdefault(query_id, {})
+                for negative, types, weight, is_filled in children:
+                    id_ = _document_id(negative, documents, ids, row)
+                    filled += is_filled
+                    repeated += id_ in hard
+                    hard.setdefault(id_, HardNegative(id_, types, weight))
 
         hard_negatives = {
             query_id: [negative for id_, negative in hard.items() if id_ not in qrels[query_id]]
@@ -68,23 +92,29 @@ class Rental:
         }
         dropped = sum(map(len, negatives.values())) - sum(map(len, hard_negatives.values()))
         counted = {
-            "rows that repeat a query, merged into it": len(rows) - len(queries),
+            "rows that repeat a query, merged into it": read - len(queries),
             "hard negatives that came before for the same query, dropped": repeated,
             "hard negatives that are positives of their own query, dropped": dropped,
             "weights of 0, null or missing, filled from their types": filled,
         }
+        told = damage.told()
         return Collection(
-            documents={document.id: document for document in documents.values()},
+            documents=documents,
             queries={query.id: query for query in queries.values()},
             qrels=qrels,
-            groups=_groups(qrels),
+            groups=by_shared_positives(qrels),
             hard_negatives=hard_negatives,
-            notes=tuple(f"{what}: {count}" for what, count in counted.items() if count),
+            notes=(*told, *(f"{what}: {count}" for what, count in counted.items() if count)),
         )
 
 
-def _document_id(text: str, documents: dict[str, Document]) -> str:
-    return documents.setdefault(folded(text), Document(f"d{len(documents) + 1:04}", text)).id
+def _document_id(text: str, documents: Documents, ids: ByText, row: Row) -> str:
+    if (known := ids.find(text)) is not None:
+        return known
+    id_ = f"d{len(documents) + 1:04}"
+    documents.add(id_, Document(id_, text), row)
+    ids.add(id_, text)
+    return id_
 
 
 def _weight(negative: Row, query: str, config: WeightConfig | None) -> tuple[float, bool]:
@@ -95,18 +125,3 @@ def _weight(negative: Row, query: str, config: WeightConfig | None) -> tuple[flo
     if config is None:
         raise negative.error("'weight' is 0, null or missing; set `weight_file` to have it filled from 'type'")
     return combined_weight(types_of(negative), config), True
-
-
-def _groups(qrels: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
-    """Query id → the connected component of its positives, by union-find over the documents."""
-    parent: dict[str, str] = {}
-
-    def root(id_: str) -> str:
-        while parent.setdefault(id_, id_) != id_:
-            id_ = parent[id_]
-        return id_
-
-    for first, *others in qrels.values():
-        for other in others:
-            parent[root(other)] = root(first)
-    return {query_id: root(next(iter(positives))) for query_id, positives in qrels.items()}

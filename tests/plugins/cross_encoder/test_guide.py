@@ -108,7 +108,9 @@ def test_the_same_files_are_the_same_training(files: Path, bert: Bert, rr_comman
     first, second = (rr_command(*command).stdout for _ in range(2))
     assert first == second != ""
     _labelled(files / "train.xlsx", damaged=True)
-    failed(rr_command(*command), "data set 'corpus': train.xlsx: 1 damaged label cells: row 2", "damaged: skip")
+    failed(
+        rr_command(*command), "data set 'corpus': train.xlsx, row 2: column 'Ground truth document'", "damaged: skip"
+    )
     other = rr_command(*command, "--damaged", "skip")
     assert other.returncode == 0, other.stderr
     assert other.stdout != first

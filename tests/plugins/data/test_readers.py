@@ -69,24 +69,37 @@ DAMAGED = ("1 + 3", datetime.datetime(2093, 4, 2), 99, None, 1.5, True)
 
 
 def test_proptit_reports_all_damaged_cells_at_once(tmp_path: Path) -> None:
-    with fails("6 damaged label cells") as caught:
+    with fails("6 rows cannot be used") as caught:
         read("proptit", **club(tmp_path, 1, *DAMAGED))
     message = str(caught.value)
     for part in (
-        "row 3, column 'Ground truth document': '1 + 3' is not a document of the corpus",
-        "row 4, column 'Ground truth document': a date (2093-04-02 00:00:00) where ids were",
-        "row 5, column 'Ground truth document': '99' is not a document",
-        "row 6, column 'Ground truth document': empty",
-        "row 7, column 'Ground truth document': must be text or a whole number, not 1.5",
-        "set `damaged: skip`",
+        "row 3: column 'Ground truth document': '1 + 3' is not a document of the corpus",
+        "row 4: column 'Ground truth document': a date (2093-04-02 00:00:00) where ids were",
+        "(and 1 more of this kind: row 5)",
+        "row 6: column 'Ground truth document': empty",
+        "row 7: column 'Ground truth document': must be text or a whole number, not 1.5",
+        "set damaged: skip",
     ):
         assert part in message
     assert "\n" not in message
 
 
-def test_proptit_lists_ten_damaged_cells_and_counts_the_others(tmp_path: Path) -> None:
-    with fails("12 damaged label cells: .*row 11, .*; and 2 more"):
-        read("proptit", **club(tmp_path, *["?"] * 12))
+def test_proptit_tells_all_that_is_wrong_in_one_line(tmp_path: Path) -> None:
+    options = club(tmp_path, "?", 1)
+    written(options["corpus"], "STT,Văn bản", "1,Một", "1,Hai", "x", ",Ba")
+    workbook = openpyxl.load_workbook(options["queries"])
+    workbook.active["A3"] = " "
+    workbook.save(options["queries"])
+    with fails("5 rows cannot be used") as caught:
+        read("proptit", **options)
+    for part in ("line 3: document '1' came already", "line 4: 1 cells", "line 5: 'STT' is blank", "row 3: 'Query'"):
+        assert part in str(caught.value)
+
+
+def test_proptit_lists_ten_cells_that_are_left_out_and_counts_the_others(tmp_path: Path) -> None:
+    notes = read("proptit", **club(tmp_path, 1, *["?"] * 12), damaged="skip").notes
+    assert notes[0].startswith("12 queries with damaged label cells")
+    assert notes[0].endswith("; and 2 more")
 
 
 def test_proptit_can_leave_damaged_rows_out(tmp_path: Path) -> None:
@@ -103,6 +116,7 @@ def test_proptit_names_what_is_wrong_with_its_files(tmp_path: Path) -> None:
         read("proptit", **options)
     with fails(r"corpus\.csv: not an XLSX workbook"):
         read("proptit", corpus=options["corpus"], queries=options["corpus"])
+    options = club(tmp_path, 1)
     written(options["corpus"], "STT,Văn bản", "1,Một", "1,Hai")
     with fails(r"corpus\.csv, line 3: document '1' came already in line 2"):
         read("proptit", **options)

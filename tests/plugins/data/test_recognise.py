@@ -1,0 +1,93 @@
+"""Which reader takes files that nothing is said about: the one whose own form they have, or else `table`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rr.registry.plugins import installed_plugins
+from rr_data.readers.jsonl import Jsonl
+from rr_data.readers.proptit import ProPtit
+from rr_data.readers.rental import Rental
+from tests.plugins.data.wild import delimited, jsonl, text, xlsx
+from tests.preparing import read
+
+
+def recognised(paths: Sequence[Path]) -> tuple[str, dict[str, Any]] | None:
+    """As `rr data add` asks: specific readers first."""
+    plugins = installed_plugins()
+    readers = [plugins.load("reader", one.component.name) for one in plugins.of_kind("reader")]
+    names = [one.component.name for one in plugins.of_kind("reader")]
+    asked = sorted(zip(names, readers, strict=True), key=lambda one: bool(getattr(one[1], "general", False)))
+    found = ((name, reader.recognise(paths)) for name, reader in asked if hasattr(reader, "recognise"))
+    return next(((name, options) for name, options in found if options is not None), None)
+
+
+def own(folder: Path) -> list[Path]:
+    return [
+        jsonl(folder / "documents.jsonl", [{"id": n, "text": f"văn bản {n}"} for n in range(3)]),
+        jsonl(folder / "queries.jsonl", [{"id": f"q{n}", "text": f"câu {n}"} for n in range(3)]),
+        jsonl(folder / "qrels.jsonl", [{"query": f"q{n}", "document": n} for n in range(3)]),
+    ]
+
+
+def listings(folder: Path) -> list[Path]:
+    hard = [{"text": "B", "type": ["price"], "weight": 0}]
+    return [
+        text(folder / "weights.json", '{"price": 2.0, "other": 0.5}'),
+        jsonl(folder / "rows.jsonl", [{"query": f"câu {n}", "pos": f"A{n}", "hard_neg": hard} for n in range(3)]),
+    ]
+
+
+def club(folder: Path) -> list[Path]:
+    return [
+        delimited(folder / "corpus.csv", [{"STT": n, "Văn bản": f"bài {n}"} for n in range(3)]),
+        xlsx(folder / "train.xlsx", [{"Query": f"câu {n}", "Ground truth document": n} for n in range(3)]),
+    ]
+
+
+def triplets(folder: Path) -> list[Path]:
+    rows = [{"anchor": f"câu {n}", "positive": f"A{n}", "negative": "B"} for n in range(3)]
+    return [delimited(folder / f"{split}.csv", rows) for split in ("train", "test")]
+
+
+def faq(folder: Path) -> list[Path]:
+    return [xlsx(folder / "faq.xlsx", [{"Câu hỏi": f"câu {n}", "Trả lời": f"đáp {n}"} for n in range(3)])]
+
+
+FILES: dict[str, Callable[[Path], list[Path]]] = {
+    "jsonl": own,
+    "pairs": triplets,
+    "proptit": club,
+    "rental": listings,
+    "table": faq,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_reader_whose_form_it_is(tmp_path: Path, name: str) -> None:
+    paths = FILES[name](tmp_path)
+    for given in (paths, paths[::-1], [tmp_path]):
+        found = recognised(given)
+        assert found is not None
+        assert found[0] == name
+        assert len(read(name, **found[1]).queries) == (6 if name == "pairs" else 3)
+
+
+def test_readers_do_not_take_each_other_s_files(tmp_path: Path) -> None:
+    for name, reader in (("jsonl", Jsonl), ("proptit", ProPtit), ("rental", Rental)):
+        for other, files in FILES.items():
+            found: Any = reader
+            assert (found.recognise(files(tmp_path / name / other)) is not None) == (name == other)
+        assert found.recognise([tmp_path / "nowhere"]) is None
+        assert found.recognise([text(tmp_path / name / "notes.md", "# Notes", "", "some text, with a comma")]) is None
+
+
+def test_nothing_is_recognised_in_other_files(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(range(256)))
+    assert recognised([tmp_path / "weights.bin"]) is None
+    assert recognised([text(tmp_path / "story.txt", "Once upon a time, there was a query.")]) is None
+    assert recognised([tmp_path]) is None
