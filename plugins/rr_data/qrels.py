@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rr import DataError
 from rr.data import Damage, Row, lines, read_jsonl
+from rr_data.found import starts_with
 from rr_data.judgements import Judgements
-from rr_data.sources import starts_with
 
 NAMES = {
     "query": ("query-id", "query_id", "queryid", "qid", "query", "topic", "topic_id", "topic-id"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rr import DataError, Document, Query
 from rr.data import ById, Damage, Row, lines, parse_json, read_jsonl, read_text
+from rr_data.found import first_lines, starts_with
 from rr_data.qrels import cells_of
-from rr_data.sources import first_lines, starts_with
 
 COLUMNS = {6: ("query", "Q0", "document", "rank", "score", "tag"), 3: ("query", "document", "rank")}
 

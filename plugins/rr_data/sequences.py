@@ -33,8 +33,8 @@ def leave_one_out(
     text_history: int,
     facets: Mapping[str, Mapping[str, str]],
 ) -> tuple[Collection, Counter[str]]:
-    """The collection, with a note on what is left, and its users with fewer than `MINIMUM` items. `text_history`: newest
-    titles in a query's text; `facets`: field → user → value.
+    """The collection, with a note on what is left, and its users with fewer than `MINIMUM` items. `text_history`:
+    newest titles in a query's text; `facets`: field → user → value.
 
     Raises:
         DataError: the filter leaves nothing.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rr.data import Damage, Row
-from rr_data.sources import Encoding, text_lines
+from rr_data.found import Encoding, text_lines
 
 TITLES = ("title", "headline", "head", "hl", "ttl", "ti")
 TEXTS = ("leadpara", "lp", "text")
@@ -73,8 +73,8 @@ def _of(block: str, name: str) -> str:
 def _blocks(
     path: Path, lines: Iterable[tuple[int, str]], tag: str, damage: Damage, attributes: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """What stands between `<tag>` and `</tag>`, several on a line or one on several lines, and where it begins; with its
-    attributes and `>` before it, if asked for."""
+    """What stands between `<tag>` and `</tag>`, several on a line or one on several lines, and where it begins; with
+    its attributes and `>` before it, if asked for."""
     begin, end = re.compile(rf"<{tag}(?=[\s>])", re.IGNORECASE), re.compile(rf"</{tag}\s*>", re.IGNORECASE)
     parts: list[str] | None = None
     start = 0

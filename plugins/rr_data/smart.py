@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rr import DataError
 from rr.data import Row
-from rr_data.sources import Encoding, text_lines
+from rr_data.found import Encoding, text_lines
 
 LETTERS = "TABWXNKC"
 _NUMBER = re.compile(r"\.I\s*(\S.*)?$")

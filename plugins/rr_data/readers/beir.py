@@ -20,10 +20,11 @@ from typing import Any
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, folded, read_jsonl
 from rr_data.facets import add_facets
+from rr_data.found import packed
 from rr_data.judgements import Judgements
 from rr_data.qrels import read_qrels
 from rr_data.runs import kept, read_run
-from rr_data.sources import Split, packed
+from rr_data.sources import Split
 
 NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -124,7 +125,7 @@ class Beir:
         folder, tested = self._options.folder, self._options.test_split
         inside = [path.parent.name for path in sorted(folder.glob("*/corpus.jsonl*"))]
         if not self._corpus.exists() and inside:
-            raise DataError(f"{folder}: holds no corpus.jsonl, but its folders {', '.join(inside)} do; name one of them")
+            raise DataError(f"{folder}: holds no corpus.jsonl, but its folders do; name one of {', '.join(inside)}")
         there = _qrels(folder)
         for split, paths in there.items():
             if len(paths) > 1:
@@ -144,9 +145,7 @@ class Beir:
             if split in (tested, "train") or (split == "dev" and tested == "test")
         }
 
-    def _notes(
-        self, documents: Documents, asked: dict[str, Query], queries: int, read: dict[Split, Path]
-    ) -> list[str]:
+    def _notes(self, documents: Documents, asked: dict[str, Query], queries: int, read: dict[Split, Path]) -> list[str]:
         unjudged = queries - len(asked)
         notes = [f"queries that no qrels file judges, left out: {unjudged}"] if unjudged else []
         if self._options.test_split != "test":

@@ -17,9 +17,9 @@ from typing import Any
 
 from rr import Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, read_columns
+from rr_data.found import packed
 from rr_data.judgements import Judgements
 from rr_data.smart import records
-from rr_data.sources import packed
 
 SOURCE = -1
 # cranqrel.readme does not explain this code, but says that the file lists relevant pairs only. It comes once

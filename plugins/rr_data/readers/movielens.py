@@ -1,14 +1,14 @@
 """MovieLens, read as sequential recommendation: which film does a user rate next?
 
 `folder` holds one of its releases:
-- ml-latest, ml-20m and later: ratings.csv (userId, movieId, timestamp in seconds) and movies.csv (movieId, title, genres
-  separated by `|`, and any others, one of which `text` may name, to be shown in the place of the title);
+- ml-latest, ml-20m and later: ratings.csv (userId, movieId, timestamp in seconds) and movies.csv (movieId, title,
+  genres separated by `|`, and any others, one of which `text` may name, to be shown in the place of the title);
 - ml-1m and ml-10m: ratings.dat and movies.dat, the same columns in this order, with `::` between them;
 - ml-100k: u.data and u.item, with tabs and with `|`, genres as 19 columns of 0 and 1.
 
 The rating itself is not read, every rating is an interaction. Older releases are Latin-1. Sequences, filter and
-leave-one-out: `rr_data.sequences`. On ml-latest-small with `core: 5` this is the "ML-100k" of LlamaRec: 610 users, 3,650
-films, 90,274 interactions.
+leave-one-out: `rr_data.sequences`. On ml-latest-small with `core: 5` this is the "ML-100k" of LlamaRec: 610 users,
+3,650 films, 90,274 interactions.
 """
 
 from __future__ import annotations
@@ -22,16 +22,26 @@ from pydantic import Field
 
 from rr import DataError, Document, Settings
 from rr.data import ById, Collection, Damage, DataPath, Row, missing
+from rr_data.found import either_encoding, packed
 from rr_data.item_texts import TITLE, ItemTexts
 from rr_data.sequences import MINIMUM, Interaction, leave_one_out
-from rr_data.sources import either_encoding, packed
 from rr_data.tables import read_table
 
 RELEASES = {"movies.csv": "ratings.csv", "movies.dat": "ratings.dat", "u.item": "u.data"}
 """The file of films → that of ratings."""
 RATING = ("userId", "movieId", "rating", "timestamp")
 FILM = ("movieId", "title", "genres")
-GENRES = ("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama")
+GENRES: tuple[str, ...] = (
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+)
 GENRES += ("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")
 """Of ml-100k, in the order of its columns (u.genre); `unknown` is none."""
 

@@ -1,16 +1,16 @@
 """MS MARCO's passages or documents, as they are downloaded.
 
-collection: collection.tsv, lines of passage id, a tab and the text, or msmarco-docs.tsv, lines of document id, URL, title
-and body; a folder of such files; or the JSON lines of its second version, `{pid, passage}` or `{docid, title, body}`.
-queries: queries.*.tsv, lines of query id, a tab and the text. qrels: qrels.*.tsv (`rr_data.qrels`). No file has a
-header; each may be packed.
+collection: collection.tsv, lines of passage id, a tab and the text, or msmarco-docs.tsv, lines of document id, URL,
+title and body; a folder of such files; or the JSON lines of its second version, `{pid, passage}` or `{docid, title,
+body}`. queries: queries.*.tsv, lines of query id, a tab and the text. qrels: qrels.*.tsv (`rr_data.qrels`). No file
+has a header; each may be packed.
 
-top1000: top1000.dev, lines of query id, passage id, query and passage: what BM25 found, in no order and without scores.
-These are the candidates (`candidates.retriever: run`), with equal scores. Without `collection`, its passages are the
-documents, and without `queries`, its queries are asked.
+top1000: top1000.dev, lines of query id, passage id, query and passage: what BM25 found, in no order and without
+scores. These are the candidates (`candidates.retriever: run`), with equal scores. Without `collection`, its passages
+are the documents, and without `queries`, its queries are asked.
 
-A query that nothing judges is left out. `sample` keeps what is judged or in top1000, and so many other passages, drawn
-by lot: all other passages are easier to tell apart then.
+A query that nothing judges is left out. `sample` keeps what is judged or in top1000, and so many other passages,
+drawn by lot: all other passages are easier to tell apart then.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from pydantic import Field, model_validator
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, lines, read_jsonl
+from rr_data.found import bare_name, files_in, first_lines, packed, starts_with
 from rr_data.judgements import Judgements
 from rr_data.qrels import read_qrels
-from rr_data.sources import Files, bare_name, files_in, first_lines, listed, packed, starts_with
+from rr_data.sources import Files, Split, files_of
 
 PASSAGES, PAGES = ("id", "text"), ("id", "url", "title", "text")
 TOP = ("query", "document", "question", "text")
@@ -87,7 +88,7 @@ class MsMarco:
         options = self._options
         return [
             *(files_in(options.collection) if options.collection else []),
-            *(path for files in (options.queries, options.qrels) if files is not None for _, path in listed(files)),
+            *(path for files in (options.queries, options.qrels) for _, path in _named(files)),
             *([packed(options.top1000)] if options.top1000 else []),
         ]
 
@@ -98,7 +99,7 @@ class MsMarco:
         """
         damage, options = Damage(), self._options
         queries: ById[Query] = ById("query")
-        for path in [path for _, path in listed(options.queries)] if options.queries is not None else []:
+        for _, path in _named(options.queries):
             for row in _rows(path, {2: ("id", "text")}, damage):
                 with damage.row():
                     queries.add(row.id("id"), Query(row.id("id"), row.text("text")), row)
@@ -110,8 +111,8 @@ class MsMarco:
 
         judgements = Judgements(queries, documents)
         splits: dict[str, list[str]] = {}
-        first = listed(options.qrels)[0][1]
-        for split, path in listed(options.qrels):
+        first = _named(options.qrels)[0][1]
+        for split, path in _named(options.qrels):
             splits.setdefault(split or "", []).extend(read_qrels(path, judgements, damage))
         judged = {id_ for grades in judgements.qrels.values() for id_ in grades}
         notes = []
@@ -138,9 +139,7 @@ class MsMarco:
             notes=(*told, *judgements.notes, *notes),
         )
 
-    def _add_candidate(
-        self, row: Row, queries: ById[Query], documents: Documents, run: dict[str, ById[float]]
-    ) -> None:
+    def _add_candidate(self, row: Row, queries: ById[Query], documents: Documents, run: dict[str, ById[float]]) -> None:
         query_id, id_ = row.id("query"), row.id("document")
         if self._options.queries is not None:
             query_id = row.reference("query", queries, "query")
@@ -171,7 +170,7 @@ class MsMarco:
                     documents.add(id_, Document(id_, row.string("text"), row.string("title", "")), row)
         if size is None:
             return []
-        return [f"of {others:,} documents that are neither judged nor candidates, {len(places):,} are kept, drawn by lot"]
+        return [f"documents neither judged nor candidates: {others:,}, of which {len(places):,} are kept, drawn by lot"]
 
     def _documents(self, damage: Damage) -> Iterator[Row]:
         assert self._options.collection is not None
@@ -183,6 +182,10 @@ class MsMarco:
                 with damage.row():
                     fields = {"id": row.value(row.either(*IDS)), "text": row.value(row.either(*TEXTS))}
                     yield Row(path, row.at, {**fields, "title": row.fields.get("title")})
+
+
+def _named(files: Files | None) -> list[tuple[Split | None, Path]]:
+    return [(split, packed(path)) for split, path in files_of(files)]
 
 
 def _rows(path: Path, forms: dict[int, tuple[str, ...]], damage: Damage) -> Iterator[Row]:

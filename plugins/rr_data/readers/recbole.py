@@ -1,10 +1,10 @@
 """RecBole's atomic files, read as sequential recommendation: which item does a user take next?
 
-`folder` holds NAME.inter, NAME.item and, where there is one, NAME.user: tables of tabs, whose header names each field and
-its type (`user_id:token`, `rating:float`, `genre:token_seq`). .inter: user, item and time of each interaction; without a
-time, the order of the file is that of each user. .item: what an item is shown by: `title` names the field, or else the
-one whose name ends in `title` or `name`, or else the first text; the others of `text`, or all fields of tokens, make its
-text. .user: fields of tokens may be what a table groups its queries by (`group_by`).
+`folder` holds NAME.inter, NAME.item and, where there is one, NAME.user: tables of tabs, whose header names each field
+and its type (`user_id:token`, `rating:float`, `genre:token_seq`). .inter: user, item and time of each interaction;
+without a time, the order of the file is that of each user. .item: what an item is shown by: `title` names the field,
+or else the one whose name ends in `title` or `name`, or else the first text; the others of `text`, or all fields of
+tokens, make its text. .user: fields of tokens may be what a table groups its queries by (`group_by`).
 
 Of interactions that a user has had with an item before, the first counts. Sequences, filter and leave-one-out:
 `rr_data.sequences`.
@@ -22,8 +22,8 @@ from pydantic import Field
 from rr import DataError, Document, Settings
 from rr.data import ById, Collection, Damage, DataPath, Row, lines, missing
 from rr_data.facets import add_facets
+from rr_data.found import bare_name, packed
 from rr_data.sequences import MINIMUM, Interaction, leave_one_out
-from rr_data.sources import bare_name, packed
 
 TYPES = ("token", "token_seq", "float", "float_seq")
 USER, ITEM, TIME = ("user_id", "session_id", "user"), ("item_id", "item"), ("timestamp", "time")

@@ -1,16 +1,16 @@
 """The old test collections in SMART's form: CISI, MED, CACM, ADI, Cranfield.
 
-documents and queries: records that begin with `.I` and a number, then fields: `.T` title, `.A` authors, `.B` source, `.W`
-text, `.X` references, `.N`, `.K`, `.C`. Title and the fields of `text` are kept, a title that the text repeats once; of
-a query its text, or else its title. A field that comes twice in a record is text that was strewn into another, and is
-counted.
+documents and queries: records that begin with `.I` and a number, then fields: `.T` title, `.A` authors, `.B` source,
+`.W` text, `.X` references, `.N`, `.K`, `.C`. Title and the fields of `text` are kept, a title that the text repeats
+once; of a query its text, or else its title. A field that comes twice in a record is text that was strewn into
+another, and is counted.
 
 qrels, told apart by their columns: `query 0 document grade` (MED), `query document 0 0.0` (CISI, CACM: all are
 relevant), `query document` or `query document grade`. Where the third of three columns holds others than 0 and 1,
 `codes` says what they are: `grades`, or `cranfield`, where 1 is the best of four, and -1 as good.
 
-Numbers are compared as numbers (`01` is `1`). `numbering` names queries by `.I`, or by their place in the file; if it is
-not given, by the one that more judgements know, and a note says which that is where they differ.
+Numbers are compared as numbers (`01` is `1`). `numbering` names queries by `.I`, or by their place in the file; if it
+is not given, by the one that more judgements know, and a note says which that is where they differ.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, lines
+from rr_data.found import Encoding, first_lines, packed
 from rr_data.judgements import Judgements
 from rr_data.readers.cranfield import GRADES
 from rr_data.smart import records
-from rr_data.sources import Encoding, first_lines, packed
 
 Numbering = Literal["I", "place"]
 COLUMNS = {2: ("query", "document"), 3: ("query", "document", "code"), 4: ("query", "second", "third", "fourth")}
@@ -121,7 +121,7 @@ class Smart:
                 continue
             cells = line.split()
             if not columns and (columns := COLUMNS.get(len(cells), ())) == ():
-                raise DataError(f"{path}, line {number}: {len(cells)} columns; a SMART collection's judgements have 2 to 4")
+                raise DataError(f"{path}, line {number}: {len(cells)} columns; SMART's judgements have 2 to 4")
             with damage.row():
                 row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
                 if len(cells) != len(columns):
@@ -133,8 +133,8 @@ class Smart:
             odd = sorted({row.fields["code"] for row in rows} - {"0", "1"})
             if odd:
                 raise DataError(
-                    f"{path}: the third column holds {', '.join(odd[:5])}; say what that is by `codes`: grades (more is "
-                    "better) or cranfield (1 is best)"
+                    f"{path}: the third column holds {', '.join(odd[:5])}; say what by `codes`: grades (more is better) "
+                    "or cranfield (1 is best)"
                 )
         return [self._coded(row) for row in rows]
 
@@ -148,7 +148,7 @@ class Smart:
                 Row(path, row.at, {"query": row.fields["query"], "document": row.fields["second"], "grade": 1})
                 for row in rows
             ]
-        raise DataError(f"{path}: of four columns, neither the second nor the last two are 0; use reader `trec`'s qrels")
+        raise DataError(f"{path}: of four columns, neither the second nor the last two are 0; put them in order")
 
     def _coded(self, row: Row) -> Row:
         grade: object = row.fields.get("code", 1)

@@ -1,12 +1,12 @@
 """TREC: documents, topics, a qrels file, and a first stage's run where there is one; as TREC and CLEF give them out.
 
-documents: SGML (`<DOC><DOCNO>…<TEXT>…`, any number a file) or JSON lines of `{id or docno, text or contents, title?}`;
-one file, a list, or a folder of files, where those without a `<DOC>` are passed over. topics: `<top>` with `<num>`,
-`<title>`, `<desc>`, `<narr>`; XML of `<topic number="1">` with `<query>`, `<question>` or others; JSON lines of
-`{id, text}`; or lines of id, a tab and the text. `fields` are those of a topic that make its query: its title (or query)
-if none is named. qrels: lines of query, iteration (not read), document and grade, a whole number (above 0 is relevant);
-also without iterations (`rr_data.qrels`). run: lines of query, Q0, document, rank (not read: the scores give the order),
-score (higher is better) and tag; or JSON (`rr_data.runs`).
+documents: SGML (`<DOC><DOCNO>…<TEXT>…`, any number a file) or JSON lines of `{id or docno, text or contents,
+title?}`; one file, a list, or a folder of files, where those without a `<DOC>` are passed over. topics: `<top>` with
+`<num>`, `<title>`, `<desc>`, `<narr>`; XML of `<topic number="1">` with `<query>`, `<question>` or others; JSON lines
+of `{id, text}`; or lines of id, a tab and the text. `fields` are those of a topic that make its query: its title (or
+query) if none is named. qrels: lines of query, iteration (not read), document and grade, a whole number (above 0 is
+relevant); also without iterations (`rr_data.qrels`). run: lines of query, Q0, document, rank (not read: the scores
+give the order), score (higher is better) and tag; or JSON (`rr_data.runs`).
 
 Topics are numbered `051` where their judgements say `51`: taken for the same, and counted.
 """
@@ -20,10 +20,11 @@ from typing import Any
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, missing, read_columns, read_jsonl
 from rr_data import sgml
+from rr_data.found import Encoding, files_in, first_lines, packed, starts_with
 from rr_data.judgements import Judgements
 from rr_data.qrels import qrels_rows, read_qrels
 from rr_data.runs import read_run
-from rr_data.sources import Encoding, Files, files_in, first_lines, listed, packed, starts_with
+from rr_data.sources import Files, files_of
 
 DEFAULT = (("title",), ("query",), ("text",))
 """The fields that make a query, if none are named: the first that any topic has."""
@@ -126,13 +127,13 @@ class Trec:
         return Collection(documents, queries, judgements.qrels, run=run, notes=(*told, *judgements.notes, *notes))
 
     def _documents_files(self) -> list[Path]:
-        return [path for _, given in listed(self._options.documents) for path in files_in(given)]
+        return [path for _, given in files_of(self._options.documents) for path in files_in(given)]
 
     def _documents(self, path: Path, damage: Damage) -> Iterator[Row]:
         if starts_with(path, "<"):
             return sgml.documents(path, self._options.encoding, damage)
         # in a folder of SGML lie notes and readmes
-        inside = any(given.is_dir() for _, given in listed(self._options.documents))
+        inside = any(given.is_dir() for _, given in files_of(self._options.documents))
         return read_jsonl(path, damage) if not inside or starts_with(path, "{") else iter(())
 
     def _topics(self, damage: Damage) -> Iterator[Row]:
@@ -142,9 +143,7 @@ class Trec:
             if self._options.fields:
                 raise DataError(f"{path}: its topics are one text each, without fields; leave out `fields`")
             yield from (
-                read_jsonl(path, damage)
-                if starts_with(path, "{")
-                else read_columns(path, ("id", "text"), "\t", damage)
+                read_jsonl(path, damage) if starts_with(path, "{") else read_columns(path, ("id", "text"), "\t", damage)
             )
             return
         rows = list(sgml.topics(path, self._options.encoding, damage))

@@ -416,7 +416,7 @@ def test_beir(tmp_path: Path) -> None:
     [
         ({}, "qrels: none of train.tsv, dev.tsv, test.tsv is there"),
         (
-            {"train": ["q1\td1\t1"], "dev": ["q1\t2\t1"]},
+            {"train": ["q1\td1\t1"], "dev": ["q1\t2\t1"], "test": ["q2\t2\t1"]},
             r"dev\.tsv: query 'q1' stands in train\.tsv too",
         ),
         (
