@@ -1,4 +1,4 @@
-"""Hugging Face datasets from disk: documents, queries and judgements, as `save_to_disk` writes them or the Hub has them.
+"""Hugging Face datasets from disk: documents, queries and judgements, as `save_to_disk` or the Hub has them.
 
 Each of `documents`, `queries` and `qrels` is a folder that `save_to_disk` wrote (a DatasetDict or a Dataset), or a
 Parquet or Arrow file, or a folder of such. `folder` is one that holds them as corpus (or documents), queries, and

@@ -32,8 +32,8 @@ USER, ITEM, TIME = ("user_id", "session_id", "user"), ("item_id", "item"), ("tim
 class Options(Settings):
     folder: DataPath
     """Holds NAME.inter, NAME.item and maybe NAME.user."""
-    name: str | None = None
-    """Of the files, where the folder holds several data sets."""
+    dataset: str | None = None
+    """NAME, where the folder holds several data sets."""
     title: str | None = None
     """Field that items are shown by in lists and histories."""
     text: tuple[str, ...] | None = None
@@ -111,12 +111,12 @@ class RecBole:
 
     def _name(self) -> str:
         folder, names = self._options.folder, _names(self._options.folder)
-        if self._options.name is not None:
-            return self._options.name
+        if self._options.dataset is not None:
+            return self._options.dataset
         if len(names) != 1:
             raise DataError(
                 f"{folder}: holds {'several .inter files, of ' + ', '.join(names) if names else 'no .inter file'}; "
-                f"{'set `name` to one of them' if names else 'check the path'}"
+                f"{'set `dataset` to one of them' if names else 'check the path'}"
             )
         return names[0]
 

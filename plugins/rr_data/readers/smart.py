@@ -133,7 +133,7 @@ class Smart:
             odd = sorted({row.fields["code"] for row in rows} - {"0", "1"})
             if odd:
                 raise DataError(
-                    f"{path}: the third column holds {', '.join(odd[:5])}; say what by `codes`: grades (more is better) "
+                    f"{path}: the third column holds {', '.join(odd[:5])}; say what by `codes`: grades (more is best) "
                     "or cranfield (1 is best)"
                 )
         return [self._coded(row) for row in rows]

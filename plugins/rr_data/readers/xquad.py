@@ -14,6 +14,7 @@ its paragraph has grade 0, and so has every other one, for the file names none. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,9 +157,9 @@ def _title(row: Row) -> str:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether the first line is an object of its own, and a question with its context."""
+    """Whether the first line is an object of its own, and not the whole under `data`."""
     line = text.partition("\n")[0]
-    return line.rstrip().endswith("}") and '"context"' in line and '"paragraphs"' not in line
+    return line.rstrip().endswith("}") and not re.match(r'\{[^[]*"data"\s*:\s*\[', line)
 
 
 def _looks_like_squad(path: Path) -> bool:

@@ -84,13 +84,15 @@ class Zalo:
                             fields = {"question": id_, "document": named}
                             judgements.add(Row(path, article.at, fields), "question", "document", 1)
         told = damage.told()
-        notes = [f"questions without 'relevant_articles', left out: {len(unjudged)}, first {unjudged[0]}"]
+        notes = [
+            f"questions without 'relevant_articles', left out: {len(unjudged)}, first {one}" for one in unjudged[:1]
+        ]
         return Collection(
             documents,
             queries,
             judgements.qrels,
             {split: ids for split, ids in splits.items() if split},
-            notes=(*told, *judgements.notes, *(notes if unjudged else [])),
+            notes=(*told, *judgements.notes, *notes),
         )
 
     def _named(self) -> list[tuple[Split | None, Path]]:
