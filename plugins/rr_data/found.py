@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ from rr.data import lines, opened
 PACKED = ("", ".gz", ".zst", ".xz", ".bz2")
 """What a packed file's name ends in; which packing it is its first bytes say."""
 Encoding = Literal["utf-8", "latin-1", "cp1252"]
+NO_LATIN = re.compile(rb"[\x00\x7f-\x9f\xff]")
+"""Control characters, and what no title holds, but files of other encodings begin with."""
 STARTS = 20
 """Lines that `first_lines` looks at."""
 
@@ -64,13 +67,19 @@ def either_encoding(path: Path) -> list[tuple[int, str]]:
     """The lines of a small file that is UTF-8, or else Latin-1, as old collections are: one or the other as a whole.
 
     Raises:
-        DataError: as `rr.data.opened`.
+        DataError: as `rr.data.opened`; or there are bytes that text of neither holds.
     """
     with opened(path) as file:
         content = file.read()
+    if not content.strip():
+        raise DataError(f"{path}: the file is empty; fetch it again")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
+        if wrong := NO_LATIN.search(content):
+            at = f"{path}, line {content[: wrong.start()].count(10) + 1}"
+            problem = f"byte 0x{wrong[0][0]:02x} is neither UTF-8 nor Latin-1"
+            raise DataError(f"{at}: {problem}; save it as UTF-8") from None
         text = content.decode("latin-1")
     return [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
 

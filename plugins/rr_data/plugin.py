@@ -24,7 +24,7 @@ READERS = {
     "helpdesk": ("generators.helpdesk", "Helpdesk", "Generated: questions to a help desk"),
     "rentals": ("generators.rentals", "Rentals", "Generated: searches for rooms, typed without tone marks"),
 }
-REQUIRES = {"proptit": ("openpyxl",), "hf": ("datasets",), "ir_datasets": ("ir_datasets",)}
+REQUIRES = {"proptit": ("openpyxl",), "hf": ("pyarrow",), "ir_datasets": ("ir_datasets",)}
 
 
 @hookimpl

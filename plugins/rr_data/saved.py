@@ -3,18 +3,19 @@ as the Hub has them."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rr import DataError
-from rr.data import Row, opened
+from rr.data import Row, opened, read_json
 from rr_data.found import files_in
 from rr_data.sources import Split
 
 BATCH = 1000
+DICT, STATE = "dataset_dict.json", "state.json"
+"""Of a DatasetDict, and of a Dataset."""
 SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "validation": "dev", "valid": "dev", "val": "dev"}
 SPLITS |= {"development": "dev", "test": "test"}
 """What splits are called there → what they are called here."""
@@ -24,7 +25,7 @@ _NAMED = re.compile(rf"({'|'.join(SPLITS)})(?=[-._]|$)")
 
 def is_saved(path: Path) -> bool:
     """Whether `save_to_disk` wrote the folder."""
-    return (path / "dataset_dict.json").is_file() or (path / "state.json").is_file()
+    return (path / DICT).is_file() or (path / STATE).is_file()
 
 
 def is_rows(path: Path) -> bool:
@@ -36,8 +37,11 @@ def is_rows(path: Path) -> bool:
 
 def all_files(path: Path) -> list[Path]:
     """All files that its rows are read from."""
-    found = files_in(path)
-    return found if is_saved(path) or not path.is_dir() else [one for one in found if one.suffix in ENDINGS]
+    if (path / DICT).is_file():
+        return [path / DICT, *(file for name in _splits(path) for file in all_files(path / name))]
+    if (path / STATE).is_file():
+        return [path / STATE, *_data_files(path)]
+    return [one for one in files_in(path) if one.suffix in ENDINGS or not path.is_dir()]
 
 
 def parts(path: Path) -> list[tuple[str, Callable[[], Iterator[Row]]]]:
@@ -48,40 +52,45 @@ def parts(path: Path) -> list[tuple[str, Callable[[], Iterator[Row]]]]:
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
-    if (path / "dataset_dict.json").is_file():
-        named = _json(path / "dataset_dict.json").get("splits") or []
-        return [(str(name), _reads(_of_saved, path / str(name))) for name in named]
-    if (path / "state.json").is_file():
-        return [("", _reads(_of_saved, path))]
+    if (path / DICT).is_file():
+        return [(name, _reads(_data_files(path / name))) for name in _splits(path)]
+    if (path / STATE).is_file():
+        return [("", _reads(_data_files(path)))]
     found: dict[str, list[Path]] = {}
     for file in all_files(path):
         name = file.name if file == path else str(file.relative_to(path))
         found.setdefault(match[1] if (match := _NAMED.search(name.lower())) else "", []).append(file)
     if not found:
         raise DataError(f"{path}: no Parquet and no Arrow file, and not written by save_to_disk; check the path")
-    return [(name, _reads(_of_files, files)) for name, files in found.items()]
+    return [(name, _reads(files)) for name, files in found.items()]
 
 
-def _reads(read: Callable[[Any], Iterator[Row]], source: Path | list[Path]) -> Callable[[], Iterator[Row]]:
-    return lambda: read(source)
+def _reads(files: list[Path]) -> Callable[[], Iterator[Row]]:
+    return lambda: _of_files(files)
 
 
-def _of_saved(folder: Path) -> Iterator[Row]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise DataError(f"{folder}: written by save_to_disk; pip install datasets to read it") from error
-    try:
-        # as it lies there, memory-mapped: nothing is decoded that no one asks for
-        saved = datasets.load_from_disk(str(folder)).with_format("arrow")
-    except Exception as error:  # of any kind, for it checks little of what it meets
-        raise DataError(f"{folder}: cannot be read ({_line(error)}); save it again by save_to_disk") from error
-    yield from _numbered(folder, saved.iter(BATCH))
+def _splits(folder: Path) -> list[str]:
+    """
+    Raises:
+        DataError: a name of them is none of a folder inside.
+    """
+    names = [str(name) for name in _json(folder / DICT).get("splits") or []]
+    for name in names:
+        if not (folder / name / STATE).is_file() or Path(name).name != name:
+            raise DataError(f"{folder / name / STATE}: no such file, and {DICT} names split {name!r}; save it again")
+    return names
+
+
+def _data_files(folder: Path) -> list[Path]:
+    state = _json(folder / STATE)
+    if state.get("_indices_data_files"):
+        raise DataError(f"{folder}: a selection of rows that an older version saved; save its flatten_indices() again")
+    return [folder / Path(str(one.get("filename"))).name for one in state.get("_data_files") or []]
 
 
 def _of_files(files: list[Path]) -> Iterator[Row]:
     try:
-        import pyarrow
+        import pyarrow  # type: ignore[import-untyped]
         from pyarrow import ipc, parquet
     except ImportError as error:
         raise DataError(f"{files[0]}: pip install pyarrow to read it") from error
@@ -111,10 +120,9 @@ def _numbered(path: Path, batches: Any) -> Iterator[Row]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({_line(error)}); save the data set again") from error
-    return found if isinstance(found, dict) else {}
+        return Row.of(path, "top level", read_json(path)).fields
+    except DataError as error:
+        raise DataError(f"{error}; or save the data set again") from error
 
 
 def _line(error: BaseException) -> str:

@@ -169,7 +169,7 @@ def _qrels(folder: Path) -> dict[Split, list[Path]]:
                 path
                 for name in names
                 for ending in (".tsv", ".jsonl")
-                if (path := packed(place / f"{name}{ending}")).is_file()
+                if (path := packed(place / f"{name}{ending}")).exists()
             ]
             for split, names in NAMES.items()
         }

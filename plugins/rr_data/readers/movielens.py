@@ -62,7 +62,11 @@ class MovieLens:
 
     def __init__(self, settings: Options) -> None:
         self._options = settings
-        there = [name for name in RELEASES if packed(settings.folder / name).is_file()]
+        there = [
+            films
+            for films, ratings in RELEASES.items()
+            if any(packed(settings.folder / name).is_file() for name in (films, ratings))
+        ]
         self._films = packed(settings.folder / (there or list(RELEASES))[0])
         self._ratings = packed(settings.folder / RELEASES[(there or list(RELEASES))[0]])
         self._several = there[1:] and there

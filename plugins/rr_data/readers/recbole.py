@@ -56,7 +56,8 @@ class RecBole:
         if len(paths) != 1 or not paths[0].is_dir():
             return None
         names = _names(paths[0])
-        return {"folder": str(paths[0])} if len(names) == 1 and _file(paths[0], names[0], "item").is_file() else None
+        both = len(names) == 1 and all(_file(paths[0], names[0], kind).is_file() for kind in ("inter", "item"))
+        return {"folder": str(paths[0])} if both else None
 
     def files(self) -> list[Path]:
         """All that `read` reads."""
@@ -115,7 +116,7 @@ class RecBole:
             return self._options.dataset
         if len(names) != 1:
             raise DataError(
-                f"{folder}: holds {'several .inter files, of ' + ', '.join(names) if names else 'no .inter file'}; "
+                f"{folder}: holds {'several data sets, ' + ', '.join(names) if names else 'no .inter file'}; "
                 f"{'set `dataset` to one of them' if names else 'check the path'}"
             )
         return names[0]
@@ -146,7 +147,7 @@ def _names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; check the path")
     names = {bare_name(path) for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
-    return sorted(name.removesuffix(".inter") for name in names if name.endswith(".inter"))
+    return sorted({name.rpartition(".")[0] for name in names if name.endswith((".inter", ".item"))})
 
 
 def _file(folder: Path, name: str, kind: str) -> Path:

@@ -27,6 +27,8 @@ from rr_data.sources import Files, Split, files_of
 
 FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 """Spellings of `is_impossible`: files that went through a spreadsheet have words for it."""
+_DATA = re.compile(r'\{[^[]*"data"\s*:\s*\[')
+"""How a file begins that holds all under `data`."""
 Asked = tuple[Row | None, str, str]
 """A question, and its paragraph and title; None before the questions of a paragraph, which may have none."""
 
@@ -121,21 +123,8 @@ def _questions(path: Path, damage: Damage) -> Iterator[tuple[str, Asked]]:
             for row in rows():
                 yield from ((name, flat) for flat in _flat(row, damage))
         return
-    text = read_text(path)
-    starts = text.lstrip()
-    if starts.startswith("{") and _is_lines(starts):
-        for row in read_jsonl(path, damage):
-            yield from (("", flat) for flat in _flat(row, damage))
-        return
-    whole = parse_json(text, str(path))
-    if isinstance(whole, list):
-        articles = [Row.of(path, f"item {number}", item) for number, item in enumerate(whole, 1)]
-        if articles and not {"context", "paragraphs"} & articles[0].fields.keys():
-            raise articles[0].error("is neither an article with 'paragraphs' nor a question with its 'context'")
-    else:
-        articles = Row.of(path, "top level", whole).children("data")
-    for article in articles:
-        if "context" in article.fields:
+    for article in _articles(path, damage):
+        if "paragraphs" not in article.fields and "data" not in article.fields:
             yield from (("", flat) for flat in _flat(article, damage))
             continue
         title = _title(article)
@@ -147,6 +136,22 @@ def _questions(path: Path, damage: Damage) -> Iterator[tuple[str, Asked]]:
                 yield from (("", (question, context, title)) for question in questions)
 
 
+def _articles(path: Path, damage: Damage) -> Iterator[Row]:
+    """Articles, or flat questions."""
+    text = read_text(path)
+    first = text.lstrip().partition("\n")[0].rstrip()
+    if first.startswith("{") and first.endswith("}") and '"context"' in first and not _DATA.match(first):
+        yield from read_jsonl(path, damage)
+        return
+    whole = parse_json(text, str(path))
+    if not isinstance(whole, list):
+        yield from Row.of(path, "top level", whole).children("data")
+        return
+    for number, item in enumerate(whole, 1):
+        with damage.row():
+            yield Row.of(path, f"item {number}", item)
+
+
 def _flat(row: Row, damage: Damage) -> Iterator[Asked]:
     with damage.row():
         yield row, row.text("context"), _title(row)
@@ -154,12 +159,6 @@ def _flat(row: Row, damage: Damage) -> Iterator[Asked]:
 
 def _title(row: Row) -> str:
     return row.string("title", "").replace("_", " ")  # Wikipedia's page names have no blanks
-
-
-def _is_lines(text: str) -> bool:
-    """Whether the first line is an object of its own, and not the whole under `data`."""
-    line = text.partition("\n")[0]
-    return line.rstrip().endswith("}") and not re.match(r'\{[^[]*"data"\s*:\s*\[', line)
 
 
 def _looks_like_squad(path: Path) -> bool:

@@ -640,7 +640,7 @@ def test_xquad_explains_what_is_wrong(tmp_path: Path) -> None:
         read("xquad", path=squad(tmp_path, ("x", " ")))
     with fails("top level: key 'data' is missing; there are: dataset"):
         read("xquad", path=written(tmp_path / "other.json", {"dataset": []}))
-    with fails("top level: expected a JSON object"):
+    with fails("item 1: expected a JSON object"):
         read("xquad", path=written(tmp_path / "list.json", [1]))
 
 
