@@ -12,7 +12,8 @@ from rr.spec import Kind
 from rr_bench.data import prepare as preparing
 from rr_bench.registry import CandidatePlan, SplitPlan
 
-READERS = ("beir", "cranfield", "jsonl", "movielens", "pairs", "proptit", "rental", "table", "trec", "xquad")
+READERS = ("beir", "cranfield", "hf", "ir_datasets", "jsonl", "movielens", "msmarco", "pairs", "proptit", "recbole")
+READERS += ("rental", "smart", "table", "trec", "xquad", "zalo")
 GENERATORS = ("films", "helpdesk", "rentals")
 
 

@@ -55,6 +55,7 @@ class CandidatePlan(Section):
     depth: int = Field(20, gt=0)
     protocol: Protocol = "end-to-end"
     order: Order = "shuffled"
+    drop_same_id: bool = False
     seed: int = 13
 
     @model_validator(mode="before")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rr import Document, Query
+from pathlib import Path
+
+from rr import DataError, Document, Query
 from rr.data import ById, Documents, Row
 
 GRADES = range(-(2**31), 2**31)
@@ -18,12 +20,13 @@ class Judgements:
         self._queries, self._documents, self._kind = queries, documents, kind
         self._without_query: list[str] = []
         self._respelled: list[str] = []
+        self._again: list[str] = []
 
     def add(self, row: Row, query_key: str, document_key: str, grade: int) -> str | None:
         """The id of the query, None where it does not exist.
 
         Raises:
-            DataError: an id is blank, the grade is out of range, or the judgement came already.
+            DataError: an id is blank, the grade is out of range, or the judgement came already with another grade.
         """
         given_query, given_document = row.id(query_key), row.id(document_key)
         if grade not in GRADES:
@@ -37,13 +40,29 @@ class Judgements:
             if given != known:
                 self._respelled.append(f"{row.at}, {given!a} for {known!a}")
         judged = self.qrels.setdefault(query_id, ById(f"the judgement of {self._kind} {query_id!r} for document"))
-        judged.add(document_id, grade, row)
+        if judged.get(document_id) == grade:
+            self._again.append(f"{row.at}, {given_document!r} of {given_query!r}")
+        else:
+            judged.add(document_id, grade, row)
         return query_id
+
+    def must_be_of(self, queries: Path) -> None:
+        """
+        Raises:
+            DataError: there are judgements, and none is of a query of that file.
+        """
+        if self._without_query and not self.qrels:
+            first = self._without_query[0]
+            raise DataError(
+                f"{queries}: none of {len(self._without_query)} judgements is of one of its {len(self._queries)} "
+                f"queries, first {first}; give the judgements of these queries, their columns in order"
+            )
 
     @property
     def notes(self) -> tuple[str, ...]:
         counted = {
             f"judgements of a {self._kind} that does not exist, left out": self._without_query,
             "ids of judgements that are spelled otherwise than where they stand, taken for the same": self._respelled,
+            "judgements that come again, alike": self._again,
         }
         return tuple(f"{what}: {len(places)}, first {places[0]}" for what, places in counted.items() if places)

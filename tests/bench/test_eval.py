@@ -227,7 +227,7 @@ BAD: dict[str, tuple[Any, Any, str]] = {
     ),
     "half a grade": (trec_run(RUN).replace("tài liệu", "x"), "q1 0 d1 0.5\n", "must be a whole number"),
     "a large grade": (trec_run(RUN).replace("tài liệu", "x"), "q1 0 d1 99999999999\n", "does not fit into 32 bits"),
-    "half of gzip": (gzip.compress(b"q1 Q0 d1 1 1 t\n" * 50)[:-9], trec_qrels(QRELS), "not whole gzip"),
+    "half of gzip": (gzip.compress(b"q1 Q0 d1 1 1 t\n" * 50)[:-9], trec_qrels(QRELS), "cannot be unpacked"),
     "broken JSON": ('{"q1": {"d1": 1', trec_qrels(QRELS), "run"),
     "other JSON": ('{"q1": {"d1": "x"}}', trec_qrels(QRELS), "query 'q1': 'score' must be a finite number"),
     "a list": ('{"ranking": 3}\n{"ranking": 4}', trec_qrels(QRELS), "line 1"),

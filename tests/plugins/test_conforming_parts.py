@@ -220,22 +220,97 @@ def cranfield(folder: Path) -> dict[str, Any]:
     return {"folder": folder}
 
 
+def trec_sgml(folder: Path) -> dict[str, Any]:
+    documents = (f"<DOC><DOCNO>d{n}</DOCNO><TEXT>văn bản {n}</TEXT></DOC>" for n in NUMBERS)
+    topics = (f"<top><num>Number: {n}<title>câu hỏi {n}</top>" for n in NUMBERS)
+    given = {"documents": [lines(folder / "docs", *documents)], "topics": lines(folder / "topics", *topics)}
+    return given | {"qrels": lines(folder / "qrels.txt", *(f"{n} 0 d{n} 2" for n in NUMBERS))}
+
+
+def msmarco(folder: Path) -> dict[str, Any]:
+    rows = (f"{n}\t{m}\tcâu hỏi {n}\tđoạn {m}" for n in NUMBERS for m in NUMBERS)
+    return {
+        "collection": lines(folder / "collection.tsv", *(f"{n}\tđoạn {n}" for n in range(1, 9))),
+        "queries": lines(folder / "queries.dev.tsv", *(f"{n}\tcâu hỏi {n}" for n in NUMBERS)),
+        "qrels": lines(folder / "qrels.dev.tsv", *(f"{n}\t0\t{n}\t1" for n in NUMBERS)),
+        "top1000": lines(folder / "top1000.dev", *rows),
+        "sample": 1,
+    }
+
+
+def smart(folder: Path) -> dict[str, Any]:
+    return {
+        "documents": lines(folder / "all", *(line for n in NUMBERS for line in (f".I {n}", ".T", "t", ".W", f"w {n}"))),
+        "queries": lines(folder / "qry", *(line for n in NUMBERS for line in (f".I {n}", ".W", f"what is {n} ?"))),
+        "qrels": lines(folder / "rel", *(f"{n} {n} 0 0.0" for n in NUMBERS)),
+    }
+
+
+def movielens_dat(folder: Path) -> dict[str, Any]:
+    lines(folder / "ratings.dat", *(f"{user}::{film}::4::{10 * film + user}" for user in NUMBERS for film in NUMBERS))
+    lines(folder / "movies.dat", *(f"{n}::Phim {n} (1999)::Comedy|Drama" for n in NUMBERS))
+    return {"folder": folder}
+
+
+def recbole(folder: Path) -> dict[str, Any]:
+    rows = (f"{user}\t{item}\t{10 * item + user}" for user in NUMBERS for item in NUMBERS)
+    lines(folder / "x.inter", "user_id:token\titem_id:token\ttimestamp:float", *rows)
+    lines(folder / "x.item", "item_id:token\ttitle:token_seq", *(f"{n}\tPhim {n}" for n in NUMBERS))
+    lines(folder / "x.user", "user_id:token\tage:token", *(f"{n}\t2{n}" for n in NUMBERS))
+    return {"folder": folder}
+
+
+def zalo(folder: Path) -> dict[str, Any]:
+    articles = [{"article_id": n, "title": f"Điều {n}", "text": f"điều khoản {n}"} for n in NUMBERS]
+    asked = ({"question_id": f"q{n}", "text": f"câu {n}", "relevant_articles": [relevant(n)]} for n in NUMBERS)
+    return {
+        "corpus": lines(folder / "legal_corpus.json", [{"law_id": "47/2011", "articles": articles}]),
+        "questions": lines(folder / "questions.jsonl", *asked),
+    }
+
+
+def relevant(number: int) -> dict[str, Any]:
+    return {"law_id": "47/2011", "article_id": number}
+
+
+def hf(folder: Path) -> dict[str, Any]:
+    import datasets
+
+    tables = {
+        "corpus": [{"_id": f"d{n}", "text": f"văn bản {n}"} for n in NUMBERS],
+        "queries": [{"_id": f"q{n}", "text": f"câu hỏi {n}"} for n in NUMBERS],
+        "qrels": [{"query-id": f"q{n}", "corpus-id": f"d{n}", "score": 1} for n in NUMBERS],
+    }
+    for name, rows in tables.items():
+        datasets.Dataset.from_list(rows).save_to_disk(folder / name)
+    return {"folder": folder}
+
+
 FILES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "beir": beir,
     "cranfield": cranfield,
+    "hf": hf,
     "jsonl": jsonl,
     "movielens": movielens,
+    "movielens, as ml-1m": movielens_dat,
+    "msmarco": msmarco,
     "pairs": pairs,
     "pairs, by id": pairs_by_id,
     "proptit": proptit,
+    "recbole": recbole,
     "rental": rental,
     "rental, one list": rental_as_one_list,
+    "smart": smart,
     "table": table,
     "table, by split": table_by_split,
     "table, joined": table_of_rows,
     "trec": trec,
+    "trec, SGML": trec_sgml,
     "xquad": xquad,
+    "zalo": zalo,
 }
+APART = {"ir_datasets"}
+"""Read in a process of its own (tests/plugins/data/test_wild.py): the library looks where its cache is only once."""
 
 
 @pytest.fixture(scope="module", params=sorted(FILES))
@@ -251,7 +326,7 @@ def test_our_readers(reader: Subject, check: Check) -> None:
 
 def test_all_our_readers_are_asked() -> None:
     found = {one.component.name for one in installed_plugins().of_kind("reader") if one.distribution == OURS}
-    assert found == {name.partition(",")[0] for name in FILES} | {"films", "helpdesk", "rentals"}
+    assert found == {name.partition(",")[0] for name in FILES} | {"films", "helpdesk", "rentals"} | APART
 
 
 # trainers

@@ -33,10 +33,9 @@ record of a checkpoint) has the path as it is written."""
 
 def checked_file(path: Path) -> Path:
     """The path, if it is that of a file."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
-        raise DataError(f"{path}: not a file; give the path of the file itself")
+        problem = "not a file; give the path of the file itself" if path.exists() else "no such file; check the path"
+        raise DataError(f"{path}: {problem}")
     return path
 
 
@@ -48,17 +47,32 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         with checked_file(path).open("rb") as file:
             start = file.read(6)
             file.seek(0)
-            if (packer := next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)) is None:
-                yield file
-                return
-            with io.BufferedReader(import_module(packer).open(file, "rb")) as unpacked:  # zstd's has no lines
-                yield unpacked
+            packer = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
+            if packer == "zstandard":
+                _must_end(file, import_module(packer))
+            unpacked = packer and io.BufferedReader(import_module(packer).open(file, "rb"))
+            with unpacked or nullcontext(file) as content:
+                yield content
     except ImportError as error:
         raise DataError(f"{path}: packed by zstd; pip install zstandard, or unpack it") from error
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; check its permissions") from error
+
+
+def _must_end(file: IO[bytes], zstandard: Any) -> None:
+    """zstandard takes a file that was cut off for a whole one. Raises EOFError: it was, or is damaged."""
+    new = zstandard.ZstdDecompressor().decompressobj
+    frame = new()
+    try:
+        while packed := (frame.unused_data if frame.eof else b"") or file.read(2**20):
+            (frame := new() if frame.eof else frame).decompress(packed)
+    except zstandard.ZstdError as error:
+        raise EOFError(error) from error
+    if not frame.eof:
+        raise EOFError("it ends too soon")
+    file.seek(0)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -71,8 +85,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that need not fit into memory, without their ends, counted from 1. Raises DataError: as
-    `read_text`."""
+    """The lines without their ends, counted from 1, one at a time. Raises DataError: as `read_text`."""
     number, blank = 1, True
     with opened(path) as file:
         for content in file:
@@ -88,12 +101,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_text(path: Path) -> str:
     """The file's text without a byte-order mark, of plain newlines. Raises DataError: as `read_bytes`, or no UTF-8."""
-    return decoded_text(path, read_bytes(path))
-
-
-def decoded_text(path: Path, content: bytes) -> str:
-    """As `read_text`, of content that is already at hand; `path` is what errors call it."""
-    text = decoded(path, content)
+    text = decoded(path, read_bytes(path))
     if not text.strip():
         raise DataError(f"{path}: {EMPTY}")
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -132,9 +140,8 @@ def json_row(path: Path, line: str, number: int) -> Row:
 def read_columns(
     path: Path, columns: Sequence[str], separator: str | None = None, damage: Damage | None = None
 ) -> Iterator[Row]:
-    """Lines of columns without a header, as in TREC files; a `separator` of None means any run of blanks. A line that
-    has more or fewer columns is noted as `damage`, if that is given. Raises DataError: as `read_text`, or there is
-    one."""
+    """Lines of columns without a header; a `separator` of None means any run of blanks. A line of more or fewer columns
+    is noted as `damage`, if that is given. Raises DataError: as `read_text`, or there is one."""
     for number, line in lines(path):
         if line.strip():
             with damage.row() if damage else nullcontext():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(parser=given_path, metavar="RUN", help="A run: TREC, JSON or JSONL, gzip too.")
+        Path, typer.Argument(parser=given_path, metavar="RUN", help="A run: TREC, JSON or JSONL; packed, too.")
     ],
     qrels: Annotated[Path, typer.Argument(parser=given_path, metavar="QRELS", help="Judgements, likewise.")],
     metrics: Annotated[

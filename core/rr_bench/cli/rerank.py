@@ -39,7 +39,7 @@ def rerank(
         typer.Option(
             "--run",
             parser=given_path,
-            help="TREC run of any size, reranked from disk into --out; resumes where it was killed.",
+            help="Run (TREC of any size, or JSON), reranked from disk into --out; resumes where it was killed.",
         ),
     ] = None,
     data: Annotated[

@@ -113,6 +113,10 @@ def _frozen(
             "candidates stand in the retriever's order: that a listwise model likes the first places counts for it"
         )
     documents, fewer = kept(collection, used, lists, candidates.seed)
+    if candidates.drop_same_id:
+        same = sum(query_id in collection.documents for query_id in used)
+        what = "queries whose id is that of a document too, which is none of their candidates"
+        told.append(f"{what}: {same} of {len(used)}")
     dataset = Dataset(
         name=name,
         documents=documents,
@@ -195,7 +199,7 @@ def _answers(
                 answer = checked_first_stage(retriever.scores(query), documents, who)
             yield query.id, answer
         return
-    depth = plan.depth + max((len(query.history) for query in queries), default=0)
+    depth = plan.depth + plan.drop_same_id + max((len(query.history) for query in queries), default=0)
     with plugin_code(f"{who}: search"):
         found = iter(retriever.search(queries, depth))
     for query in queries:
@@ -212,7 +216,7 @@ def _candidates(
 ) -> Mapping[str, float]:
     """Document id → first-stage score, for the documents that the query's rerankers will get."""
     query = collection.queries[query_id]
-    met = {document.id for document in query.history}
+    met = {document.id for document in query.history} | ({query_id} if plan.drop_same_id else set())
     scores = {id_: value for id_, value in answer.items() if id_ not in met}
     chosen = _best(scores, plan.depth)
     if plan.protocol == "oracle":

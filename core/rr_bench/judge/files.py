@@ -1,32 +1,28 @@
-"""Runs and judgements as files: TREC's columns, BEIR's table, JSON and JSON lines, each also compressed (gzip).
+"""Runs and judgements as files: TREC's columns, BEIR's table, JSON and JSON lines, each also packed (gz, zst, xz, bz2).
 
-Run: lines of query, Q0, document, rank, score, tag; or `{query: {document: score}}`; or the lines that `rr rerank`
-writes, `{id, ranking: [{id, score, rank}]}`. Judgements: lines of query, iteration, document, grade; BEIR's three
-columns under their names; `{query: {document: grade}}`; or lines of `{query, document, grade?}`.
+Run: `rr_bench.stream.runs`. Judgements: lines of query, iteration, document, grade; BEIR's three columns, under their
+names or without a header; `{query: {document: grade}}`; or lines of `{query, document, grade?}`.
 """
 
 from __future__ import annotations
 
-import gzip
 import string
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from rr.data.files import column_row, decoded_text, read_bytes
+from rr.data.files import column_row, read_text
 from rr.data.rows import Row
-from rr.data.strict_json import parse_json
-from rr.errors import DataError
 from rr.types import lost_in_32_bits
 from rr_bench.stream.lines import parse_jsonl
-from rr_bench.stream.runs import COLUMNS
+from rr_bench.stream.runs import pairs, run_rows, whole_object
 
-GZIP = b"\x1f\x8b"
 QRELS = ("query", "iteration", "document", "grade")
-BEIR = ("query-id", "corpus-id", "score")
+BEIR = ("query", "document", "grade")
+NAMES = {"query-id": "query", "query_id": "query", "qid": "query", "corpus-id": "document", "corpus_id": "document"}
+NAMES |= {"doc_id": "document", "docid": "document", "docno": "document", "score": "grade", "relevance": "grade"}
+"""What a header calls a column → what it is called here."""
 GRADES = range(-(2**31), 2**31)
 """What trec_eval can hold."""
 
@@ -97,66 +93,30 @@ def read_qrels_file(path: Path) -> tuple[dict[str, dict[str, int]], list[str]]:
 
 def _run_rows(path: Path) -> Iterator[tuple[Row, str, str, float, float | None]]:
     """Row, query, document, score, and rank where there is one."""
-    text = _text(path)
-    if not text.lstrip().startswith("{"):
-        for row in _columns(path, text, COLUMNS):
-            yield row, row.id("query"), row.id("document"), row.number("score"), row.number("rank")
-        return
-    whole = _whole(path, text)
-    if whole is not None:
-        for row in _pairs(path, whole, "score"):
-            yield row, row.id("query"), row.id("document"), row.number("score"), None
-        return
-    for line in parse_jsonl(path, text):
-        for row in line.children("ranking"):
-            rank = row.number("rank") if "rank" in row.fields else None
-            yield row, line.id("id"), row.id("id"), row.number("score"), rank
+    for row in run_rows(path):
+        rank = row.number("rank") if "rank" in row.fields else None
+        yield row, row.id("query"), row.id("document"), row.number("score"), rank
 
 
 def _qrels_rows(path: Path) -> Iterator[Row]:
-    text = _text(path)
-    if text.lstrip().startswith("{"):
-        whole = _whole(path, text)
-        rows = parse_jsonl(path, text) if whole is None else _pairs(path, whole, "grade")
+    text = read_text(path)
+    first = next(line for line in text.split("\n") if line.strip())
+    if first.lstrip().startswith("{"):
+        whole = whole_object(path, first)
+        rows = parse_jsonl(path, text) if whole is None else pairs(path, whole, "grade")
         for row in rows:
-            yield row if "grade" in row.fields else Row(row.file, row.at, {**row.fields, "grade": 1})
+            fields = {NAMES.get(key.lower(), key): value for key, value in row.fields.items()}
+            yield Row(row.file, row.at, {"grade": 1, **fields})
         return
-    first, _, others = text.lstrip("\n").partition("\n")
-    if tuple(first.strip().split("\t")) == BEIR:
-        yield from _columns(path, "\n" + others, ("query", "document", "grade"), "\t")
-        return
-    yield from _columns(path, text, QRELS)
-
-
-def _text(path: Path) -> str:
-    content = read_bytes(path)
-    if content.startswith(GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: not whole gzip ({error}); fetch or compress it again") from error
-    return decoded_text(path, content)
-
-
-def _columns(path: Path, text: str, columns: Sequence[str], separator: str | None = None) -> Iterator[Row]:
+    separator = "\t" if "\t" in first.strip() else None
+    cells = [cell.strip(string.whitespace) for cell in first.split(separator)]
+    columns: Sequence[str] = [NAMES.get(cell.lower(), cell) for cell in cells]
+    is_header = {"query", "document", "grade"} <= {*columns}
+    if not is_header:
+        columns = BEIR if len(cells) == len(BEIR) else QRELS
     for number, line in enumerate(text.split("\n"), 1):
-        if line.strip(string.whitespace):
+        if line.strip(string.whitespace) and not (is_header and line == first):
             yield column_row(path, line, number, columns, separator)
-
-
-def _whole(path: Path, text: str) -> dict[str, dict[str, Any]] | None:
-    """The file as one object of objects; None where it is one of lines."""
-    line, _, others = text.strip().partition("\n")
-    if others.strip() and line.rstrip().endswith("}"):
-        return None
-    found = parse_json(text, str(path))
-    return found if isinstance(found, dict) and all(isinstance(value, dict) for value in found.values()) else None
-
-
-def _pairs(path: Path, whole: dict[str, dict[str, Any]], name: str) -> Iterator[Row]:
-    for query, values in whole.items():
-        for document, value in values.items():
-            yield Row(path, f"query {query!r}", {"query": query, "document": document, name: value})
 
 
 def _contradict(pairs: Sequence[tuple[float, float]]) -> bool:

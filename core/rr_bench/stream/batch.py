@@ -4,6 +4,7 @@ requests as JSON lines."""
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
 from rr_bench.stream.places import Place, stored_places
 from rr_bench.stream.requests import Placed, to_json
-from rr_bench.stream.runs import read_run, run_lines, scores
+from rr_bench.stream.runs import must_be_writable, read_run, run_lines, scores
 
 SAVE_SECONDS = 1.0
 """How long answers to requests wait to be flushed to disk, which takes milliseconds, together."""
@@ -162,13 +163,15 @@ def _checked(run: Path, sources: list[str], documents: Lookup, queries: Lookup) 
     """
 
     def places() -> Iterator[Place]:
-        for block in read_run(run):
+        for place, block in enumerate(read_run(run), 1):
             query_id = block[0].reference("query", queries, "query")
             queries.query(query_id)
             for row in block:
                 row.reference("document", documents, "document")
+                must_be_writable(row)
             scores(block)
-            yield query_id, int(block[0].at.removeprefix("line ")), 0  # the offset: a run is read from its beginning
+            line = re.match(r"line (\d+)", block[0].at)  # of one JSON object, there is none
+            yield query_id, int(line[1]) if line else place, 0  # the offset: a run is read from its beginning
 
     def scattered(query_id: str, first: int) -> str:
         mend = f"bring its lines together: LC_ALL=C sort -k1,1 -s {shlex.quote(str(run))}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rr.data.files import EMPTY, checked_file, decoded, json_row
+from rr.data.files import EMPTY, decoded, json_row, opened
 from rr.data.rows import Row
 from rr.errors import DataError
 
@@ -16,26 +16,23 @@ class Line:
     text: str
     number: int
     offset: int
-    """Bytes before it in the file."""
+    """Bytes before it in the file, as it is unpacked."""
 
 
 def stream_lines(path: Path) -> Iterator[Line]:
-    """The lines that are not blank, one at a time, of a file that need not fit into memory.
+    """The lines that are not blank, one at a time, of a file that need not fit into memory; unpacked, if it is packed.
 
     Raises:
         DataError: as `read_text`.
     """
     offset, blank = 0, True
-    try:
-        with checked_file(path).open("rb") as file:
-            for number, content in enumerate(file, 1):
-                if content.strip():
-                    text = decoded(path, content, number).strip("\r\n")
-                    yield Line(text, number, offset)
-                    blank = False
-                offset += len(content)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; check its permissions") from error
+    with opened(path) as file:
+        for number, content in enumerate(file, 1):
+            if content.strip():
+                text = decoded(path, content, number).strip("\r\n")
+                yield Line(text, number, offset)
+                blank = False
+            offset += len(content)
     if blank:
         raise DataError(f"{path}: {EMPTY}")
 

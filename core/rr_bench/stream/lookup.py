@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rr.data.files import checked_file, column_row, json_row
+from rr.data.files import checked_file, column_row, json_row, opened
 from rr.data.rows import Row
 from rr.errors import DataError
-from rr.files import file_sha256
+from rr.files import file_sha256, fingerprint, home, is_sealed, sealed_folder
 from rr.types import Document, Query
 from rr_bench.progress import Progress
 from rr_bench.stream.lines import Line, stream_lines
 from rr_bench.stream.places import Place, stored_places
 
-DOCUMENTS = ("corpus.jsonl", "documents.jsonl")
+DOCUMENTS = ("corpus.jsonl", "documents.jsonl", "collection.tsv")
 QUERIES = ("queries.jsonl", "topics.jsonl", "queries.tsv", "topics.tsv")
+CONTENT = "content"
+PACKED = ("", ".gz", ".zst", ".xz", ".bz2")
 
 
 class Lookup:
     """The rows of a file by id: `{_id or id or docno, text or contents, title?}` a line, or, in a .tsv file, id, a tab
-    and the text. Where each stands is looked for once and kept in `$RR_HOME/indexes`, under the file's SHA-256.
+    and the text. Where each stands is looked for once and kept in `$RR_HOME/indexes`, under the file's SHA-256; so is
+    the content of a packed file, whose middle cannot be read otherwise.
 
     Raises:
         DataError: the file is missing or empty, a row is malformed, or an id comes twice.
@@ -31,8 +35,9 @@ class Lookup:
         self._path, self._kind = checked_file(path), kind
         with progress.task(f"indexing {path.name}", None):
             self.fingerprint = file_sha256(path)
-            self._places = stored_places(path, [self.fingerprint, path.suffix], self._all_places, self._twice)
-        self._file = path.open("rb")
+            self._columns = _bare(path).suffix == ".tsv"
+            self._places = stored_places(path, [self.fingerprint, _bare(path).suffix], self._all_places, self._twice)
+            self._file = _unpacked(path, self.fingerprint).open("rb")
 
     def close(self) -> None:
         self._file.close()
@@ -64,7 +69,7 @@ class Lookup:
         return self._row(Line(self._file.readline().decode("utf-8-sig").strip("\r\n"), number, offset))
 
     def _row(self, line: Line) -> Row:
-        if self._path.suffix == ".tsv":
+        if self._columns:
             return column_row(self._path, line.text, line.number, ("id", "text"), "\t")
         return json_row(self._path, line.text, line.number)
 
@@ -103,8 +108,26 @@ def collection(folder: Path, progress: Progress) -> Iterator[tuple[Lookup, Looku
         yield documents, queries
 
 
+def _bare(path: Path) -> Path:
+    """Without what a packer has appended to its name."""
+    return path.with_suffix("") if path.suffix in PACKED[1:] else path
+
+
+def _unpacked(path: Path, sha256: str) -> Path:
+    """The file itself, or, if it is packed, its content in `$RR_HOME/indexes`."""
+    with path.open("rb") as plain, opened(path) as content:
+        if content.read(1024) == plain.read(1024):
+            return path
+    name = fingerprint(["unpacked", sha256])[:32]
+    folder = home() / "indexes" / name
+    if not is_sealed(folder, name):
+        with sealed_folder(folder, name) as work, opened(path) as content, (work / CONTENT).open("wb") as out:
+            shutil.copyfileobj(content, out, 2**20)
+    return folder / CONTENT
+
+
 def _only(folder: Path, names: tuple[str, ...]) -> Path:
-    found = [name for name in names if (folder / name).exists()]
+    found = [name + ending for name in names for ending in PACKED if (folder / (name + ending)).exists()]
     if len(found) != 1:
         raise DataError(f"{folder}: holds {' and '.join(found) or 'none'} of {', '.join(names)}; keep exactly one")
     return folder / found[0]

@@ -1,37 +1,54 @@
 """MovieLens, read as sequential recommendation: which film does a user rate next?
 
-`folder` holds ratings.csv (userId, movieId, timestamp in seconds; the rating itself is not read, every
-rating is an interaction) and movies.csv (movieId, title, genres separated by `|`, and any others, one of which
-`text` may name, to be shown in the place of the title). A user's interactions are ordered by time, and by
-movie id where times are equal. The k-core filter drops users and films with fewer than `core` interactions
-until none is left to drop.
+`folder` holds one of its releases:
+- ml-latest, ml-20m and later: ratings.csv (userId, movieId, timestamp in seconds) and movies.csv (movieId, title,
+  genres separated by `|`, and any others, one of which `text` may name, to be shown in the place of the title);
+- ml-1m and ml-10m: ratings.dat and movies.dat, the same columns in this order, with `::` between them;
+- ml-100k: u.data and u.item, with tabs and with `|`, genres as 19 columns of 0 and 1.
 
-Leave-one-out: of every user the last film is the target of query `u<id>/test`, the one before of
-`u<id>/dev`, the one before that of `u<id>/train`, each with what came before its target as history and the
-target as its one relevant document. On ml-latest-small with `core: 5` this is the "ML-100k" of LlamaRec: 610
-users, 3,650 films, 90,274 interactions.
+The rating itself is not read, every rating is an interaction. Older releases are Latin-1. Sequences, filter and
+leave-one-out: `rr_data.sequences`. On ml-latest-small with `core: 5` this is the "ML-100k" of LlamaRec: 610 users,
+3,650 films, 90,274 interactions.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from pydantic import Field
 
-from rr import DataError, Document, Query, Settings
-from rr.data import ById, Collection, DataPath
+from rr import DataError, Document, Settings
+from rr.data import ById, Collection, Damage, DataPath, Row, missing
+from rr_data.found import either_encoding, packed
 from rr_data.item_texts import TITLE, ItemTexts
+from rr_data.sequences import MINIMUM, Interaction, leave_one_out
 from rr_data.tables import read_table
 
-MINIMUM = 4  # a target for each of three splits, and one film before the first of them
+RELEASES = {"movies.csv": "ratings.csv", "movies.dat": "ratings.dat", "u.item": "u.data"}
+"""The file of films → that of ratings."""
+RATING = ("userId", "movieId", "rating", "timestamp")
+FILM = ("movieId", "title", "genres")
+GENRES: tuple[str, ...] = (
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+)
+GENRES += ("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western")
+"""Of ml-100k, in the order of its columns (u.genre); `unknown` is none."""
 
 
 class Options(Settings):
     folder: DataPath
-    """Holds ratings.csv and movies.csv."""
+    """Holds ratings.csv and movies.csv, or ratings.dat and movies.dat, or u.data and u.item."""
     core: int = Field(5, ge=1)
     """Fewest interactions of a user and of a film; 1 keeps all."""
     text_history: int = Field(10, ge=1)
@@ -40,100 +57,105 @@ class Options(Settings):
     """Column of movies.csv that films are shown by: title, caption, semantic_summary …."""
 
 
-class Interaction(NamedTuple):
-    """In the order of the fields that interactions are sorted by."""
-
-    timestamp: int
-    movie: int
-    user: int
-
-
 class MovieLens:
     Settings = Options
 
     def __init__(self, settings: Options) -> None:
         self._options = settings
+        there = [
+            films
+            for films, ratings in RELEASES.items()
+            if any(packed(settings.folder / name).is_file() for name in (films, ratings))
+        ]
+        self._films = packed(settings.folder / (there or list(RELEASES))[0])
+        self._ratings = packed(settings.folder / RELEASES[(there or list(RELEASES))[0]])
+        self._several = there[1:] and there
+
+    @classmethod
+    def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
+        """Its options, if it is asked of one folder that holds one release."""
+        if len(paths) != 1:
+            return None
+        there = [
+            films
+            for films, ratings in RELEASES.items()
+            if all(packed(paths[0] / name).is_file() for name in (films, ratings))
+        ]
+        return {"folder": str(paths[0])} if len(there) == 1 else None
 
     def files(self) -> list[Path]:
         """All that `read` reads."""
-        return [self._options.folder / "movies.csv", self._options.folder / "ratings.csv"]
+        return [self._films, self._ratings]
 
     def read(self) -> Collection:
         """
         Raises:
             DataError: a file or a column is missing, a number is malformed, a film is listed twice, a user rates
-                a film twice, or the filter leaves nothing.
+                a film twice, the filter leaves nothing, or the folder holds two releases.
         """
+        if self._several:
+            raise DataError(f"{self._options.folder}: holds {' and '.join(self._several)}, of two releases; keep one")
+        damage = Damage()
         movies: ById[Document] = ById("movie")
         shown = ItemTexts(self._options.text)
-        for row in read_table(self._options.folder / "movies.csv", ["movieId", "title", "genres", shown.column]):
-            id_ = str(row.integer("movieId"))
-            genres = row.string("genres").replace("|", ", ").replace("(no genres listed)", "")
-            movies.add(id_, Document(id_, genres, shown.title(id_, row, row.text("title"), genres)), row)
+        for row in self._film_rows(shown, damage):
+            with damage.row():
+                id_ = str(row.integer("movieId"))
+                genres = row.string("genres").replace("|", ", ").replace("(no genres listed)", "")
+                movies.add(id_, Document(id_, genres, shown.title(id_, row, row.text("title"), genres)), row)
 
         ratings: ById[Interaction] = ById("the rating of user and movie")
         unknown: list[str] = []
-        for row in read_table(self._options.folder / "ratings.csv", ["userId", "movieId", "timestamp"]):
-            interaction = Interaction(row.integer("timestamp"), row.integer("movieId"), row.integer("userId"))
-            if str(interaction.movie) in movies:
-                ratings.add(f"{interaction.user} {interaction.movie}", interaction, row)
-            else:
-                unknown.append(f"{row.at} (user {interaction.user}, movie {interaction.movie})")
+        for row in self._rating_rows(damage):
+            with damage.row():
+                user, film = str(row.integer("userId")), str(row.integer("movieId"))
+                if film in movies:
+                    ratings.add(f"{user} {film}", Interaction(row.integer("timestamp"), film, user), row)
+                else:
+                    unknown.append(f"{row.at} (user {user}, movie {film})")
+        told = damage.told()
 
-        kept = _core(list(ratings.values()), self._options.core)
-        if not kept:
-            raise DataError(
-                f"{self._options.folder}: the {self._options.core}-core filter leaves nothing; lower `core`"
-            )
-        sequences: dict[int, list[Document]] = defaultdict(list)
-        for interaction in sorted(kept):
-            sequences[interaction.user].append(movies[str(interaction.movie)])
-        short = [user for user, films in sequences.items() if len(films) < MINIMUM]
-
-        queries: dict[str, Query] = {}
-        qrels: dict[str, dict[str, int]] = {}
-        splits: dict[str, list[str]] = {"train": [], "dev": [], "test": []}
-        for user in sorted(sequences.keys() - short):
-            films = sequences[user]
-            for split, target in (("train", -3), ("dev", -2), ("test", -1)):
-                # The whole history, so that nothing seen comes back as a candidate; a scorer reads its newest items.
-                history = films[:target]
-                query = Query(f"u{user}/{split}", _titles(history, self._options.text_history), tuple(history))
-                queries[query.id] = query
-                qrels[query.id] = {films[target].id: 1}
-                splits[split].append(query.id)
-
-        watched = {str(interaction.movie) for interaction in kept}
-        documents = {id_: film for id_, film in movies.items() if id_ in watched}
-        notes = [
-            f"{self._options.core}-core: {len(sequences):,} users, {len(documents):,} items, "
-            f"{len(kept):,} interactions, mean length {len(kept) / len(sequences):.2f}"
-        ]
+        options = self._options
+        found, short = leave_one_out(
+            options.folder, movies, list(ratings.values()), options.core, options.text_history, {}
+        )
+        notes = [*found.notes]
         if unknown:
-            notes.append(f"ratings of films that movies.csv lacks, left out: {len(unknown)}, first {unknown[0]}")
+            films = self._films.name
+            notes.append(f"ratings of films that {films} lacks, left out: {len(unknown)}, first {unknown[0]}")
         if short:
             notes.append(f"users with fewer than {MINIMUM} films, left out: {len(short)}")
-        notes += shown.notes(documents)
-        return Collection(
-            documents=documents,
-            queries=queries,
-            qrels=qrels,
-            splits=splits,
-            notes=tuple(notes),
-        )
+        return replace(found, notes=(*told, *notes, *shown.notes(found.documents)))
+
+    def _film_rows(self, shown: ItemTexts, damage: Damage) -> Iterator[Row]:
+        path = self._films
+        if path.name.startswith("movies.csv"):
+            yield from read_table(path, [*FILM, shown.column])
+            return
+        if shown.column != TITLE:
+            raise DataError(f"{path}: {missing('column', [shown.column], list(FILM))}; only movies.csv has others")
+        columns = FILM if path.name.startswith("movies.dat") else ("movieId", "title", "date", "video", "url", *GENRES)
+        for row in _columns(path, columns, "::" if columns == FILM else "|", damage):
+            if columns != FILM:
+                genres = "|".join(name for name in GENRES[1:] if row.fields[name].strip() == "1")
+                row = Row(path, row.at, {**row.fields, "genres": genres})
+            yield row
+
+    def _rating_rows(self, damage: Damage) -> Iterator[Row]:
+        path = self._ratings
+        if path.name.startswith("ratings.csv"):
+            yield from read_table(path, ["userId", "movieId", "timestamp"])
+            return
+        yield from _columns(path, RATING, "::" if path.name.startswith("ratings.dat") else "\t", damage)
 
 
-def _core(interactions: list[Interaction], core: int) -> list[Interaction]:
-    """What is left when every user and every film has at least `core` interactions. Dropping a film can take
-    a user below the limit and the other way round, so it is done until nothing changes."""
-    while True:
-        users = Counter(interaction.user for interaction in interactions)
-        movies = Counter(interaction.movie for interaction in interactions)
-        kept = [i for i in interactions if users[i.user] >= core and movies[i.movie] >= core]
-        if len(kept) == len(interactions):
-            return kept
-        interactions = kept
-
-
-def _titles(history: Sequence[Document], newest: int) -> str:
-    return "; ".join(film.title or film.text for film in history[-newest:])
+def _columns(path: Path, columns: Sequence[str], separator: str, damage: Damage) -> Iterator[Row]:
+    """Of a file without a header, whose encoding is that of its year."""
+    for number, line in either_encoding(path):
+        if line.strip():
+            with damage.row():
+                cells = line.split(separator)
+                row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
+                if len(cells) != len(columns):
+                    raise row.error(f"{len(cells)} columns; write {len(columns)}: {separator.join(columns[:4])}")
+                yield row
