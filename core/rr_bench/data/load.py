@@ -10,10 +10,11 @@ from typing import Any
 
 from rr.border import plugin_code
 from rr.data.collection import Collection
+from rr.data.damage import MISSING
 from rr.errors import DataError
 from rr.files import file_sha256, fingerprint, home, is_sealed
 from rr.progress import SILENT, Progress
-from rr.protocols import Retriever
+from rr.protocols import Reader, Retriever
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import checked_settings
 from rr.spec import Kind
@@ -21,6 +22,7 @@ from rr.types import Dataset
 from rr_bench.code import room_fingerprint
 from rr_bench.data.gate import checked_collection, checked_files
 from rr_bench.data.prepare import prepare, prepare_folds
+from rr_bench.data.split_files import split_files, with_given_splits
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.unfilled import without_unfilled
 from rr_bench.keys import component_key, engines_of, settings_key
@@ -81,7 +83,7 @@ def _stored(
         {
             "name": name,
             "entry": entry.model_dump(mode="json", exclude={"group_by"}),
-            "sources": {str(path): _source_fingerprint(path) for path in files},
+            "sources": {str(path): _source_fingerprint(path) for path in (*files, *split_files(entry.split))},
             "reader": reader_key,
             "retriever": retriever_key,
             "code": [room_fingerprint("rr.data"), room_fingerprint("rr_bench.data")],
@@ -99,14 +101,23 @@ def _stored(
         return [read_dataset(folder) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:
-            with plugin_code(f"reader {entry.reader!r}"):
-                collection = checked_collection(reader.read(), f"reader {entry.reader!r}")
-            datasets = prepared(without_unfilled(collection, entry.unfilled), retriever)
+            datasets = prepared(_read(reader, entry), retriever)
         except DataError as error:
             raise DataError(f"data set {name!r}: {error}") from error
     for dataset, folder in zip(datasets, folders(), strict=True):
         write_dataset(dataset, folder)
     return datasets
+
+
+def _read(reader: Reader, entry: DatasetEntry) -> Collection:
+    """What the reader gives, as the entry would have it."""
+    token = MISSING.set(entry.missing)
+    try:
+        with plugin_code(f"reader {entry.reader!r}"):
+            collection = checked_collection(reader.read(), f"reader {entry.reader!r}")
+        return without_unfilled(with_given_splits(collection, entry.split), entry.unfilled)
+    finally:
+        MISSING.reset(token)
 
 
 def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
