@@ -58,8 +58,10 @@ def _section(name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> dict
     entries = dict(theirs)
     for key, entry in ours.items():
         below = theirs.get(key)
-        over = isinstance(below, dict) and isinstance(entry, dict) and not NAMES_IT[name] & entry.keys()
-        entries[key] = merged(below, entry) if over else entry
+        if isinstance(below, dict) and isinstance(entry, dict) and not NAMES_IT[name] & entry.keys():
+            entries[key] = merged(below, entry)
+        else:
+            entries[key] = entry
     return {name: entries}
 
 

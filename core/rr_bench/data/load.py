@@ -72,9 +72,9 @@ def _stored(
     plugins: Plugins,
 ) -> list[Dataset]:
     """The data set, or that of each fold, from `$RR_HOME/data` if all are there as they were written."""
-    reader, reader_key = _component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
+    reader, reader_key = keyed_component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
     asked = entry.candidates
-    retriever, retriever_key = _component(
+    retriever, retriever_key = keyed_component(
         plugins, "retriever", asked.retriever, asked.options, f"data set {name!r}: candidates.options"
     )
     with plugin_code(f"reader {entry.reader!r}: files"):
@@ -109,6 +109,16 @@ def _stored(
     return datasets
 
 
+def read_collection(entry: DatasetEntry, plugins: Plugins) -> Collection:
+    """What the reader gives now, without a look at what is kept.
+
+    Raises:
+        DataError: a source is missing or malformed.
+    """
+    reader, _ = keyed_component(plugins, "reader", entry.reader, entry.options, "options")
+    return _read(reader, entry)
+
+
 def _read(reader: Reader, entry: DatasetEntry) -> Collection:
     """What the reader gives, as the entry would have it."""
     token = MISSING.set(entry.missing)
@@ -120,7 +130,7 @@ def _read(reader: Reader, entry: DatasetEntry) -> Collection:
         MISSING.reset(token)
 
 
-def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
+def keyed_component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
     """A reader or retriever with its checked settings, and the key of what it computes."""
     target = plugins.load(kind, name)
     settings = checked_settings(plugins, kind, name, options, where)

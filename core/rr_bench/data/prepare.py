@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from rr.progress import SILENT, Progress
 from rr.protocols import Corpus, Retriever, Searches
 from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
-from rr_bench.data.damage import copy_notes, judgement_notes
+from rr_bench.data.damage import copy_notes, judgement_notes, text_notes
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.data.report import data_report
 from rr_bench.data.report_notes import report_notes
@@ -75,6 +75,24 @@ def prepare_folds(
     return [_reported(replace(whole, splits=of_fold)) for of_fold in splits]
 
 
+def first_stage_lists(
+    collection: Collection,
+    query_ids: Sequence[str],
+    train: Sequence[str],
+    retriever: Retriever,
+    plan: CandidatePlan,
+    advance: Callable[[int], None],
+) -> dict[str, list[str]]:
+    """Query id → what the first stage finds of these queries under this plan, best first. `train`: what it may learn
+    from."""
+    _fit(plan.retriever, retriever, collection, train)
+    lists = {}
+    for query_id, answer in _answers(collection, query_ids, retriever, plan):
+        lists[query_id] = trec_order(_candidates(collection, query_id, answer, plan))
+        advance(1)
+    return lists
+
+
 def _frozen(
     name: str,
     collection: Collection,
@@ -124,7 +142,7 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *judgement_notes(collection), *notes, *told),
+        notes=(*collection.notes, *text_notes(collection), *judgement_notes(collection), *notes, *told),
         fingerprint="",
         groups=united_groups(collection.groups, equal),
         facets={
