@@ -324,8 +324,10 @@ def _content(source: Path, text: str, above: tuple[Path, ...]) -> dict[str, Any]
     if not isinstance(content, dict):
         raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
     own, extended = placed(content, source.parent), content.get("extends")
-    if not isinstance(extended, str):
+    if extended is None:
         return own
+    if not isinstance(extended, str):
+        raise RegistryError(f"{source}: extends: names one file, or 'packaged', not {type(extended).__name__}")
     try:
         base = packaged() if extended == PACKAGED else source.parent / expanded(extended)
     except ValueError as error:

@@ -57,7 +57,8 @@ def test_a_csv_and_an_xlsx_become_a_bench_with_a_trained_cross_encoder_in_two_co
 ) -> None:
     added = rr_command("data", "add", "notes", "notes.csv", "questions.xlsx")
     assert added.returncode == 0, added.stderr
-    assert "reader proptit:" in added.stdout and added.stdout.count("sample query") == 3
+    assert "reader proptit:" in added.stdout
+    assert added.stdout.count("sample query") == 3
     assert "damage: none" in added.stdout
     assert "wrote registry.yaml; next: rr bench --all" in added.stderr
     benched = rr_command("bench", "--all", "--out", "out")
@@ -75,7 +76,8 @@ def test_a_csv_and_an_xlsx_become_a_bench_with_a_trained_cross_encoder_in_two_co
     assert rows["bm25"]["weights"] == []
     with (tmp_path / "out" / "bench.csv").open(encoding="utf-8") as file:
         lines = {line["reranker"]: line for line in csv.DictReader(file)}
-    assert lines["cross-encoder"]["trained_on"] == "notes" and lines["bm25"]["trained_on"] == ""
+    assert lines["cross-encoder"]["trained_on"] == "notes"
+    assert lines["bm25"]["trained_on"] == ""
     assert lines["cross-encoder"]["checkpoint"] == rows["cross-encoder"]["weights"][0]["checkpoint"]
     assert "trained on notes" in (tmp_path / "out" / "bench.md").read_text(encoding="utf-8")
 
@@ -106,7 +108,8 @@ def test_a_second_data_set_joins_the_first_and_nothing_else_of_the_file_changes(
     assert "suite 'own' has a data set 'notes' already; choose another name" in again.stderr
     assert rr_command("data", "add", "more", *spreadsheets).returncode == 0
     text = registry.read_bytes().decode()
-    assert "\r\n" in text and "\n" not in text.replace("\r\n", "")
+    assert "\r\n" in text
+    assert "\n" not in text.replace("\r\n", "")
     lines, old = text.split("\r\n"), mine.split("\n")
     assert [line for line in lines if line not in ("      more:",)] != lines
     assert [line for line in old if line not in lines] == []
@@ -156,12 +159,13 @@ def test_what_cannot_be_added_leaves_no_file(
     def refused(*arguments: str | Path) -> str:
         before = set(tmp_path.iterdir())
         done = rr_command("data", "add", *arguments)
-        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert {path.name for path in set(tmp_path.iterdir()) - before} <= {"rr-home"}
         return done.stderr
 
     assert "gone.csv: no such file or folder" in refused("notes", "gone.csv")
-    assert "no reader knows" in refused("notes", spreadsheets[0]) and "--reader" in refused("notes", spreadsheets[0])
+    assert "no reader knows" in refused("notes", spreadsheets[0])
+    assert "--reader" in refused("notes", spreadsheets[0])
     assert "did you mean 'proptit'" in refused("notes", *spreadsheets, "--reader", "proptt")
     assert "unknown key 'corpsu'; did you mean 'corpus'?" in refused("n", *spreadsheets, "--option", "corpsu=x")
     assert "is no KEY=VALUE" in refused("n", *spreadsheets, "--option", "corpus")
@@ -204,9 +208,12 @@ def test_damage_is_told_in_one_line_and_left_out_where_that_is_asked(rr_command:
     }.items():
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = ["data", "add", "n", "--reader", "jsonl"]
-    command += [f"--option={key}={name}.jsonl" for key, name in {"documents": "d", "queries": "q", "qrels": "r"}.items()]
+    command += [
+        f"--option={key}={name}.jsonl" for key, name in {"documents": "d", "queries": "q", "qrels": "r"}.items()
+    ]
     told = rr_command(*command)
-    assert told.returncode == 2 and "'d0' came already in line 1" in told.stderr
+    assert told.returncode == 2
+    assert "'d0' came already in line 1" in told.stderr
     assert not (tmp_path / "registry.yaml").exists()
 
 
@@ -253,7 +260,9 @@ def test_an_entry_is_added_and_every_line_stays(place: tuple[str, ...], line: st
     assert inner["new"] == value
 
 
-@pytest.mark.parametrize("text", [BLOCKS, "a: 1\nsuites:\n  b: &b\n    datasets: {q: 1}\n", "{suites: {b: {}}}", "- 1\n"])
+@pytest.mark.parametrize(
+    "text", [BLOCKS, "a: 1\nsuites:\n  b: &b\n    datasets: {q: 1}\n", "{suites: {b: {}}}", "- 1\n"]
+)
 def test_what_cannot_be_added_to_is_told_with_what_to_write(text: str) -> None:
     with pytest.raises(RegistryError) as caught:
         with_entry(text, ("suites", "b", "datasets"), "new", {"reader": "x"}, "r.yaml")
