@@ -192,8 +192,8 @@ def typed_without_accents(tmp_path: Path) -> Path:
     options = "documents: a/documents.jsonl, queries: a/queries.jsonl, qrels: a/qrels.jsonl"
     path = tmp_path / "r.yaml"
     path.write_text(
-        f"version: 1\nextends: packaged\nsuites:\n  s:\n    datasets:\n      n: {{reader: jsonl, options: {{{options}}}, "
-        "candidates: {depth: 5}}\n",
+        "version: 1\nextends: packaged\nsuites:\n  s:\n    datasets:\n      n: {reader: jsonl, candidates: {depth: 5}, "
+        f"options: {{{options}}}}}\n",
         encoding="utf-8",
     )
     return path

@@ -134,7 +134,10 @@ def test_paths_start_from_the_folder_of_the_registry_and_not_from_the_working_fo
     folder = tmp_path / "sub"
     shutil.move(tmp_path / "small", folder / "small")
     text = small_registry.read_text(encoding="utf-8").replace(f"{tmp_path}/small/", "small/")
-    written(folder / "r.yaml", text + "  folder: {scorer: cross_encoder, trainer: cross_encoder, checkpoint: here}\n")
+    written(
+        folder / "r.yaml",
+        text + "  folder: {scorer: cross_encoder, trainer: cross_encoder, checkpoint: here, settings: {model: m}}\n",
+    )
     shown = rr_command("data", "show", "rooms", "--registry", "sub/r.yaml")
     assert shown.returncode == 0, shown.stderr
     # and what extends it from another folder leads there too
