@@ -19,7 +19,7 @@ from rr_bench.registry import load_registry
 from rr_bench.strict_yaml import read_yaml
 from rr_data.readers.jsonl import Jsonl
 from rr_data.readers.proptit import ProPtit
-from tests.conftest import Rr
+from tests.conftest import ROOT, Rr
 
 ANSWERS = ["phòng có gác lửng", "phòng gần chợ", "phòng có ban công", "nhà rẻ", "căn hộ rộng", "nơi ở yên tĩnh"]
 QUESTIONS = 12
@@ -55,13 +55,16 @@ def spreadsheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path,
 def test_a_csv_and_an_xlsx_become_a_bench_with_a_trained_cross_encoder_in_two_commands(
     rr_command: Rr, spreadsheets: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    added = rr_command("data", "add", "notes", "notes.csv", "questions.xlsx")
+    documented = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").partition("```sh\n")[2].partition("```")[0]
+    add, bench = [line.split()[1:] for line in documented.strip().split("\n")]
+    assert add == ["data", "add", "notes", "notes.csv", "questions.xlsx"]
+    added = rr_command(*add)
     assert added.returncode == 0, added.stderr
     assert "reader proptit:" in added.stdout
     assert added.stdout.count("sample query") == 3
     assert "damage: none" in added.stdout
     assert "wrote registry.yaml; next: rr bench --all" in added.stderr
-    benched = rr_command("bench", "--all", "--out", "out")
+    benched = rr_command(*bench, "--out", "out")
     assert benched.returncode == 0, benched.stderr
     result = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     (dataset,) = result["datasets"]

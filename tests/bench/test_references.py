@@ -71,15 +71,30 @@ def test_skip_leaves_it_out_and_counts_it() -> None:
         MISSING.reset(token)
     assert found.queries.keys() == QUERIES.keys()
     assert [one.id for one in found.queries["q0"].history] == ["d1"]
-    assert found.qrels == {**QRELS, "q1": {"d1": 1, "absent": 2}}  # judged, and not there: it counts as missed
+    assert found.qrels == {**QRELS, "q1": {"d1": 1}}
     assert found.run == {"q0": {"d0": 2.0}}
     assert found.hard_negatives == {"q0": [HardNegative("d2")]}
     assert found.splits == {"train": ["q0", "q2"], "dev": ["q3"], "test": ["q4", "q1"]}
     notes = " | ".join(found.notes)
-    assert notes.count("left out, as the entry's `missing: skip` says") == 8
+    assert "1 judgements of documents that are not in the corpus, first 'absent' of 'q1'; left out" in notes
+    assert notes.count("left out, as the entry's `missing: skip` says") == 9
     assert "1 queries have no text, first 'blank'; left out" in notes
     assert "1 train queries that test names too, by the same id, left out of train: q1" in notes
     assert "1 queries are named twice in split test, and taken once: q4" in notes
+
+
+def test_judgements_of_a_published_part_of_a_corpus_count_as_missed_or_are_left_out() -> None:
+    part = collection(qrels={"q0": {"d0": 1, "gone": 1}, "q1": {"gone": 2, "d1": 0}, "q2": {"d2": 0, "gone": 0}})
+    assert consistent(part) is part
+    token = MISSING.set("skip")
+    try:
+        found = consistent(part)
+    finally:
+        MISSING.reset(token)
+    assert found.qrels == {"q0": {"d0": 1}, "q2": {"d2": 0}}
+    (note,) = found.notes
+    assert note.startswith("3 judgements of documents that are not in the corpus, first 'gone' of 'q0'; left out")
+    assert note.endswith("and with them 1 queries")
 
 
 def test_what_is_as_it_should_be_is_the_very_same() -> None:

@@ -19,8 +19,8 @@ LATER = tuple(reversed(SPLITS))
 
 
 def consistent(collection: Collection) -> Collection:
-    """The collection, of which every name means something. Judged documents alone may be absent: they count as missed.
-    A query of two splits stays in the later one, which is noted.
+    """The collection, of which every name means something. Judged documents alone may be absent: they count as missed,
+    or are left out where the entry says `missing: skip`. A query of two splits stays in the later one, which is noted.
 
     Raises:
         DataError: a judgement, run line, hard negative, history or split names what does not exist, or a hard negative
@@ -60,11 +60,13 @@ def consistent(collection: Collection) -> Collection:
     if relevant and not any(id_ in documents for id_ in relevant):
         raise DataError(f"none of the {len(relevant)} documents judged relevant exists, first {relevant[0]!r}")
     splits, told = apart(collection.splits)
+    collection, absent = _without_absent_documents(collection)
     collection, blank = _without_blank_queries(collection)
-    if not notes and not told and not blank:
+    found = (*notes, *told, *absent, *blank)
+    if not found:
         return collection
     left = {split: [q for q in ids if q in collection.queries] for split, ids in splits.items()}
-    return replace(collection, splits=left, notes=(*collection.notes, *notes, *told, *blank))
+    return replace(collection, splits=left, notes=(*collection.notes, *found))
 
 
 def apart(splits: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], list[str]]:
@@ -93,6 +95,27 @@ def some(ids: Sequence[str]) -> str:
 def _note(damage: Damage, problem: str) -> None:
     with damage.row():
         raise DataError(problem)
+
+
+def _without_absent_documents(collection: Collection) -> tuple[Collection, list[str]]:
+    """Without judgements of documents that are not there, where the entry says so, as in a published part of a corpus;
+    a query that nothing relevant is left to is judged no more, for that does not say that it has no answer."""
+    documents, qrels = collection.documents, collection.qrels
+    absent = [(q, id_) for q, judged in qrels.items() for id_ in judged if id_ not in documents]
+    if MISSING.get() == "fail" or not absent:
+        return collection, []
+    left = {q: {id_: grade for id_, grade in judged.items() if id_ in documents} for q, judged in qrels.items()}
+    gone = [q for q, judged in qrels.items() if _answered(judged) and not _answered(left[q])]
+    dropped, (query_id, id_) = set(gone), absent[0]
+    told = (
+        f"{len(absent)} judgements of documents that are not in the corpus, first {id_!r} of {query_id!r}; left out, "
+        f"as the entry's `missing: skip` says, so that they do not count as missed, and with them {len(gone)} queries"
+    )
+    return replace(collection, qrels={q: judged for q, judged in left.items() if q not in dropped}), [told]
+
+
+def _answered(judged: Mapping[str, int]) -> bool:
+    return any(grade > 0 for grade in judged.values())
 
 
 def _without_blank_queries(collection: Collection) -> tuple[Collection, list[str]]:
