@@ -80,7 +80,7 @@ def in_parquet(folder: Path) -> dict[str, float]:
     connection = duckdb.connect()
 
     def write(run: int) -> None:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
 
         rows = values(run)
         rows_ = pyarrow.table(  # noqa: F841 - which DuckDB finds by its name

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rr_bench.evaluate.bench import bench as bench
 
 _PROTOCOLS = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig", "Reranker"]
-_PROTOCOLS += ["Requalifies", "Retriever", "Scorer", "Searches", "Settings", "Trainer", "TrainingEvent"]
+_PROTOCOLS += ["Recognises", "Requalifies", "Retriever", "Scorer", "Searches", "Settings", "Trainer", "TrainingEvent"]
 _LAZY = {"load": "rr_bench.api", "bench": "rr_bench.evaluate.bench", **dict.fromkeys(_PROTOCOLS, "rr.protocols")}
 _LAZY |= dict.fromkeys(["Evidence", "Finding", "Verdict"], "rr.diagnosis")
 __all__ = [*errors.__all__, *spec.__all__, *types.__all__, *_LAZY]

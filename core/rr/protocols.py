@@ -18,7 +18,8 @@ from rr.spec import Kind
 from rr.types import Dataset, Document, Query, Ranking, Request, Run, Scale, Scores, State
 
 __all__ = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig"]
-__all__ += ["Requalifies", "Reranker", "Retriever", "Scorer", "Searches", "Settings", "Trainer", "TrainingEvent"]
+__all__ += ["Recognises", "Requalifies", "Reranker", "Retriever", "Scorer", "Searches", "Settings", "Trainer"]
+__all__ += ["TrainingEvent"]
 
 
 class Settings(BaseModel):
@@ -205,6 +206,16 @@ class Reader(Protocol):
 
     def read(self) -> Collection:
         """Raises DataError: a file is missing or malformed; in one line, with the file and the line."""
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """What a reader's class may do besides: `rr data add` asks it whether it reads these files or folders. One that
+    would take almost anything says so by a class attribute `general = True`, and is asked last."""
+
+    @classmethod
+    def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
+        """The `options:` that it would read them with; None where they are not of its format. Raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from rr.data.damage import Missing
 from rr.errors import RegistryError, nearest
 from rr.measures import metric
+from rr.registry.expansion import expanded
 from rr.registry.validation import validated
 from rr.types import Protocol
 from rr_bench.names import Name, told_apart
+from rr_bench.registry_files import PACKAGED, laid_over, packaged, placed
 from rr_bench.schema import Price, RerankerEntry, Section
 from rr_bench.strict_yaml import read_yaml
 
 T = TypeVar("T")
 Unfilled = Literal["skip", "keep", "error"]
 """What becomes of template text that was never filled in: left out with its judgements, kept, or refused."""
+
+DEV, TEST = 0.1, 0.3
+"""Shares of the queries."""
+
+ALL = ("all-train", "all-test")
+"""In the place of a split: every query is of it, and nothing of the other."""
 
 BOTH = "both"
 """In the place of a protocol: the data set is two, one under each (`both_protocols`)."""
@@ -31,20 +39,58 @@ Order = Literal["shuffled", "retriever"]
 
 
 class SplitPlan(Section):
-    """How queries are dealt out where the source does not do it itself; the rest is the train split."""
+    """How queries are dealt out where the source does not do it itself; the rest is the train split. `train`, and `dev`
+    and `test` where they are no share: files of query ids (`rr_bench.data.split_files`). `all`: of every query."""
 
-    dev: float = Field(0.1, gt=0, lt=1)
-    test: float = Field(0.3, gt=0, lt=1)
+    train: str | None = None
+    dev: float | str = DEV
+    test: float | str = TEST
+    all: Literal["train", "test"] | None = None
     seed: int = 13
     max_train: int | None = Field(None, gt=0)
     max_dev: int | None = Field(None, gt=0)
     max_test: int | None = Field(None, gt=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            if given not in ALL:
+                raise ValueError(f"{given!r} is neither {' nor '.join(ALL)}, nor a mapping of keys")
+            return {"all": given.removeprefix("all-")}
+        return given
+
+    @field_validator("dev", "test")
+    @classmethod
+    def _is_a_share(cls, given: float | str) -> float | str:
+        if isinstance(given, float) and not 0 < given < 1:
+            raise ValueError(f"a share is above 0 and below 1, and this is {given:g}")
+        return given
+
     @model_validator(mode="after")
-    def _leaves_a_train_split(self) -> SplitPlan:
-        if self.dev + self.test >= 1:
+    def _fits(self) -> SplitPlan:
+        if isinstance(self.dev, float) and isinstance(self.test, float) and self.dev + self.test >= 1:
             raise ValueError("dev + test must stay below 1, or nothing is left to train on")
+        if self.all is not None and (self.files or "test" in self.model_fields_set):
+            raise ValueError(f"'all: {self.all}' leaves nothing for 'train', 'dev' or 'test' to say; keep one of them")
+        if self.train is not None and "test" in self.model_fields_set and isinstance(self.test, float):
+            raise ValueError("where 'train' is a file, all other queries are tested; leave the share of 'test' out")
         return self
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Split → the file of its query ids, of those that have one."""
+        named = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {split: file for split, file in named.items() if isinstance(file, str)}
+
+    @property
+    def dev_share(self) -> float:
+        """The share of the queries that is dev, where no file says which."""
+        return self.dev if isinstance(self.dev, float) else DEV
+
+    @property
+    def test_share(self) -> float:
+        return self.test if isinstance(self.test, float) else TEST
 
 
 class CandidatePlan(Section):
@@ -72,6 +118,7 @@ class DatasetEntry(Section):
 
     reader: str
     options: dict[str, Any] = Field(default_factory=dict)
+    missing: Missing = "fail"
     unfilled: Unfilled = "skip"
     group_by: tuple[str, ...] = ()
     split: SplitPlan = SplitPlan.model_validate({})
@@ -156,6 +203,7 @@ class Registry(Section):
     """The whole file."""
 
     version: Literal[1]
+    extends: str | None = None
     default_profile: str = "embedded"
     profiles: dict[Name, Profile]
     suites: dict[Name, Suite]
@@ -230,9 +278,8 @@ def find_registry(path: Path | None = None) -> Path:
         if not named.is_file():
             raise RegistryError(f"{named}: no such registry file; check --registry and $RR_REGISTRY")
         return named
-    local, packaged = Path("registry.yaml"), Path(str(files("rr"))) / "registry.yaml"
-    # an editable install reads the file where it is edited: at the top of the checkout
-    return next((p for p in (local, packaged) if p.is_file()), Path(__file__).parents[2] / "registry.yaml")
+    local = Path("registry.yaml")
+    return local if local.is_file() else packaged()
 
 
 def load_registry(path: Path | None = None) -> Registry:
@@ -241,14 +288,34 @@ def load_registry(path: Path | None = None) -> Registry:
     Raises:
         RegistryError: one line with file, place, what is wrong and the nearest valid name.
     """
-    return _read(find_registry(path))
+    source = find_registry(path)
+    return parsed_registry(source, registry_text(source))
 
 
-def _read(source: Path) -> Registry:
+def registry_text(source: Path) -> str:
+    """
+    Raises:
+        RegistryError: it cannot be read.
+    """
     try:
-        content = read_yaml(source.read_text(encoding="utf-8-sig"))
+        return source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"{source}: cannot be read as UTF-8 text ({error}); save it as UTF-8") from error
+
+
+def parsed_registry(source: Path, text: str) -> Registry:
+    """The registry that a file of this text would be.
+
+    Raises:
+        RegistryError: as `load_registry`.
+    """
+    return validated(Registry, _content(source, text, ()), str(source))
+
+
+def _content(source: Path, text: str, above: tuple[Path, ...]) -> dict[str, Any]:
+    """What it says, over what those say that it extends. `above`: the files that extend it."""
+    try:
+        content = read_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         mend = "; indent with spaces, not tabs" if "'\\t'" in str(error.problem) else ""
@@ -257,4 +324,21 @@ def _read(source: Path) -> Registry:
         raise RegistryError(f"{source}: {error}") from error
     if not isinstance(content, dict):
         raise RegistryError(f"{source}: is empty or no mapping; start with 'version: 1'")
-    return validated(Registry, content, str(source))
+    own, extended = placed(content, source.parent), content.get("extends")
+    if extended is None:
+        return own
+    if not isinstance(extended, str):
+        raise RegistryError(f"{source}: extends: names one file, or 'packaged', not {type(extended).__name__}")
+    try:
+        base = packaged() if extended == PACKAGED else source.parent / expanded(extended)
+    except ValueError as error:
+        raise RegistryError(f"{source}: extends: {error}") from error
+    if not base.is_file():
+        raise RegistryError(f"{source}: extends {extended!r}, and {base} is no file; name one, or 'packaged'")
+    chain = (*above, source)
+    if base.resolve() in [one.resolve() for one in chain]:
+        circle = " extends ".join(map(str, (*chain, base)))
+        raise RegistryError(f"{source}: extends {extended!r} in a circle ({circle}); take one 'extends' out")
+    inherited = _content(base, registry_text(base), chain)
+    validated(Registry, inherited, str(base))  # or its mistakes would be told as if they stood here
+    return laid_over(inherited, own)

@@ -100,12 +100,13 @@ class RerankerEntry(Section):
     def overridden(self, values: dict[str, Any], where: str) -> "RerankerEntry":
         """This entry with other values laid over it; nested keys are merged. Raises RegistryError where the result is
         no valid entry; `where` says whose values they are."""
-        return validated(RerankerEntry, _merge(self.model_dump(exclude_unset=True), values), where)
+        return validated(RerankerEntry, merged(self.model_dump(exclude_unset=True), values), where)
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with other values laid over it; nested keys are merged."""
+    found = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found

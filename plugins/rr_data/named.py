@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rr import Document, Query
-from rr.data import ById, Row, as_id, folded, nfc
+from rr.data import ById, Documents, Row, as_id, folded, nfc
 from rr_data.texts import ByText
 
 SEPARATORS = (",", ";", "|", "\n", " ")
@@ -25,7 +25,7 @@ _ROUNDED = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 class References:
     """The documents, or queries, that have been read (`known`); `kind`: what errors call one."""
 
-    def __init__(self, known: ById[Document] | ById[Query], kind: str) -> None:
+    def __init__(self, known: ById[Query] | Documents, kind: str) -> None:
         self._known, self._kind = known, kind
         self._texts: ByText | None = None
         self.respelled: list[str] = []

@@ -7,8 +7,8 @@ import string
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from rr import DataError, Document, Query
-from rr.data import ById, Damage, Row, lines, parse_json, read_jsonl, read_text
+from rr import DataError, Query
+from rr.data import ById, Damage, Documents, Row, lines, parse_json, read_jsonl, read_text
 from rr_data.found import first_lines, starts_with
 from rr_data.qrels import cells_of
 
@@ -16,7 +16,7 @@ COLUMNS = {6: ("query", "Q0", "document", "rank", "score", "tag"), 3: ("query", 
 
 
 def read_run(
-    path: Path, queries: ById[Query], documents: ById[Document], damage: Damage, query: str = "query"
+    path: Path, queries: ById[Query], documents: Documents, damage: Damage, query: str = "query"
 ) -> dict[str, dict[str, float]]:
     """Query → document → score. `query`: what its errors call one. Of MS MARCO's three columns the rank gives the
     order; of six it is not read.

@@ -90,7 +90,7 @@ def _data_files(folder: Path) -> list[Path]:
 
 def _of_files(files: list[Path]) -> Iterator[Row]:
     try:
-        import pyarrow  # type: ignore[import-untyped]
+        import pyarrow
         from pyarrow import ipc, parquet
     except ImportError as error:
         raise DataError(f"{files[0]}: pip install pyarrow to read it") from error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from rr import Settings
+from rr.data import DataPath
 from rr.files import fingerprint
 from rr.training import DEV_METRIC
 from rr_letters.base import TINY, tiny_base
@@ -20,9 +20,9 @@ from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 class LetterSettings(Settings):
     model: str = TINY
     """The base: a folder, a hub name, or `tiny-qwen3`, the embedded one."""
-    next_item_template: Path | None = None
+    next_item_template: DataPath | None = None
     """A text file with {history}, {candidates} and {letters}; null: the plugin's own."""
-    passage_template: Path | None = None
+    passage_template: DataPath | None = None
     """A text file with {question}, {candidates} and {letters}; null: the plugin's own."""
     title_tokens: int = Field(32, gt=0)
     """Tokens a candidate or history item is cut to."""

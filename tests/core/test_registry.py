@@ -270,8 +270,8 @@ MISTAKES = {
     ),
     "reader and generator": (
         MINIMAL.replace("generator: rentals", "generator: rentals, reader: jsonl"),
-        ": unknown key 'suites.rooms.datasets.flats.generator'; known: candidates, group_by, options, reader, split, "
-        "unfilled",
+        ": unknown key 'suites.rooms.datasets.flats.generator'; known: candidates, group_by, missing, options, reader, "
+        "split, unfilled",
     ),
     "nothing left to train on": (
         MINIMAL.replace("generator: rentals", "generator: rentals, split: {dev: 0.5, test: 0.5}"),

@@ -45,5 +45,6 @@ class Damage:
 def _told(errors: list[DataError]) -> str:
     """Of one kind: the first in whole, and where the next ones stand."""
     first, *others = errors
-    places = ", ".join(str(getattr(other, "at", "…")) for other in others[:3]) + ", …" * (len(others) > 3)
-    return f"{first} (and {len(others)} more of this kind: {places})" if others else str(first)
+    places = [str(other.at) for other in others if hasattr(other, "at")]
+    told = f": {', '.join(places[:3])}{', …' * (len(places) > 3)}" if places else ""
+    return f"{first} (and {len(others)} more of this kind{told})" if others else str(first)

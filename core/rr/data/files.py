@@ -24,11 +24,11 @@ EMPTY = "the file is empty; fetch or write it again"
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma", b"\x28\xb5\x2f\xfd": "zstandard"}
 DataPath = Annotated[
     Path,
-    BeforeValidator(lambda path: expanded(str(path)) if isinstance(path, str | Path) else path),
+    BeforeValidator(lambda path: expanded(path) if isinstance(path, str | Path) else path),
     PlainSerializer(path_as_written, return_type=str, when_used="json"),
 ]
-"""A path in a registry.yaml; `${VAR}` and `~` are filled in when the settings are checked, and JSON (`rr info`, the
-record of a checkpoint) has the path as it is written."""
+"""A path in a registry.yaml, from its folder on; `${VAR}` and `~` are filled in when the settings are checked, and JSON
+(`rr info`, the record of a checkpoint) has the path as it is written."""
 
 
 def checked_file(path: Path) -> Path:

@@ -12,9 +12,21 @@ _written: dict[str, str] = {}
 """What was filled in: values, paths and parts of paths → how they are written."""
 
 
-def expanded(path: str) -> Path:
+class InFile(str):
+    """A text as a registry.yaml says it: a relative path that it may be starts from that file's `folder`."""
+
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path = Path()) -> "InFile":
+        made = super().__new__(cls, text)
+        made.folder = folder
+        return made
+
+
+def expanded(given: str | Path) -> Path:
     """The path with `${VARIABLE}` and `~` filled in; a ValueError where a variable is not set or no home is known."""
-    whole = _filled(path)
+    path = str(given)
+    whole = getattr(given, "folder", Path()) / _filled(path)
     for written in (path, *map(str, Path(path).parents)):
         if VARIABLE.search(written):
             _remember(str(_filled(written)), written)

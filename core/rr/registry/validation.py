@@ -10,14 +10,21 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def validated(model: type[ModelT], content: dict[str, Any], where: str) -> ModelT:
-    """Raises RegistryError about the first problem: the path of keys to it, and of an unknown key the nearest known."""
+    """Raises RegistryError about the first problem: the path of keys to it, and of an unknown key the nearest known; of
+    missing keys all."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
         # a mistyped key is both unknown and missing; the first says which word to mend
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise RegistryError(f"{where}: {_explained(model, problems[0])}{more}") from error
+        if problems[0]["type"] == "missing":  # of which all are named
+            gone = [repr(".".join(map(str, one["loc"]))) for one in problems if one["type"] == "missing"]
+            *several, last = gone
+            told = f"keys {', '.join(several)} and {last} are missing" if several else f"key {last} is missing"
+        else:
+            gone, told = [""], _explained(model, problems[0])
+        more = f" (and {len(problems) - len(gone)} more)" if len(problems) > len(gone) else ""
+        raise RegistryError(f"{where}: {told}{more}") from error
 
 
 def _explained(model: type[BaseModel], problem: Any) -> str:
@@ -28,8 +35,6 @@ def _explained(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         parent = _model_at(model, location[:-1])
         return f"unknown key {place!r}{nearest(location[-1], list(parent.model_fields) if parent else [])}"
-    if problem["type"] == "missing":
-        return f"key {place!r} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 

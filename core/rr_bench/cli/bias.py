@@ -67,6 +67,8 @@ def bias(
         raise RerankError(f"{name!r} is a reranker of its own; position bias is measured on a scorer")
     resolved = resolve(plugins, name, with_checkpoint(entry, checkpoint))
     data = load_dataset(dataset, found.dataset(dataset), progress)
+    if not data.splits["test"]:
+        raise RerankError(f"data set {dataset!r} has no test queries to measure on")
     choice = entry_checkpoint(plugins, resolved, data, progress)
     scorer = load_component(resolved, choice.folder)
     task = progress.task(f"{data.name}: {name} in {shuffles} orders", len(data.splits["test"]))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rr_bench.cli.data_add import add
 from rr_bench.cli.options import RegistryOption
 from rr_bench.cli.plugged import Plugged
 from rr_bench.cli.printing import tell, tell_json
 
 if TYPE_CHECKING:
     from rr.types import Dataset
+    from rr_bench.data.hints import Hint
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(cls=Plugged, help="Look at the data sets.", no_args_is_help=True, rich_markup_mode=None)
 
-SAMPLE_CHARACTERS = 200
 SAID = ("sizes", "documents", "ceilings", "relevant")
 """Keys of the report that stand in the lines above it."""
+app.command("add")(add)
 
 
 @app.command("list")
@@ -60,56 +63,40 @@ def list_datasets(as_json: JsonOption = False, registry: RegistryOption = None) 
 def show(
     name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.")],
     as_json: JsonOption = False,
+    hints: Annotated[
+        bool, typer.Option(help="Where the recall ceiling is low, find out what would raise it.", show_default=False)
+    ] = True,
     registry: RegistryOption = None,
 ) -> None:
-    """Show sizes, splits, candidates, recall ceiling, report, notes and a sample of a data set."""
+    """Show sizes, splits, candidates, recall ceiling, report, damage, hints and a sample of a data set."""
+    from rr_bench.cli.data_shown import show_damage, show_sample, show_sizes
     from rr_bench.cli.options import RichProgress
-    from rr_bench.data.corpus import corpus_size
+    from rr_bench.data.hints import ceiling_hints
     from rr_bench.data.load import load_dataset
     from rr_bench.registry import load_registry
     from rr_bench.report.escape import json_text
 
-    dataset = load_dataset(name, load_registry(registry).dataset(name), RichProgress())
+    entry, progress = load_registry(registry).dataset(name), RichProgress()
+    dataset = load_dataset(name, entry, progress)
+    found = ceiling_hints(dataset, entry, progress) if hints else []
     if as_json:
-        tell_json(json_text(_plain(dataset), indent=2) + "\n")
+        tell_json(json_text(_plain(dataset, found), indent=2) + "\n")
         return
-    tell(f"{dataset.name}: {corpus_size(dataset)} documents, fingerprint {dataset.fingerprint}")
-    tell(f"candidates: {dataset.retriever}, {dataset.protocol}")
-    for split, query_ids in dataset.splits.items():
-        if not query_ids:
-            tell(f"  {split}: no queries")
-            continue
-        sizes = _sizes(dataset, split)
-        tell(
-            f"  {split}: {len(query_ids)} queries, {sizes['relevant']:.2f} relevant and {sizes['candidates']:.1f} "
-            f"candidates a query, recall ceiling {sizes['recall_ceiling']:.3f}"
-        )
+    show_sizes(dataset)
     tell("report:")
     for key, figures in dataset.report.items():
         if figures and key not in SAID:
             tell(f"  {key}: {_figures(figures)}")
-    for note in dataset.notes:
-        tell(f"note: {note}")
-    query = dataset.queries[dataset.splits["test"][0]]
-    tell(f"sample query {query.id}: {_short(query.text)}")
-    for id_ in sorted(dataset.relevant(query.id)):
-        document = dataset.documents[id_]
-        tell(f"  grade {dataset.qrels[query.id][id_]}, document {id_}: {_short(document.content)}")
+    show_damage(dataset)
+    for hint in found:
+        tell(f"hint: {hint}")
+    show_sample(dataset, 1)
 
 
-def _sizes(dataset: Dataset, split: str) -> dict[str, float]:
-    """Means over the split's queries; it has some."""
-    query_ids = dataset.splits[split]
-    return {
-        "queries": len(query_ids),
-        "relevant": sum(len(dataset.relevant(q)) for q in query_ids) / len(query_ids),
-        "candidates": sum(len(dataset.candidates[q]) for q in query_ids) / len(query_ids),
-        "recall_ceiling": dataset.recall_ceiling(split),
-    }
-
-
-def _plain(dataset: Dataset) -> dict[str, Any]:
+def _plain(dataset: Dataset, hints: Sequence[Hint]) -> dict[str, Any]:
+    from rr_bench.cli.data_shown import sizes
     from rr_bench.data.corpus import corpus_size
+    from rr_bench.data.damage import damage_figures
 
     return {
         "name": dataset.name,
@@ -118,10 +105,11 @@ def _plain(dataset: Dataset) -> dict[str, Any]:
         "retriever": dataset.retriever,
         "protocol": dataset.protocol,
         "splits": {
-            split: _sizes(dataset, split) if query_ids else {"queries": 0}
-            for split, query_ids in dataset.splits.items()
+            split: sizes(dataset, split) if query_ids else {"queries": 0} for split, query_ids in dataset.splits.items()
         },
         "report": dict(dataset.report),
+        "damage": damage_figures(dataset),
+        "hints": [asdict(hint) for hint in hints],
         "notes": list(dataset.notes),
     }
 
@@ -136,8 +124,3 @@ def _figures(value: object) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(_figures, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SAMPLE_CHARACTERS else line[:SAMPLE_CHARACTERS] + "…"

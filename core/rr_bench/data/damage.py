@@ -2,15 +2,74 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
+from typing import Any
 
 from rr.data import folded
 from rr.data.collection import Collection
-from rr.types import Dataset, Document
+from rr.types import Dataset, Document, Query
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 CROWDED = 10
 """Queries at the least that a document is relevant to before that is called many."""
+
+
+SPREADSHEET = re.compile(
+    r"[0-9]+\.0+|[0-9](?:\.[0-9]+)?E\+[0-9]+"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]00:00:00|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"|[0-9]{1,2}-(?:MONTH)(?:-[0-9]{2,4})?|(?:MONTH)-[0-9]{2,4}".replace("MONTH", "|".join(MONTHS)),
+    re.IGNORECASE,
+)
+"""What a spreadsheet makes of an id: 1.0, 1.2E+10, 2024-04-02 00:00:00, 4/2/2024, 2-Apr, Apr-24."""
+
+
+def damage_figures(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What is odd about documents, queries and judgements: what → its `count`, `of` how many, and the `first` id; only
+    what there is. Ids: of documents, of queries, and of judged documents that are absent."""
+    documents, queries = dataset.documents, dataset.queries
+    relevant = [
+        (query_id, id_) for query_id, grades in dataset.qrels.items() for id_, grade in grades.items() if grade > 0
+    ]
+    absent = list(dict.fromkeys(id_ for _, id_ in relevant if id_ not in documents))
+    equal = [id_ for ids in equal_documents(documents.values()).values() for id_ in ids]
+    found: dict[str, tuple[list[str], int]] = {
+        "judged_documents_that_are_absent": ([id_ for _, id_ in relevant if id_ not in documents], len(relevant)),
+        "judged_documents_without_a_text": (
+            [id_ for _, id_ in relevant if id_ in documents and documents[id_].blank],
+            len(relevant),
+        ),
+        "documents_without_a_text": ([d.id for d in documents.values() if d.blank], len(documents)),
+        "documents_with_the_text_of_another": (equal, len(documents)),
+        "queries_without_a_text": ([q.id for q in queries.values() if _asks_nothing(q)], len(queries)),
+        "document_ids_like_a_spreadsheet's": (spreadsheet_ids((*documents, *absent)), len(documents) + len(absent)),
+        "query_ids_like_a_spreadsheet's": (spreadsheet_ids(queries), len(queries)),
+    }
+    return {what: {"count": len(ids), "of": of, "first": ids[0]} for what, (ids, of) in found.items() if ids}
+
+
+def spreadsheet_ids(ids: Iterable[str]) -> list[str]:
+    """Those that look like a date or a number that a spreadsheet made of them."""
+    return [id_ for id_ in ids if SPREADSHEET.fullmatch(id_)]
+
+
+def text_notes(collection: Collection) -> list[str]:
+    """On documents that have no text, and on ids that a spreadsheet may have written."""
+    documents = collection.documents
+    blank = [document.id for document in documents.values() if document.blank]  # one at a time: they may be on disk
+    notes = [f"{len(blank)} of {len(documents)} documents have no text, kept, first {blank[0]!r}"] if blank else []
+    absent = (id_ for grades in collection.qrels.values() for id_ in grades if id_ not in documents)
+    for what, ids in (("document", chain(documents, dict.fromkeys(absent))), ("query", collection.queries)):
+        if odd := spreadsheet_ids(ids):
+            told = f"{len(odd)} {what} ids look like a number or a date that a spreadsheet made of them"
+            notes.append(f"{told}, first {odd[0]!r}; they are taken as they are")
+    return notes
+
+
+def _asks_nothing(query: Query) -> bool:
+    return not query.text.strip() and not query.history
 
 
 def judgement_notes(collection: Collection) -> list[str]:

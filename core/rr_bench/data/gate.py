@@ -12,6 +12,7 @@ from typing import Any
 from rr.data import Collection
 from rr.errors import PluginError
 from rr.types import Document, HardNegative, Query
+from rr_bench.data.references import consistent
 
 MOST_FILES = 100_000
 """That a reader may name: more come of a loop without an end."""
@@ -40,7 +41,7 @@ def checked_collection(given: object, who: str) -> Collection:
     Raises:
         PluginError: it is no collection; something in it is of another type than it must be; or a document or a query
             stands under another id than its own, by which no ranking of it would ever be judged.
-        DataError: see `rr.data.Collection`.
+        DataError: see `rr.data.Collection` and `rr_bench.data.references.consistent`.
     """
     if not isinstance(given, Collection):
         raise PluginError(f"{who} gave {type(given).__name__}, not rr.data.Collection")
@@ -76,7 +77,7 @@ def checked_collection(given: object, who: str) -> Collection:
                 raise PluginError(f"{who}: query {query_id!r} has {facet!r} {value!r}; give a text")
     if isinstance(given.notes, str) or not all(isinstance(note, str) for note in given.notes):
         raise PluginError(f"{who}: notes are {given.notes!r}; give a tuple of texts")
-    return Collection(**{field.name: getattr(given, field.name) for field in fields(Collection)})
+    return consistent(Collection(**{field.name: getattr(given, field.name) for field in fields(Collection)}))
 
 
 def checked_first_stage(given: object, documents: Mapping[str, Document], who: str) -> dict[str, float]:

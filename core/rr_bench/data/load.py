@@ -10,9 +10,10 @@ from typing import Any
 
 from rr.border import plugin_code
 from rr.data.collection import Collection
+from rr.data.damage import MISSING
 from rr.errors import DataError
 from rr.files import fingerprint, home, is_sealed
-from rr.protocols import Retriever
+from rr.protocols import Reader, Retriever
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import checked_settings
 from rr.spec import Kind
@@ -21,6 +22,7 @@ from rr_bench.code import room_fingerprint
 from rr_bench.data.gate import checked_collection, checked_files
 from rr_bench.data.prepare import prepare, prepare_folds
 from rr_bench.data.sources import source_fingerprint
+from rr_bench.data.split_files import split_files, with_given_splits
 from rr_bench.data.store import read_dataset, write_dataset
 from rr_bench.data.unfilled import without_unfilled
 from rr_bench.keys import component_key, engines_of, settings_key
@@ -71,9 +73,9 @@ def _stored(
     plugins: Plugins,
 ) -> list[Dataset]:
     """The data set, or that of each fold, from `$RR_HOME/data` if all are there as they were written."""
-    reader, reader_key = _component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
+    reader, reader_key = keyed_component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
     asked = entry.candidates
-    retriever, retriever_key = _component(
+    retriever, retriever_key = keyed_component(
         plugins, "retriever", asked.retriever, asked.options, f"data set {name!r}: candidates.options"
     )
     with plugin_code(f"reader {entry.reader!r}: files"):
@@ -82,7 +84,7 @@ def _stored(
         {
             "name": name,
             "entry": entry.model_dump(mode="json", exclude={"group_by"}),
-            "sources": {str(path): source_fingerprint(path) for path in files},
+            "sources": {str(path): source_fingerprint(path) for path in (*files, *split_files(entry.split))},
             "reader": reader_key,
             "retriever": retriever_key,
             "code": [room_fingerprint("rr.data"), room_fingerprint("rr_bench.data")],
@@ -100,9 +102,7 @@ def _stored(
         return [read_dataset(folder, sealed=True) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:
-            with plugin_code(f"reader {entry.reader!r}"):
-                collection = checked_collection(reader.read(), f"reader {entry.reader!r}")
-            datasets = prepared(without_unfilled(collection, entry.unfilled), retriever)
+            datasets = prepared(_read(reader, entry), retriever)
         except DataError as error:
             raise DataError(f"data set {name!r}: {error}") from error
     for dataset, folder in zip(datasets, folders(), strict=True):
@@ -110,7 +110,28 @@ def _stored(
     return datasets
 
 
-def _component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
+def read_collection(entry: DatasetEntry, plugins: Plugins) -> Collection:
+    """What the reader gives now, without a look at what is kept.
+
+    Raises:
+        DataError: a source is missing or malformed.
+    """
+    reader, _ = keyed_component(plugins, "reader", entry.reader, entry.options, "options")
+    return _read(reader, entry)
+
+
+def _read(reader: Reader, entry: DatasetEntry) -> Collection:
+    """What the reader gives, as the entry would have it."""
+    token = MISSING.set(entry.missing)
+    try:
+        with plugin_code(f"reader {entry.reader!r}"):
+            collection = checked_collection(reader.read(), f"reader {entry.reader!r}")
+        return without_unfilled(with_given_splits(collection, entry.split), entry.unfilled)
+    finally:
+        MISSING.reset(token)
+
+
+def keyed_component(plugins: Plugins, kind: Kind, name: str, options: dict[str, Any], where: str) -> tuple[Any, Any]:
     """A reader or retriever with its checked settings, and the key of what it computes."""
     target = plugins.load(kind, name)
     settings = checked_settings(plugins, kind, name, options, where)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from rr.data import equal_queries, folded
-from rr.types import Dataset, Document
+from rr.types import Dataset, Document, Query
 from rr_bench.data.damage import equal_documents
 from rr_bench.data.texts import near, words
 
@@ -71,6 +71,26 @@ def split_overlap(
             "of": len(queries),
         }
     return found
+
+
+def shared_queries(trained: Dataset, tested: Dataset) -> dict[str, int]:
+    """Of two data sets the test queries of one that train or dev of the other has too: `equal` by text and history,
+    `near` without being equal, and by `id`, whatever they ask."""
+    learnt = [trained.queries[q] for split in ("train", "dev") for q in trained.splits.get(split, ())]
+    test = [tested.queries[q] for q in tested.splits["test"]]
+
+    def asked(query: Query) -> tuple[str, ...]:
+        return (folded(query.text), *(folded(item.content) or item.id for item in query.history))
+
+    def nearly(query: Query) -> tuple[str, ...]:
+        return (near(query.text), *asked(query)[1:])
+
+    equal, similar, ids = set(map(asked, learnt)), set(map(nearly, learnt)), {query.id for query in learnt}
+    return {
+        "equal": sum(asked(query) in equal for query in test),
+        "near": sum(nearly(query) in similar and asked(query) not in equal for query in test),
+        "id": sum(query.id in ids for query in test),
+    }
 
 
 def _jaccard(left: frozenset[str] | None, right: frozenset[str] | None) -> float:

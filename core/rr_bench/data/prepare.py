@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from rr.protocols import Corpus, Retriever, Searches
 from rr.types import Dataset, float32, lost_in_32_bits, trec_order
 from rr_bench.border.untouched import unchanged
 from rr_bench.data.corpus import held, kept
-from rr_bench.data.damage import copy_notes, judgement_notes
+from rr_bench.data.damage import copy_notes, judgement_notes, text_notes
 from rr_bench.data.gate import checked_first_stage
 from rr_bench.data.given import GIVEN, given_notes, own_run
 from rr_bench.data.report import data_report
@@ -41,7 +41,8 @@ def prepare(
     """The data set that every reranker is compared on."""
     whole, left_out = draw_splits(collection, split)
     splits, drawn = limit_splits(whole, split)
-    must_have_answers(collection.qrels, splits["test"], "max_test leaves nothing to test")
+    if split.all != "train":
+        must_have_answers(collection.qrels, splits["test"], "max_test leaves nothing to test")
     notes = (*left_out, *drawn)
     frozen = _frozen(name, collection, splits, whole["train"], candidates, retriever, notes, progress)
     return _reported(frozen, len(collection.documents))
@@ -74,6 +75,24 @@ def prepare_folds(
     every = tuple(query_id for query_id in collection.queries if query_id in tested)
     whole = _frozen(name, collection, {"test": every}, (), candidates, retriever, notes, progress)
     return [_reported(replace(whole, splits=of_fold), len(collection.documents)) for of_fold in splits]
+
+
+def first_stage_lists(
+    collection: Collection,
+    query_ids: Sequence[str],
+    train: Sequence[str],
+    retriever: Retriever,
+    plan: CandidatePlan,
+    advance: Callable[[int], None],
+) -> dict[str, list[str]]:
+    """Query id → what the first stage finds of these queries under this plan, best first. `train`: what it may learn
+    from."""
+    _fit(plan.retriever, retriever, collection, train)
+    lists = {}
+    for query_id, answer in _answers(collection, query_ids, retriever, plan):
+        lists[query_id] = trec_order(_candidates(collection, query_id, answer, plan))
+        advance(1)
+    return lists
 
 
 def _frozen(
@@ -128,7 +147,7 @@ def _frozen(
         hard_negatives={q: tuple(n) for q, n in collection.hard_negatives.items() if n and q in lists},
         retriever=candidates.retriever,
         protocol=candidates.protocol,
-        notes=(*collection.notes, *judgement_notes(collection), *notes, *told, *fewer),
+        notes=(*collection.notes, *text_notes(collection), *judgement_notes(collection), *notes, *told, *fewer),
         fingerprint="",
         groups=united_groups(collection.groups, equal),
         facets={

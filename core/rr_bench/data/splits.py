@@ -15,9 +15,9 @@ from rr_bench.registry import SplitPlan
 def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Split name → query ids, and notes on what was left out.
 
-    A split that the source gives is kept, but for queries of train that dev or test asks too, and of dev that test
-    asks; where it gives train but no dev, dev is drawn from train. Queries that nothing judges cannot be evaluated;
-    those that have no answer, as the data say, are in dev and test. All that is left out is said.
+    A split that is given is kept, but for queries of train that dev or test asks too, and of dev that test asks; where
+    train is given and no dev, dev is drawn from train. `all: train` leaves nothing to test. Queries that nothing judges
+    cannot be evaluated; those that have no answer, as the data say, are in dev and test. All that is left out is said.
     """
     judged, notes = _judged(collection)
     equal = equal_queries(collection.queries[query_id] for query_id in judged)
@@ -26,11 +26,12 @@ def draw_splits(collection: Collection, plan: SplitPlan) -> tuple[dict[str, tupl
         splits = {name: [q for q in collection.splits.get(name, ()) if q in equal] for name in SPLITS}
         notes += _without_leaks(splits, equal)
         if splits["train"] and not splits["dev"]:
-            shares = {"dev": plan.dev}
+            shares = {"dev": plan.dev_share}
             splits.update(deal(splits["train"], groups, shares, plan.seed))
     else:
-        splits = deal(judged, groups, {"test": plan.test, "dev": plan.dev}, plan.seed)
-    must_have_answers(collection.qrels, splits["test"], "the test split is empty")
+        splits = deal(judged, groups, {"test": plan.test_share, "dev": plan.dev_share}, plan.seed)
+    if plan.all != "train":
+        must_have_answers(collection.qrels, splits["test"], "the test split is empty")
     mute, told = _mute(collection, judged)
     splits = {name: [q for q in splits[name] if name == "test" or q not in mute] for name in SPLITS}
     splits["train"], unlearnt = _learnable(collection, splits["train"])
@@ -42,7 +43,7 @@ def draw_folds(
 ) -> tuple[list[dict[str, tuple[str, ...]]], list[str]]:
     """For each fold: split name → query ids; and notes. Whole groups are dealt to the folds, in a seeded order and the
     largest first, each to the smallest fold, so that folds differ by no more than a group; a fold's queries are its
-    test split. Of the others `plan.dev` are dev, drawn as ever. The splits of the source are not kept.
+    test split. Of the others `plan.dev_share` are dev, drawn as ever. The splits of the source are not kept.
 
     Raises:
         DataError: there are fewer groups than folds, or so few that nothing is left for dev or train.
@@ -64,7 +65,7 @@ def draw_folds(
     splits = []
     for tested in dealt:
         others = [query_id for query_id in query_ids if query_id not in tested and query_id not in mute]
-        split = {**deal(others, groups, {"dev": plan.dev}, plan.seed), "test": list(tested)}
+        split = {**deal(others, groups, {"dev": plan.dev_share}, plan.seed), "test": list(tested)}
         split["train"], _ = _learnable(collection, split["train"])
         must_have_answers(collection.qrels, split["test"], f"one of {folds} folds has nothing to test; ask for fewer")
         if not split["train"] or not split["dev"]:

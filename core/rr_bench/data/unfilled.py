@@ -53,7 +53,7 @@ def without_unfilled(collection: Collection, choice: Unfilled) -> Collection:
         done = "left out, with what they were judged" if choice == "skip" else "kept, as the entry's `unfilled` says"
         notes.append(f"template text left unfilled: {found}; {done}")
         if choice == "skip":
-            collection = _without(collection, wholly["documents"], wholly["queries"])
+            collection = without_texts(collection, wholly["documents"], wholly["queries"])
     for what, some in (("with a placeholder in them", partly), ("that say nothing", suspicious)):
         if any(some.values()):
             notes.append(f"texts {what}, it seems, kept: {_said(collection, some)}")
@@ -86,7 +86,8 @@ def _said(collection: Collection, found: Mapping[str, Mapping[str, str]]) -> str
     return " and ".join(parts)
 
 
-def _without(collection: Collection, documents: Ids[str], queries: Ids[str]) -> Collection:
+def without_texts(collection: Collection, documents: Ids[str], queries: Ids[str]) -> Collection:
+    """The collection without these documents and queries, and without all that is said of them."""
     left: dict[str, Query] = {
         id_: replace(query, history=tuple(d for d in query.history if d.id not in documents))
         if query.history

@@ -143,6 +143,11 @@ def _bench_dataset(
     entry = registry.dataset(name)
     try:
         if plan.folds is None:
+            if entry.split.all == "train":
+                raise DataError(
+                    f"data set {name!r} is all train, and nothing of it is tested; 'rr train NAME --dataset {name}' "
+                    "trains on it, and another data set is benched"
+                )
             datasets = [load_dataset(name, entry, progress)]
         else:
             datasets = load_folds(name, entry, plan.folds, progress)

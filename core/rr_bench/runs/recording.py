@@ -23,6 +23,7 @@ from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.results import BenchResult
 from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.registry import Registry, find_registry
+from rr_bench.registry_files import recordable
 from rr_bench.resolve import Resolved
 from rr_bench.runs import database
 from rr_bench.runs.packing import Blobs, kept, kept_json, packed
@@ -155,7 +156,7 @@ def _written(result: BenchResult, arguments: Mapping[str, Any], registry: Regist
         raise heard.error
     blobs: Blobs = dict(heard.blobs)
     asked = {name: list(value) if isinstance(value, list | tuple) else value for name, value in arguments.items()}
-    content = registry.model_dump(mode="json", exclude_unset=True)
+    content = recordable(registry.model_dump(exclude_unset=True))
     about = {
         "arguments": asked,
         "command": command(asked),

@@ -11,6 +11,7 @@ from rr_bench.evaluate.bench import bench
 from rr_bench.keeping import home_at
 from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import Registry
+from rr_bench.registry_files import from_record
 from rr_bench.runs import database
 from rr_bench.runs.database import Run
 from rr_bench.runs.recording import LAST
@@ -23,7 +24,7 @@ def rerun(run: Run, fresh: bool = False, progress: Progress = SILENT) -> Run:
     Raises:
         RerankError: it cannot be run any more, or its record could not be written.
     """
-    registry = Registry.model_validate(run.json(run.about["registry"]))
+    registry = Registry.model_validate(from_record(run.json(run.about["registry"])))
     folder = Path(run.about["folder"])
     arguments = {**run.about["arguments"], "fresh": fresh}
     with home_at(home()), chdir(folder) if folder.is_dir() else nullcontext():

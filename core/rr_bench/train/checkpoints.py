@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rr_bench.keys import settings_files
 from rr_bench.loading import told
 from rr_bench.resolve import Resolved
 from rr_bench.train.events import EVENTS
+from rr_bench.train.seen import seen_queries
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.workplace import KEPT, NOTES
 
@@ -174,6 +175,8 @@ def chosen_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset | N
         if which == "best" and dataset is None:
             raise RerankError(f"{resolved.name!r} asks for the best checkpoint of a data set; name it with --dataset")
         choice = _found(plugins, resolved, dataset)
+    if choice.checkpoint is not None and dataset is not None:
+        choice = replace(choice, remarks=(*choice.remarks, *seen_queries(choice.checkpoint.record["data"], dataset)))
     for remark in choice.remarks:
         logging.getLogger("rr").warning("%s: %s", resolved.name, remark)
     return choice

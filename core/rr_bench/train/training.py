@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
-from rr.errors import PluginError, RerankError
+from rr.errors import NotApplicableError, PluginError, RerankError
 from rr.files import file_sha256, fingerprint, home
 from rr.files.kept import with_checksum
 from rr.protocols import OnEvent, Settings
@@ -87,6 +87,11 @@ def train(
         return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
+    if not dataset.splits["train"] and not dataset.splits["dev"]:
+        raise NotApplicableError(
+            f"data set {dataset.name!r} is all test: there is nothing to train {resolved.name!r} on; train it on "
+            "another by 'rr train', and name the folder as its 'checkpoint:'"
+        )
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, key) as work:

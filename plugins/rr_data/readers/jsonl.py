@@ -119,7 +119,7 @@ class Jsonl:
         return Collection(documents, queries, judgements.qrels, splits, groups, notes=notes, facets=facets)
 
 
-def _history(row: Row, documents: ById[Document]) -> tuple[Document, ...]:
+def _history(row: Row, documents: Documents) -> tuple[Document, ...]:
     # Each id as a row of its own, so that it is checked, and complained about, like any other.
     entries = [Row(row.file, row.at, {"history": id_}) for id_ in _ids(row, "history")]
     return tuple(documents[entry.reference("history", documents, "document")] for entry in entries)

@@ -1,0 +1,1 @@
+"""Data of one's own: which reader reads them, and the registry that names them."""
