@@ -91,18 +91,18 @@ class EmbeddingStore:
         self._open(path)
 
     def _merge(self, names: list[str]) -> None:
-        """Those who have mapped the old shards keep them until they close."""
-        keys = torch.cat([self._read(self._folder / name)["keys"].clone() for name in names])
-        vectors = torch.empty(len(keys), self._dimensions)
-        start = 0
-        for name in names:
-            end = start + len(self._shards[name])
-            vectors[start:end] = self._shards[name].take()
-            start = end
-        self._write(keys, vectors)
-        for name in names:
-            (self._folder / name).unlink()
-            del self._shards[name]
+        """Into shards that are not small, one at a time, for they are in memory meanwhile. Those who have mapped the
+        old ones keep them until they close."""
+        while names:
+            some, count = list[str](), 0
+            while names and count < SMALL_SHARD:
+                some.append(names.pop(0))
+                count += len(self._shards[some[-1]])
+            keys = torch.cat([self._read(self._folder / name)["keys"].clone() for name in some])
+            self._write(keys, torch.cat([self._shards[name].take() for name in some]))
+            for name in some:
+                (self._folder / name).unlink()
+                del self._shards[name]
 
     def _refresh(self, tidy: bool = False) -> None:
         """Opens what has been written since. `tidy`, with the lock held: sets aside what is damaged."""
