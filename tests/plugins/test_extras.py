@@ -19,6 +19,8 @@ MODULES = {
     "httpx": "httpx",
     "openpyxl": "openpyxl",
     "peft": "peft",
+    "pystemmer": "Stemmer",
+    "pyvi": "pyvi",
     "rerankers": "rerankers",
     "safetensors": "safetensors",
     "scikit-learn": "sklearn",
@@ -26,6 +28,7 @@ MODULES = {
     "tenacity": "tenacity",
     "torch": "torch",
     "transformers": "transformers",
+    "usearch": "usearch",
 }
 """Distribution → what it is imported as, of all that any plugin needs."""
 PLUGINS = {"": ("rr_baselines", "rr_data"), "letters": ("rr_letters",), "head": ("rr_head",)}
@@ -33,7 +36,10 @@ PLUGINS["cross-encoder"] = ("rr_cross_encoder",)
 PLUGINS |= {name: (f"rr_{name}",) for name in ("flagembedding", "qwen3_reranker", "rerankers", "sentence_transformers")}
 PLUGINS["http"] = ("rr_http",)
 LATER = {
-    "rr_baselines.bi_encoder",  # of an extra that has it
+    "rr_baselines.bi_encoder",  # of an extra that has it, as these
+    "rr_baselines.first_stages.dense",
+    "rr_baselines.first_stages.graph",
+    "rr_baselines.first_stages.vectors",
     "rr_head.bge_m3",  # of the extra flagembedding, as these
     "rr_cross_encoder.flag",
     "rr_data.readers.proptit",
