@@ -16,8 +16,7 @@ and used for nothing. Queries that share a positive form a group.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,37 +24,16 @@ from pydantic import Field, model_validator
 
 from rr import DataError, Document, HardNegative, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, missing
-from rr_data.columns import COLUMNS, COUNTED, IDS, guessed, must_be_somewhere, said, simple
+from rr_data.columns import COLUMNS, COUNTED, IDS, guessed, must_be_somewhere, simple
 from rr_data.facets import add_facets
 from rr_data.formats import Layout, first_cells, head_of, rows_of
 from rr_data.groups import by_shared_positives
-from rr_data.guess import Look, as_option, looked_at
+from rr_data.guess import as_option, looked_at
 from rr_data.members import Member, members_in, numbers_in
 from rr_data.named import id_in, same_text, text_in
+from rr_data.pair_columns import PLACES, Role, brings_its_own, columns_by_role, is_header
 from rr_data.sources import Files, files_of
 from rr_data.texts import ByText, fresh
-
-Role = Literal["query", "query_id", "positive", "negative", "document", "grade", "positive_scores", "negative_scores"]
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "query": (*COLUMNS["query"], "sentence1", "sentence_1", "sentence_a", "text1", "text_a", "instruction"),
-    "query_id": COLUMNS["query_id"],
-    "positive": (
-        *("pos", "positive", "positives", "positive_passages", "positive_passage", "relevant_passages", "relevant"),
-        *("positive_ctxs", "positive_document", "positive_documents", "positive_text", "positive_texts", "chosen"),
-    ),
-    "negative": (
-        *("neg", "negative", "negatives", "negative_passages", "negative_passage", "hard_negatives", "hard_negative"),
-        *("hard_neg", "hard_negs", "negs", "hard_negative_ctxs", "negative_ctxs", "negative_document"),
-        *("negative_documents", "negative_text", "negative_texts", "rejected"),
-    ),
-    "document": ("sentence2", "sentence_2", "sentence_b", "text2", "text_b", *COLUMNS["document"]),
-    "grade": (*COLUMNS["grade"], "similarity", "similarity_score", "is_relevant", "is_duplicate"),
-    "positive_scores": ("pos_scores", "positive_scores", "pos_score", "positive_score"),
-    "negative_scores": ("neg_scores", "negative_scores", "neg_score", "negative_score"),
-}
-_NUMBERED = re.compile("(" + "|".join(NAMES["negative"]) + r")_?\d+")
-PLACES = ("query", "positive", "negative")
-"""What the columns of a file without a header are."""
 
 
 class Options(Settings):
@@ -89,7 +67,7 @@ class Pairs:
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Options, if every row of these files brings candidates of its own."""
         looks = looked_at(paths)
-        if looks is None or not all(map(_brings_its_own, looks)):
+        if looks is None or not all(map(brings_its_own, looks)):
             return None
         return {"rows": as_option(looks)}
 
@@ -109,68 +87,16 @@ class Pairs:
         must_be_somewhere(self._options.columns, {path: columns for path, (_, columns) in heads.items()})
         for split, path in files_of(self._options.rows):
             layout, columns = heads[path]
-            reading.file(path, layout, split, _columns(self._options.columns, path, columns))
+            reading.file(path, layout, split, columns_by_role(self._options.columns, path, columns))
         return reading.collection()
 
     def _layout(self, path: Path) -> tuple[Layout, list[str]]:
         """How the file is laid out, and its columns."""
         layout = Layout(self._options.delimiter)
-        if not self._options.columns and (cells := first_cells(path, layout)) and not _is_header(cells):
+        if not self._options.columns and (cells := first_cells(path, layout)) and not is_header(cells):
             columns = [*PLACES[: len(cells)], *(f"negative_{place}" for place in range(2, len(cells) - 1))]
             return Layout(self._options.delimiter, columns=tuple(columns)), columns
         return layout, head_of(path, layout).columns
-
-
-def _is_header(cells: Sequence[str]) -> bool:
-    known = {name for names in NAMES.values() for name in names}
-    return any(simple(cell) in known for cell in cells)
-
-
-def _negatives(columns: Iterable[str]) -> list[str]:
-    return [name for name in columns if simple(name) in NAMES["negative"] or _NUMBERED.fullmatch(simple(name))]
-
-
-def _columns(
-    named: Mapping[Role, str | tuple[str, ...]], path: Path, columns: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """Role → its columns, of which only negatives have several."""
-    found: dict[str, tuple[str, ...]] = {}
-    for role in NAMES:
-        if role == "negative":
-            wanted = named.get("negative", _negatives(columns))
-            given = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-            found[role] = tuple(name for name in given if name in columns)
-        elif role not in ("document", "grade") or role in named or "positive" not in found:
-            one = said(named, role, columns, path) or guessed(columns, NAMES[role], sum(found.values(), ()))
-            found |= {role: (one,)} if one else {}
-    for role, other in (("query", None), ("positive", "document")):
-        if role not in found and (other is None or other not in found):
-            problem = missing("column", [role], [column for column in columns if column])
-            raise DataError(f"{path}: {problem}; name yours under columns.{role}")
-    return found
-
-
-def _brings_its_own(look: Look) -> bool:
-    columns = look.columns
-    negatives, query = _negatives(columns), guessed(columns, NAMES["query"])
-    positive = guessed(columns, NAMES["positive"])
-    if query and any(isinstance(one, dict) and "weight" in one for r in look.rows for one in _items(r, negatives)):
-        return False  # reader `rental` weighs them
-    if query and positive:
-        return bool(negatives) or simple(positive) == "positive" or isinstance(look.rows[0].fields[positive], list)
-    second = guessed(columns, NAMES["document"])
-    if simple(query or "") in ("sentence1", "sentence_1", "text1") and second:
-        return True
-    grade = guessed(columns, NAMES["grade"])
-    if query and second and grade and guessed(columns, COLUMNS["document_id"]) is None:
-        return any(str(row.fields.get(grade)).strip().lower() in ("0", "0.0", "false") for row in look.rows)
-    cells = first_cells(look.path)
-    # a triple of texts: ids, and names of columns, have no blanks
-    return len(cells) == 3 and not _is_header(cells) and all(len(cell.split()) > 2 for cell in cells[1:])
-
-
-def _items(row: Row, columns: Iterable[str]) -> list[Any]:
-    return [one for column in columns if isinstance(cell := row.fields.get(column), list) for one in cell]
 
 
 class _Reading:

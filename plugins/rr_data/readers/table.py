@@ -12,40 +12,25 @@ Other columns of a query that hold texts, whole numbers or true and false may be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, model_validator
 
-from rr import DataError, Document, Query, Settings
-from rr.data import ById, Collection, Damage, Documents, Row, missing
-from rr_data.columns import (
-    COLUMNS,
-    COUNTED,
-    IDS,
-    SPLIT_NAMES,
-    TEXTS,
-    Role,
-    guessed,
-    may_hold,
-    must_be_somewhere,
-    said,
-    simple,
-)
+from rr import Document, Query, Settings
+from rr.data import ById, Collection, Damage, Documents, Row
+from rr_data.columns import COUNTED, SPLIT_NAMES, Role, must_be_somewhere, simple
 from rr_data.facets import add_facets
-from rr_data.formats import Head, Layout, form_of, head_of, rows_of
+from rr_data.formats import Layout, form_of, head_of, rows_of
 from rr_data.guess import tables_among
 from rr_data.judgements import Judgements
 from rr_data.named import References, id_in, same_text, text_in
 from rr_data.sources import Files, Split, files_of
+from rr_data.table_files import File, Kind, understood
 from rr_data.tables import sniffed
 from rr_data.texts import ByText, fresh
 
-Kind = Literal["documents", "queries", "qrels", "rows"]
-NAMED = ("document", "doc", "passage", "context", "paragraph", "van_ban", "doan_van", "tai_lieu", "positive", "pos")
-"""Columns of a query that name a document where there is a file of documents; an answer is none of them."""
 DOCUMENT: tuple[Role, ...] = ("document_id", "document")
 USUAL = {".csv": ",", ".tsv": "\t"}
 
@@ -75,19 +60,6 @@ class Options(Settings):
         if isinstance(self.documents, dict):
             raise ValueError("`documents` have no splits; give a file, or a list of them")
         return self
-
-
-@dataclass(frozen=True)
-class _File:
-    kind: Kind
-    split: Split | None
-    path: Path
-    columns: Mapping[Role, str]
-
-    def must_have(self, there: Sequence[str], *roles: Role) -> None:
-        if not any(role in self.columns for role in roles):
-            problem = missing("column", [roles[0]], [column for column in there if column])
-            raise DataError(f"{self.path}: {problem}; name yours under columns.{roles[0]}")
 
 
 class Table:
@@ -122,66 +94,14 @@ class Table:
             reading.file(file)
         return reading.collection(self._delimiter_notes(files))
 
-    def _files(self) -> list[_File]:
+    def _files(self) -> list[File]:
         layout = Layout(self._options.delimiter, self._options.sheet)
         kinds: tuple[Kind, ...] = ("documents", "queries", "rows", "qrels")
         heads = [(kind, split, path, head_of(path, layout)) for kind in kinds for split, path in self._named(kind)]
         must_be_somewhere(self._options.columns, {path: head.columns for _, _, path, head in heads})
-        return [self._understood(*one) for one in heads]
+        return [understood(*one, self._options.columns, {kind for kind, *_ in heads}) for one in heads]
 
-    def _understood(self, kind: Kind, split: Split | None, path: Path, head: Head) -> _File:
-        """The file with the columns of its roles: those that its owner named, and else those that are guessed."""
-        columns = head.columns
-        more: dict[Role, Sequence[str]] = {}
-        roles: tuple[Role, ...] = ("query", "query_id", "document_id", "document", "title", "grade", "split", "group")
-        if kind == "documents":
-            roles, more = ("document", "document_id", "title"), {"document_id": IDS}
-        elif kind == "queries":
-            more = {"query": TEXTS, "query_id": IDS}
-        if kind == "queries" and self._options.qrels is not None:
-            roles = ("query", "query_id", "split", "group")
-        found: dict[Role, str] = {}
-        for role in roles:
-            left = [column for column in columns if column not in found.values()]
-            if (column := said(self._options.columns, role, left, path)) is not None:
-                found[role] = column
-                continue
-            # an `id` may be named for documents, and be here that of the queries
-            own = kind == "queries" and role == "query_id"
-            column = guessed(left, (*COLUMNS[role], *more.get(role, ())), () if own else self._said_of_others(role))
-            if column is None or self._is_denied(role) or not self._is_likely(kind, role, column, found):
-                continue
-            if may_hold(role, values := [row.fields.get(column) for row in head.rows]):
-                found[role] = column
-            elif role == "grade":
-                raise DataError(
-                    f"{path}: column {column!r} seems to hold grades, and holds {values[0]!r}; name the column of "
-                    "whole numbers under columns.grade, null if every row is relevant; reader pairs takes scores"
-                )
-        file = _File(kind, split, path, found)
-        if kind == "documents":
-            file.must_have(columns, "document", "title")
-        elif kind == "queries":
-            file.must_have(columns, "query")
-        else:
-            file.must_have(columns, "query", "query_id")
-            file.must_have(columns, "document", "document_id")
-        return file
-
-    def _is_denied(self, role: Role) -> bool:
-        return role in self._options.columns and self._options.columns[role] is None
-
-    def _said_of_others(self, role: Role) -> list[str]:
-        named = (names for other, names in self._options.columns.items() if other != role and names is not None)
-        return [name for names in named for name in ((names,) if isinstance(names, str) else names)]
-
-    def _is_likely(self, kind: Kind, role: Role, column: str, found: Mapping[Role, str]) -> bool:
-        """Whether a guess is one in such a file."""
-        if role == "document" and kind in ("queries", "rows") and self._options.documents is not None:
-            return "document_id" not in found and simple(column) in NAMED
-        return True
-
-    def _delimiter_notes(self, files: Sequence[_File]) -> list[str]:
+    def _delimiter_notes(self, files: Sequence[File]) -> list[str]:
         if self._options.delimiter is not None:
             return []
         notes = []
@@ -208,7 +128,7 @@ class _Reading:
         self._facets: dict[str, dict[str, str]] = {}
         self._repeated = {"documents": 0, "queries": 0, "judgements": 0}
 
-    def file(self, file: _File) -> None:
+    def file(self, file: File) -> None:
         use = {"documents": self._document, "qrels": self._judgement}.get(file.kind, self._query)
         for row in rows_of(file.path, self._layout, self._damage):
             with self._damage.row():
@@ -237,7 +157,7 @@ class _Reading:
 
     # documents
 
-    def _document(self, row: Row, file: _File) -> None:
+    def _document(self, row: Row, file: File) -> None:
         text = _string(row, file.columns.get("document"))
         title = _string(row, file.columns.get("title"))
         if (column := file.columns.get("document_id")) is not None:
@@ -259,7 +179,7 @@ class _Reading:
         self._document_texts.add(id_, text)
         return id_
 
-    def _told_documents(self, row: Row, file: _File) -> list[str]:
+    def _told_documents(self, row: Row, file: File) -> list[str]:
         """The documents that a row names, or brings."""
         id_column, text_column = file.columns.get("document_id"), file.columns.get("document")
         brings = self._options.documents is None and file.kind != "qrels"
@@ -284,7 +204,7 @@ class _Reading:
 
     # queries
 
-    def _query(self, row: Row, file: _File) -> None:
+    def _query(self, row: Row, file: File) -> None:
         columns = file.columns
         split = self._split(row, file)
         id_, text = self._who_asks(row, file, split)
@@ -310,7 +230,7 @@ class _Reading:
         for document_id in judged:
             self._judge(row, id_, document_id, grade)
 
-    def _who_asks(self, row: Row, file: _File, split: str | None) -> tuple[str, str]:
+    def _who_asks(self, row: Row, file: File, split: str | None) -> tuple[str, str]:
         """Id and text of a row's query, which may have come before."""
         columns = file.columns
         if "query" not in columns:
@@ -335,7 +255,7 @@ class _Reading:
         id_in(row, column, value)  # only for what it refuses
         return self._asked.known_as(row, value)
 
-    def _split(self, row: Row, file: _File) -> str | None:
+    def _split(self, row: Row, file: File) -> str | None:
         if file.split is not None or "split" not in file.columns:
             return file.split
         spelled = text_in(row, file.columns["split"])
@@ -345,7 +265,7 @@ class _Reading:
 
     # judgements
 
-    def _judgement(self, row: Row, file: _File) -> None:
+    def _judgement(self, row: Row, file: File) -> None:
         columns, grade = file.columns, self._grade(row, file)
         column = columns.get("query_id") or columns["query"]
         query_id = self._asked_by(row, column)
@@ -355,7 +275,7 @@ class _Reading:
         for document_id in self._told_documents(row, file):
             self._judge(row, query_id or id_in(row, column, row.fields.get(column)), document_id, grade)
 
-    def _grade(self, row: Row, file: _File) -> int:
+    def _grade(self, row: Row, file: File) -> int:
         column = file.columns.get("grade")
         if column is None:
             return 1

@@ -201,6 +201,12 @@ def test_files_by_split(tmp_path: Path) -> None:
         read("table", documents=documents, queries=queries, qrels=judged)
 
 
+def test_a_label_of_queries_is_no_grade(tmp_path: Path) -> None:
+    options = apart(tmp_path, {"qid": "10", "docid": "1"})
+    queries = delimited(options["queries"], [{"id": "10", "text": "x?", "label": "easy"}])
+    assert read("table", **{**options, "queries": queries}).facets == {"label": {"10": "easy"}}
+
+
 def test_groups_and_several_files(tmp_path: Path) -> None:
     parts = [
         pq(tmp_path / f"{n}.parquet", [{"question": f"q{n}", "passage": f"p{n}", "group": n % 2}]) for n in range(3)
