@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,21 @@ PACKED = ("", ".gz", ".zst", ".xz", ".bz2")
 Encoding = Literal["utf-8", "latin-1", "cp1252"]
 NO_LATIN = re.compile(rb"[\x00\x7f-\x9f\xff]")
 """Control characters, and what no title holds, but files of other encodings begin with."""
+ID_NAMES = (
+    "id",
+    "_id",
+    "pid",
+    "qid",
+    "docid",
+    "doc_id",
+    "query_id",
+    "query-id",
+    "passage_id",
+    "topic",
+    "topic_id",
+    "num",
+)
+"""What a header calls a column of ids."""
 STARTS = 20
 """Lines that `first_lines` looks at."""
 
@@ -82,6 +97,11 @@ def either_encoding(path: Path) -> list[tuple[int, str]]:
             raise DataError(f"{at}: {problem}; save it as UTF-8") from None
         text = content.decode("latin-1")
     return [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
+
+
+def is_header(cells: Sequence[str]) -> bool:
+    """Whether the first row of a file that should have none names its columns: `pid`, `text`."""
+    return len(cells) > 1 and cells[0].strip().lower() in ID_NAMES and not any(cell.strip().isdigit() for cell in cells)
 
 
 def first_lines(path: Path) -> list[str]:

@@ -57,6 +57,7 @@ def qrels_rows(path: Path, damage: Damage) -> Iterator[Row]:
         return
     columns: tuple[str, ...] = ()
     separator: str | None = None
+    last = 0
     for number, line in lines(path):
         if not line.strip(string.whitespace):
             continue
@@ -65,23 +66,27 @@ def qrels_rows(path: Path, damage: Damage) -> Iterator[Row]:
             cells = cells_of(line, separator)
             columns = header_of(cells)
             if columns:
+                last = number
                 continue
             if len(cells) not in COLUMNS:
                 shown = " or ".join(" ".join(one) for one in COLUMNS.values())
                 raise DataError(f"{path}, line {number}: {len(cells)} columns; write {shown}")
             columns = COLUMNS[len(cells)]
+        last = 0
         with damage.row():
             cells = cells_of(line, separator)
             row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
             if len(cells) != len(columns):
                 raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")
             yield row
+    if last:
+        raise DataError(f"{path}: no judgements below the header; fetch or write the file again")
 
 
 def separator_of(line: str) -> str | None:
-    """The tab or comma that is in it, else None for blanks."""
-    blanks = line.strip(string.whitespace).split()
-    return "\t" if "\t" in line.strip() else "," if len(blanks) == 1 and "," in line else None
+    """The tab or comma between its columns, else None for blanks."""
+    found = (one for one in "\t," if line.strip(string.whitespace).count(one) + 1 in COLUMNS)
+    return next(found, None)
 
 
 def cells_of(line: str, separator: str | None) -> list[str]:

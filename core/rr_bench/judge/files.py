@@ -108,7 +108,7 @@ def _qrels_rows(path: Path) -> Iterator[Row]:
             fields = {NAMES.get(key.lower(), key): value for key, value in row.fields.items()}
             yield Row(row.file, row.at, {"grade": 1, **fields})
         return
-    separator = "\t" if "\t" in first.strip() else None
+    separator = "\t" if first.strip(string.whitespace).count("\t") + 1 in (len(BEIR), len(QRELS)) else None
     cells = [cell.strip(string.whitespace) for cell in first.split(separator)]
     columns: Sequence[str] = [NAMES.get(cell.lower(), cell) for cell in cells]
     is_header = {"query", "document", "grade"} <= {*columns}

@@ -2,8 +2,8 @@
 
 collection: collection.tsv, lines of passage id, a tab and the text, or msmarco-docs.tsv, lines of document id, URL,
 title and body; a folder of such files; or the JSON lines of its second version, `{pid, passage}` or `{docid, title,
-body}`. queries: queries.*.tsv, lines of query id, a tab and the text. qrels: qrels.*.tsv (`rr_data.qrels`). No file
-has a header; each may be packed.
+body}`. queries: queries.*.tsv, lines of query id, a tab and the text. qrels: qrels.*.tsv (`rr_data.qrels`). A
+header is passed over; each file may be packed.
 
 top1000: top1000.dev, lines of query id, passage id, query and passage: what BM25 found, in no order and without
 scores. These are the candidates (`candidates.retriever: run`), with equal scores. Without `collection`, its passages
@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, lines, read_jsonl
-from rr_data.found import bare_name, files_in, first_lines, packed, starts_with
+from rr_data.found import bare_name, files_in, first_lines, is_header, packed, starts_with
 from rr_data.judgements import Judgements
 from rr_data.qrels import read_qrels
 from rr_data.sources import Files, Split, files_of
@@ -200,6 +200,8 @@ def _rows(path: Path, forms: dict[int, tuple[str, ...]], damage: Damage) -> Iter
             continue
         with damage.row():
             cells = line.split("\t")
+            if number == 1 and is_header(cells):
+                continue
             row = Row(path, f"line {number}", dict(zip(columns, cells, strict=False)))
             if len(cells) != len(columns):
                 raise row.error(f"{len(cells)} columns; write {len(columns)}: {' '.join(columns)}")

@@ -20,7 +20,7 @@ from typing import Any
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, missing, read_columns, read_jsonl
 from rr_data import sgml
-from rr_data.found import Encoding, files_in, first_lines, packed, starts_with
+from rr_data.found import Encoding, files_in, first_lines, is_header, packed, starts_with
 from rr_data.judgements import Judgements
 from rr_data.qrels import qrels_rows, read_qrels
 from rr_data.runs import read_run
@@ -55,6 +55,8 @@ class Trec:
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Its options, if among the files are SGML documents, topics and judgements, one of each."""
         found: dict[str, list[str]] = {"documents": [], "topics": [], "qrels": [], "run": []}
+        if len(paths) == 1 and paths[0].is_dir():
+            paths = [path for path in sorted(paths[0].iterdir()) if not path.name.startswith(".")]
         for path in paths:
             if path.is_dir():
                 if any(starts_with(one, "<doc>") for one in sorted(path.iterdir())[:10] if one.is_file()):
@@ -142,9 +144,9 @@ class Trec:
         if not starts_with(path, "<"):
             if self._options.fields:
                 raise DataError(f"{path}: its topics are one text each, without fields; leave out `fields`")
-            yield from (
-                read_jsonl(path, damage) if starts_with(path, "{") else read_columns(path, ("id", "text"), "\t", damage)
-            )
+            is_json = starts_with(path, "{")
+            given = read_jsonl(path, damage) if is_json else read_columns(path, ("id", "text"), "\t", damage)
+            yield from (row for row in given if row.at != "line 1" or is_json or not is_header([*row.fields.values()]))
             return
         rows = list(sgml.topics(path, self._options.encoding, damage))
         there = {name: None for row in rows for name in row.fields if name != "num"}

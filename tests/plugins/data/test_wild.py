@@ -102,6 +102,7 @@ FORMS = {
     "four columns, a header": ["query-id\titer\tcorpus-id\tscore", "q1\t0\td1\t2", "q2\t0\td2\t0"],
     "other order": ["corpus-id\tquery-id\tscore", "d1\tq1\t2", "d2\tq2\t0"],
     "blanks": ["q1 d1 2", "q2  d2 0"],
+    "blanks and tabs": ["q1 0\td1 2", "q2  0\td2 0"],
     "commas": ["query-id,corpus-id,score", "q1,d1,2", "q2,d2,0"],
     "quoted": ['"query-id"\t"corpus-id"\t"score"', '"q1"\t"d1"\t"2"', '"q2"\t"d2"\t"0"'],
     "floats": [HEADER, "q1\td1\t2.0", "q2\td2\t0.0"],
@@ -221,6 +222,8 @@ def test_beir_says_what_the_folder_is_not(tmp_path: Path) -> None:
         read("beir", folder=beir(tmp_path, test=["d1\tq1\t1", "d2\tq2\t1"]))
     with fails("all grades are 0, and the iterations are not"):
         read("beir", folder=beir(tmp_path, test=["q1 1 d1 0", "q2 2 d2 0"]))
+    with fails(r"test\.tsv: no judgements below the header"):
+        read("beir", folder=beir(tmp_path, test=[HEADER]))
 
 
 def arguana(folder: Path) -> Path:
@@ -267,6 +270,9 @@ def test_msmarco(tmp_path: Path) -> None:
     assert collection.qrels == {"1": {"7": 1}, "2": {"9": 1, "99": 1}}
     assert collection.notes == ("queries that nothing judges, left out: 1",)
     assert recognised("msmarco", tmp_path) == {key: str(path) for key, path in options.items()}
+    for key, header in (("collection", "pid\ttext"), ("queries", "qid\tquery")):
+        options[key].write_text(f"{header}\n{options[key].read_text()}", encoding="utf-8")
+    assert read("msmarco", **options) == collection
     pack(*options.values())
     assert read("msmarco", **options) == collection
     assert all(path.suffix == ".gz" for path in component("reader", "msmarco", **options).files())
