@@ -85,7 +85,6 @@ def test_a_csv_and_an_xlsx_become_a_bench_with_a_trained_cross_encoder_in_two_co
     assert "trained on notes" in (tmp_path / "out" / "bench.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.skip(reason="switch on with the reader `table`, which reads any columns")
 def test_a_csv_and_an_xlsx_of_any_columns_become_a_bench_with_table(rr_command: Rr, tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("id,text\n" + "".join(f"{n},{a}\n" for n, a in enumerate(ANSWERS)), "utf-8")
     book = openpyxl.Workbook()

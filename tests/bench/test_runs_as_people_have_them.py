@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-import zstandard
+from backports import zstd
 
 from rr.data import opened
 from rr.errors import DataError
@@ -50,7 +50,7 @@ def test_ids_may_be_numbers_or_hold_blanks(tmp_path: Path) -> None:
     ]
     path = lines(tmp_path / "in.jsonl", [json.dumps(row) for row in rows])
     assert ids(path) == expected
-    path.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
+    path.write_bytes(zstd.compress(path.read_bytes()))
     assert ids(path) == expected
     whole = lines(tmp_path / "in.json", [json.dumps(rows, indent=1)])
     assert ids(whole) == expected
@@ -112,7 +112,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("pack", [None, gzip.compress, zstandard.ZstdCompressor().compress])
+@pytest.mark.parametrize("pack", [None, gzip.compress, zstd.compress])
 def test_a_run_is_read_in_every_form(tmp_path: Path, form: str, pack: object) -> None:
     path = lines(tmp_path / "run", FORMS[form])
     if callable(pack):
@@ -177,7 +177,7 @@ def test_packed_texts_and_runs_and_json_give_the_same(
     whole = json_run(files["run"])
     for name in ("corpus.jsonl", "queries.jsonl"):
         path = files["data"] / name
-        path.with_name(name + ".zst").write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
+        path.with_name(name + ".zst").write_bytes(zstd.compress(path.read_bytes()))
         path.unlink()
     files["out"] = tmp_path / "packed.trec"
     files["run"].write_bytes(gzip.compress(files["run"].read_bytes()))
@@ -233,9 +233,9 @@ def test_an_id_that_no_run_can_hold_is_told_before_anything_is_scored(
 
 @pytest.mark.parametrize("damage", ["cut off", "other bytes", "something behind it"])
 def test_zstd_that_is_not_whole_is_loud(tmp_path: Path, damage: str) -> None:
-    """Its own reader takes what was cut off for a whole file."""
-    packer = zstandard.ZstdCompressor(write_checksum=True)
-    content = packer.compress(b"".join(f"line {n * n}\n".encode() for n in range(50_000)))
+    """Some readers take what was cut off for a whole file."""
+    whole = b"".join(f"line {n * n}\n".encode() for n in range(50_000))
+    content = zstd.compress(whole, options={zstd.CompressionParameter.checksum_flag: 1})
     broken = {
         "cut off": content[: len(content) // 2],
         "other bytes": content[:5000] + b"\0" * 9 + content[5009:],

@@ -1,10 +1,10 @@
 """What all readers share: files into text, JSON and plain columns, with errors that name the file and the line."""
 
 import gzip
-import io
 import lzma
 import re
 import string
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -21,7 +21,7 @@ from rr.errors import DataError
 from rr.registry.expansion import expanded, path_as_written
 
 EMPTY = "the file is empty; fetch or write it again"
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma", b"\x28\xb5\x2f\xfd": "zstandard"}
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma", b"\x28\xb5\x2f\xfd": "backports.zstd"}
 DataPath = Annotated[
     Path,
     BeforeValidator(lambda path: expanded(path) if isinstance(path, str | Path) else path),
@@ -48,31 +48,18 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             start = file.read(6)
             file.seek(0)
             packer = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
-            if packer == "zstandard":
-                _must_end(file, import_module(packer))
-            unpacked = packer and io.BufferedReader(import_module(packer).open(file, "rb"))
-            with unpacked or nullcontext(file) as content:
+            with import_module(packer).open(file, "rb") if packer else nullcontext(file) as content:
                 yield content
     except ImportError as error:
-        raise DataError(f"{path}: packed by zstd; pip install zstandard, or unpack it") from error
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: packed by zstd; pip install backports.zstd, or unpack it") from error
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, _zstd_error()) as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; check its permissions") from error
 
 
-def _must_end(file: IO[bytes], zstandard: Any) -> None:
-    """zstandard takes a file that was cut off for a whole one. Raises EOFError: it was, or is damaged."""
-    new = zstandard.ZstdDecompressor().decompressobj
-    frame = new()
-    try:
-        while packed := (frame.unused_data if frame.eof else b"") or file.read(2**20):
-            (frame := new() if frame.eof else frame).decompress(packed)
-    except zstandard.ZstdError as error:
-        raise EOFError(error) from error
-    if not frame.eof:
-        raise EOFError("it ends too soon")
-    file.seek(0)
+def _zstd_error() -> type[Exception]:
+    return getattr(sys.modules.get("backports.zstd"), "ZstdError", EOFError)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any
 import datasets
 import pyarrow
 import pytest
-import zstandard
+from backports import zstd
 from pyarrow import parquet
 
 from rr.data.damage import MISSING
@@ -26,7 +26,7 @@ from tests.preparing import component, prepare, read
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
-    ".zst": lambda content: zstandard.ZstdCompressor().compress(content),
+    ".zst": lambda content: zstd.compress(content),
     ".xz": lzma.compress,
     ".bz2": bz2.compress,
 }

@@ -15,7 +15,7 @@ from typing import Any
 import openpyxl
 import pyarrow
 import pytest
-import zstandard
+from backports import zstd
 from pyarrow import parquet
 
 from rr.data.damage import MISSING
@@ -81,7 +81,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": bz2.compress,
     "xz": lzma.compress,
-    "zst": zstandard.ZstdCompressor().compress,
+    "zst": zstd.compress,
 }
 
 
