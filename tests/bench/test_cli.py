@@ -91,7 +91,7 @@ def test_bad_requests_name_the_line(rr_command: Rr, small_registry: Path, tmp_pa
     source.write_text(
         '{"query": "a", "documents": [{"id": "1", "text": "x"}, {"id": "1", "text": "y"}]}\n', encoding="utf-8"
     )
-    failed(rr_command(*common), "two candidates share an id")
+    failed(rr_command(*common), "line 1", "documents.1 is called '1'", "as is documents.0")
     source.write_text(good, encoding="utf-16")
     failed(rr_command(*common), "UTF-16")
     failed(rr_command(*common[:-1], tmp_path / "gone.jsonl"), "no such file")

@@ -19,6 +19,7 @@ from rr_bench.registry import load_registry
 from rr_bench.strict_yaml import read_yaml
 from rr_data.readers.jsonl import Jsonl
 from rr_data.readers.proptit import ProPtit
+from rr_data.readers.table import Table
 from tests.conftest import ROOT, Rr
 
 ANSWERS = ["phòng có gác lửng", "phòng gần chợ", "phòng có ban công", "nhà rẻ", "căn hộ rộng", "nơi ở yên tĩnh"]
@@ -185,6 +186,7 @@ def test_a_specific_reader_goes_before_a_general_one(
 ) -> None:
     monkeypatch.setattr(Jsonl, "recognise", by_suffix(documents=".csv", queries=".xlsx"), raising=False)
     monkeypatch.setattr(Jsonl, "general", True, raising=False)
+    monkeypatch.setattr(Table, "recognise", by_suffix(documents=".nothing"))  # it is a general one, too
     assert recognised(installed_plugins(), spreadsheets)[0] == "proptit"
     monkeypatch.setattr(ProPtit, "recognise", by_suffix(corpus=".nothing"), raising=False)
     assert recognised(installed_plugins(), spreadsheets)[0] == "jsonl"

@@ -19,7 +19,7 @@ from rr_bench.loading import Checked
 from rr_bench.permute import Permute
 from rr_bench.registry import CandidatePlan, SplitPlan
 from rr_bench.stream.runs import read_run, run_lines, scores
-from rr_cross_encoder.scorer import by_request, sigmoid
+from rr_torch.answers import by_request, sigmoid
 from tests.preparing import prepare
 
 CLOSE = st.sampled_from(

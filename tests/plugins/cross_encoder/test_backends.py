@@ -17,8 +17,9 @@ from rr.files import folder_fingerprint, home
 from rr.registry.validation import validated
 from rr_cross_encoder.backends import Exported, exported
 from rr_cross_encoder.model import PairModel
-from rr_cross_encoder.scorer import CrossEncoderScorer, sigmoid
+from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import Backend, CrossEncoderSettings
+from rr_torch.answers import sigmoid
 from tests.plugins.cross_encoder.test_cross_encoder import LONG, Bert, mixed_requests, plain_scores, settings
 from tests.plugins.training import values
 

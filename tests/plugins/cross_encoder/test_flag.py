@@ -11,9 +11,10 @@ from sentence_transformers import CrossEncoder
 
 from rr import Dataset, Document, Query, Request, RerankError
 from rr_cross_encoder.flag import FlagScorer
-from rr_cross_encoder.scorer import CrossEncoderScorer, sigmoid
+from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import FlagRerankerSettings
 from rr_cross_encoder.trainer import CrossEncoderTrainer
+from rr_torch.answers import sigmoid
 from tests.plugins.cross_encoder.test_cross_encoder import (
     LONG,
     TRAINING,
