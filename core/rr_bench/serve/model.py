@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rr.files.kept import KEEPING
 from rr.protocols import ModelInfo
-from rr.types import Ranking, Request
+from rr.types import Document, Query, Ranking, Request
 from rr_bench.api import NamedReranker
 from rr_bench.calibrate.kept import Calibration
 from rr_bench.evaluate.price import estimated_tokens
@@ -16,6 +17,7 @@ from rr_bench.serve.scale import SAYS, Told, relevance, told_as
 
 Load = Callable[[], NamedReranker]
 """Loads a reranker, anew each time."""
+WARM_UP = Request(Query("query", "is it warm?"), (Document("0", "It is warm."), Document("1", "It was cold.")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,15 @@ class Model:
 
     @classmethod
     def of(cls, load: Load) -> Model:
-        """
+        """It is asked once, so that the first client does not wait for what models put off until then.
+
         Raises:
-            RerankError: it cannot be loaded, or its calibration is damaged or of other weights.
+            RerankError: it cannot be loaded, or cannot answer, or its calibration is damaged or of other weights.
         """
         reranker = load()
-        return cls(reranker, reranker.calibration, reranker.fingerprint())
+        found = cls(reranker, reranker.calibration, reranker.fingerprint())
+        found.answer(WARM_UP, found.rankings([WARM_UP])[0])
+        return found
 
     @property
     def name(self) -> str:
@@ -67,8 +72,12 @@ class Model:
         return self.reranker.info
 
     def rankings(self, requests: Sequence[Request]) -> Sequence[Ranking]:
-        """As `NamedReranker.rerank_all`."""
-        return self.reranker.rerank_all(requests)
+        """As `NamedReranker.rerank_all`; what clients send is written nowhere."""
+        before = KEEPING.set(False)
+        try:
+            return self.reranker.rerank_all(requests)
+        finally:
+            KEEPING.reset(before)
 
     def tokens(self, request: Request) -> int:
         """About so many it would read: 4 bytes of UTF-8 each, the query once a document where they are looked at

@@ -15,7 +15,6 @@ import uvicorn
 
 from rr.errors import RerankError, summary
 from rr_bench.serve.app import application
-from rr_bench.serve.gate import Gate
 from rr_bench.serve.keys import Keys
 from rr_bench.serve.limits import Limits
 from rr_bench.serve.logs import json_lines, log
@@ -26,6 +25,8 @@ from rr_bench.serve.worker import ONE_AT_A_TIME, Worker
 GRACE = 1.0
 """Seconds after SIGTERM in which whoever still asks is told that the server ends, so that no connection is cut under a
 request that is on its way."""
+BACKLOG = 2048
+"""Connections that wait to be taken on."""
 
 
 def serve(
@@ -37,19 +38,11 @@ def serve(
         RerankError: one cannot be loaded, or the address cannot be listened at.
     """
     with _bound(host, port) as bound, json_lines():
-        metrics = Metrics()
-        models = {name: Model.of(load) for name, load in loads.items()}
-        workers = {name: Worker(model, limits, metrics) for name, model in models.items()}
-        gate = application(workers, limits, keys, metrics)
-        bound.listen(2048)
-        address = bound.getsockname()
+        server = Server(loads, bound, limits, keys)
         if not keys and not _loopback(host):
             log("whoever reaches this host can ask it: no keys are set", logging.WARNING)
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        listening(f"serving {', '.join(workers)} at http://{shown}:{address[1]}")
-        Server(gate, workers, loads, metrics).run(sockets=[bound])
-        for worker in workers.values():
-            worker.close()
+        listening(f"serving {', '.join(loads)} at {server.url}")
+        server.run()
         log("ended")
 
 
@@ -71,35 +64,63 @@ def _loopback(host: str) -> bool:
 
 
 class Server(uvicorn.Server):
-    """The first SIGTERM or Ctrl-C drains, a second one ends at once; SIGHUP reloads."""
+    """The first SIGTERM or Ctrl-C drains, a second one ends at once; SIGHUP reloads. What is loaded is loaded when it
+    is made; it listens from then on."""
 
-    def __init__(self, gate: Gate, workers: Mapping[str, Worker], loads: Mapping[str, Load], metrics: Metrics) -> None:
+    def __init__(self, loads: Mapping[str, Load], bound: socket.socket, limits: Limits, keys: Keys) -> None:
+        """
+        Raises:
+            RerankError: one cannot be loaded.
+        """
+        models = {name: Model.of(load) for name, load in loads.items()}
+        self._loads, self._metrics = loads, Metrics()
+        self._workers = {name: Worker(model, limits, self._metrics) for name, model in models.items()}
+        self._gate = application(self._workers, limits, keys, self._metrics)
+        self._bound, self._since, self._hung_up = bound, 0.0, False
+        self._reloading: threading.Thread | None = None
+        bound.listen(BACKLOG)
         super().__init__(
             uvicorn.Config(
-                gate, loop="asyncio", lifespan="off", ws="none", log_config=None, access_log=False, server_header=False
+                self._gate,
+                loop="asyncio",
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=BACKLOG,
             )
         )
-        self._gate, self._workers, self._loads, self._metrics = gate, workers, loads, metrics
-        self._since = 0.0
-        self._hung_up = False
-        self._reloading: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        host, port = self._bound.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
-            return super().run(sockets)
-        before = signal.signal(signal.SIGHUP, self._hang_up)
+        """Until it has drained."""
+        signals = hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGHUP, lambda *_: self.hang_up()) if signals else None
         try:
-            return super().run(sockets)
+            super().run(sockets or [self._bound])
         finally:
-            signal.signal(signal.SIGHUP, before)
+            if signals:
+                signal.signal(signal.SIGHUP, before)
+            for worker in self._workers.values():
+                worker.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._gate.draining:
             self.should_exit = self.force_exit = True
+        self.drain()
+
+    def drain(self) -> None:
+        """Takes nothing new on, and ends once all is answered."""
         self._since = time.monotonic()
         self._gate.draining = True
 
-    def _hang_up(self, sig: int, frame: FrameType | None) -> None:
+    def hang_up(self) -> None:
+        """Reloads, soon."""
         self._hung_up = True
 
     async def on_tick(self, counter: int) -> bool:

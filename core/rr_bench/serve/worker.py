@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from rr.errors import summary
-from rr.files.kept import KEEPING
 from rr.types import Request
 from rr_bench.serve.limits import Limits
 from rr_bench.serve.metrics import Metrics
@@ -83,7 +82,6 @@ class Worker:
         self._thread.join()
 
     def _work(self) -> None:
-        KEEPING.set(False)  # what clients send is written nowhere
         while batch := self._next():
             model = self.model
             started = time.perf_counter()
