@@ -20,6 +20,8 @@ from rr_bench.serve.keys import Keys
 from rr_bench.serve.limits import DEFAULTS, Limits
 from rr_bench.serve.server import Server, _bound
 
+QUICK: dict[str, Any] = {"timeout": 30, "trust_env": False, "verify": False}
+"""Without certificates, whose reading takes longer than an answer."""
 LOADED: list[int] = []
 """The version of each model of `Reloaded` that was loaded."""
 VERSION = [1]
@@ -168,7 +170,11 @@ def running(
 
 
 def ask(server: Server, body: Any, path: str = "/v1/rerank", **options: Any) -> httpx.Response:
-    return httpx.post(server.url + path, json=body, timeout=30, trust_env=False, **options)
+    return httpx.post(server.url + path, json=body, **{**QUICK, **options})
+
+
+def get(server: Server, path: str, **options: Any) -> httpx.Response:
+    return httpx.get(server.url + path, **{**QUICK, **options})
 
 
 def scores(response: httpx.Response) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""`rr serve`: what clients are answered, what the numbers mean, and what requests that come together do to each other."""
+"""`rr serve`: what clients are answered, what the numbers mean, and what requests do to each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from rr_bench.calibrate.kept import Calibration, belonging, keep, place
 from rr_bench.serve.limits import Limits
 from rr_bench.serve.scale import relevance
 from rr_bench.serve.server import Server
-from tests.bench.served import LOADED, PLUGINS, VERSION, Held, ask, running, scores
+from tests.bench.served import LOADED, PLUGINS, VERSION, Held, ask, get, running, scores
 
 DOCUMENTS = ["a cat", "a dog", "the cat and a dog", "nothing"]
 ASKED = {"query": "cat dog", "documents": DOCUMENTS}
@@ -59,7 +58,7 @@ def test_rank_fields_choose_what_is_read_of_an_object(server: Server) -> None:
     documents = [{"title": "cat", "body": "dog", "text": "nothing"}, {"title": "x", "text": "cat dog"}, "cat"]
     asked = {"query": "cat dog", "documents": documents}
     assert list(scores(ask(server, asked))) == [1, 2, 0]
-    assert list(scores(ask(server, {**asked, "rank_fields": ["title", "body"]})))[0] == 0
+    assert next(iter(scores(ask(server, {**asked, "rank_fields": ["title", "body"]})))) == 0
     refused = ask(server, {**asked, "rank_fields": ["body", "nosuch"]})
     assert refused.status_code == 422
     assert refused.json()["message"].startswith("documents[1] has no 'body' and no 'nosuch'")
@@ -88,7 +87,7 @@ def test_text_embeddings_inference_is_answered_with_a_sorted_list(server: Server
     assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
     raw = ask(server, {"query": "cat dog", "texts": DOCUMENTS, "raw_scores": True}, "/rerank")
     assert ([row["score"] for row in raw.json()], raw.headers["x-score-scale"]) == ([1, -1, -1, -3], "logit")
-    told = httpx.get(server.url + "/info").json()
+    told = get(server, "/info").json()
     assert (told["model_id"], len(told["model_sha"])) == ("words", 64)
 
 
@@ -115,7 +114,7 @@ def test_an_answer_says_what_its_scores_are(
     assert all(0 <= one <= 1 for one in told)
     if expected is not None:
         assert told == pytest.approx(expected, abs=1e-12)
-    listed = {one["id"]: one for one in httpx.get(server.url + "/v1/models").json()["data"]}
+    listed = {one["id"]: one for one in get(server, "/v1/models").json()["data"]}
     assert listed[name]["score_scale"] == scale
 
 
@@ -125,7 +124,7 @@ def test_places_are_shares_of_the_candidates(server: Server) -> None:
     assert sorted(found.values(), reverse=True) == [1, 0.75, 0.5, 0.5]
     many = ask(server, {"query": "d3", "documents": [f"d{n}" for n in range(8)], "model": "windowed"})
     assert many.headers["x-score-scale"] == "rank"
-    assert list(scores(many).items())[0] == (3, 1.0)
+    assert next(iter(scores(many).items())) == (3, 1.0)
     assert ask(server, {"query": "d3", "documents": ["d1", "d3"], "model": "windowed"}).headers["x-score-scale"] == (
         "sigmoid"
     )
@@ -147,7 +146,7 @@ def test_a_calibrated_model_gives_probabilities(tmp_path: Path) -> None:
         assert found.headers["x-score-scale"] == "probability"
         expected = [1 / (1 + math.exp(1 - 0.5 * x)) for x in (1, -1, -1, -3)]
         assert list(scores(found).values()) == pytest.approx(expected)
-        (listed,) = httpx.get(server.url + "/v1/models").json()["data"]
+        (listed,) = get(server, "/v1/models").json()["data"]
         assert listed["calibrated_on"] == "rooms"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(rr.RerankError, match="damaged calibration"), running(tmp_path, "words"):
@@ -172,7 +171,7 @@ def in_the_queue(server: Server, count: int) -> int:
     """Waits until so many are there; then says how many."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        text = httpx.get(server.url + "/metrics").text
+        text = get(server, "/metrics").text
         (line,) = [one for one in text.splitlines() if one.startswith('rr_queue{model="held"}')]
         if int(float(line.split()[-1])) >= count:
             return count
@@ -200,9 +199,9 @@ def test_what_waits_is_scored_together_up_to_a_limit(tmp_path: Path, batch: int,
         assert in_the_queue(server, 9) == 9
         Held.free.set()
         for one in (first, *others):
-            assert list(scores(one.result()))[0] == 2
+            assert next(iter(scores(one.result()))) == 2
         assert [len(one) for one in Held.batches] == sizes
-        metrics = httpx.get(server.url + "/metrics").text
+        metrics = get(server, "/metrics").text
         assert f'rr_batch_requests_count{{model="held"}} {len(sizes)}.0' in metrics
         assert 'rr_documents_total{model="held"} 30.0' in metrics
         assert 'rr_requests_total{route="/v1/rerank",status="200"} 10.0' in metrics
@@ -229,7 +228,7 @@ def test_a_client_that_goes_breaks_no_other_and_is_not_scored(tmp_path: Path) ->
         first = pool.submit(ask, server, ASKED)
         assert Held.busy.wait(10)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.url + "/v1/rerank", json={**ASKED, "query": "gone"}, timeout=0.3)
+            ask(server, {**ASKED, "query": "gone"}, timeout=0.3)
         last = pool.submit(ask, server, {**ASKED, "query": "cat last"})
         assert in_the_queue(server, 2) == 2
         time.sleep(0.2)
@@ -250,8 +249,8 @@ def test_what_breaks_a_batch_breaks_its_own_answer_alone(server: Server) -> None
             assert response.headers["x-request-id"] in message
             assert "secret" not in message
         else:
-            assert list(scores(response))[0] == 2
-    assert 'rr_errors_total{kind="PluginError",model="breaks"}' in httpx.get(server.url + "/metrics").text
+            assert next(iter(scores(response))) == 2
+    assert 'rr_errors_total{kind="PluginError",model="breaks"}' in get(server, "/metrics").text
 
 
 def test_company_changes_no_bit_of_what_has_no_weights(tmp_path: Path) -> None:
@@ -264,7 +263,7 @@ def test_company_changes_no_bit_of_what_has_no_weights(tmp_path: Path) -> None:
         alone = [scores(ask(server, body)) for body in bodies]
         with ThreadPoolExecutor(50) as pool:
             together = list(pool.map(lambda body: scores(ask(server, body)), bodies))
-        text = httpx.get(server.url + "/metrics").text
+        text = get(server, "/metrics").text
     assert [list(one.items()) for one in alone] == [list(one.items()) for one in together]
     total = sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith("rr_batch_requests_count"))
     assert total < 240  # some came together
@@ -316,17 +315,17 @@ def test_a_reload_replaces_the_model_while_it_answers(tmp_path: Path, caplog: py
         server.hang_up()
         line = f'rr_reloads_total{{model="reloaded",outcome="{outcome}"}} 1.0'
         end = time.monotonic() + 10
-        while line not in httpx.get(server.url + "/metrics").text:
+        while line not in get(server, "/metrics").text:
             assert time.monotonic() < end
             time.sleep(0.02)
 
     with running(tmp_path, "reloaded") as server, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(asking, server)
-        before = httpx.get(server.url + "/info").json()["model_sha"]
+        before = get(server, "/info").json()["model_sha"]
         reloaded(server, 1, "unchanged")
         reloaded(server, 0, "failed")
         reloaded(server, 2, "replaced")
-        assert httpx.get(server.url + "/info").json()["model_sha"] != before
+        assert get(server, "/info").json()["model_sha"] != before
         ask(server, {"query": "x", "documents": ["a"]})
         count = len(seen)
         while len(seen) < count + 3:
@@ -341,12 +340,12 @@ def test_a_reload_replaces_the_model_while_it_answers(tmp_path: Path, caplog: py
 
 def test_it_is_not_ready_once_it_drains_and_the_last_answer_is_given(tmp_path: Path, held: None) -> None:
     with running(tmp_path, "held") as server, ThreadPoolExecutor(2) as pool:
-        assert httpx.get(server.url + "/ready").json() == {"status": "ready", "models": ["held"]}
+        assert get(server, "/ready").json() == {"status": "ready", "models": ["held"]}
         asked = pool.submit(ask, server, ASKED)
         assert Held.busy.wait(10)
         server.drain()
-        assert httpx.get(server.url + "/ready").status_code == 503
-        assert httpx.get(server.url + "/health").status_code == 200
+        assert get(server, "/ready").status_code == 503
+        assert get(server, "/health").status_code == 200
         refused: Any = ask(server, ASKED)
         assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (
             503,
