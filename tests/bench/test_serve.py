@@ -346,7 +346,7 @@ def test_it_is_not_ready_once_it_drains_and_the_last_answer_is_given(tmp_path: P
         server.drain()
         assert get(server, "/ready").status_code == 503
         assert get(server, "/health").status_code == 200
-        refused: Any = ask(server, ASKED)
+        refused = ask(server, ASKED)
         assert (refused.status_code, refused.headers["retry-after"], refused.headers["connection"]) == (
             503,
             "1",

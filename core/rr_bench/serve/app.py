@@ -143,7 +143,8 @@ def _routes(app: FastAPI, gate: Gate, asking: _Asking, metrics: Metrics) -> None
     @app.post("/rerank", summary="text-embeddings-inference", response_model=list[TeiResult])
     async def rerank(body: TeiBody, request: Request) -> Response:
         _, answer = await asking.answer(request, body.model, len(body.texts), body.request)
-        headers = {"X-Score-Scale": answer.raw_scale if body.raw_scores else answer.scale}
+        scale = answer.raw_scale if body.raw_scores else answer.scale
+        headers = {"X-Score-Scale": scale, "X-Compute-Tokens": str(answer.tokens)}
         cut = [f"{answer.truncated:.0%} of the texts were cut"] if answer.truncated else []
         if warnings := [*body.unknown, *cut]:
             headers["X-Warnings"] = "; ".join(warnings)[:1000]

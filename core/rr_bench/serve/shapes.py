@@ -20,6 +20,15 @@ from rr_bench.serve.scale import SAYS
 JSON = dict[str, Any]
 
 
+WORDS = {
+    "missing": "it is missing",
+    "model_attributes_type": "it should be a JSON object",
+    "model_type": "it should be a JSON object",
+    "dict_type": "it should be a text, or an object that has one",
+}
+"""By the type of pydantic's error, where its own words are not those of a client."""
+
+
 def _form(value: object) -> str:
     return "text" if isinstance(value, str) else "object"
 
@@ -210,5 +219,5 @@ def first_wrong(errors: Sequence[Any]) -> str:
         if part not in ("text", "object") or isinstance(part, int) or not where.endswith("]"):
             where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    told = str(first["msg"]).replace("Input should be", "it should be").replace("Field required", "it is missing")
+    told = WORDS.get(first["type"]) or str(first["msg"]).replace("Input should be", "it should be")
     return f"{where or 'the body'}: {told}{more}"
