@@ -18,7 +18,7 @@ from rr.types import Request
 from rr_bench.api import load
 from rr_bench.serve.keys import Keys
 from rr_bench.serve.limits import DEFAULTS, Limits
-from rr_bench.serve.server import Server, _bound
+from rr_bench.serve.server import Server, bind
 
 QUICK: dict[str, Any] = {"timeout": 30, "trust_env": False, "verify": False}
 """Without certificates, whose reading takes longer than an answer."""
@@ -156,7 +156,7 @@ def running(
     path = folder / "served.yaml"
     path.write_text(registry, encoding="utf-8")
     loads = {name: functools.partial(load, name, registry=path, plugins=PLUGINS) for name in names}
-    with _bound("127.0.0.1", 0) as bound:
+    with bind("127.0.0.1", 0) as bound:
         server = Server(loads, bound, limits, Keys(keys))
         thread = threading.Thread(target=server.run)
         thread.start()

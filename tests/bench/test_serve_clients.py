@@ -70,9 +70,9 @@ def test_the_client_of_cohere_v2(server: Server, connections: httpx.Client, expe
         assert [(row.index, row.relevance_score) for row in found.results] == expected[:2]
         with pytest.raises(cohere.errors.NotFoundError, match="no model 'nosuch' is served here"):
             client.rerank(model="nosuch", query="cat dog", documents=DOCUMENTS)
+        stranger = cohere.ClientV2("another", base_url=server.url, httpx_client=connections)
         with pytest.raises(cohere.errors.UnauthorizedError):
-            client = cohere.ClientV2("another", base_url=server.url, httpx_client=connections)
-            client.rerank(model="words", query="x", documents=["y"])
+            stranger.rerank(model="words", query="x", documents=["y"])
 
 
 def test_the_compressor_of_langchain_cohere(

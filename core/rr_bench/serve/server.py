@@ -37,23 +37,29 @@ def serve(
     Raises:
         RerankError: one cannot be loaded, or the address cannot be listened at.
     """
-    with _bound(host, port) as bound, json_lines():
-        server = Server(loads, bound, limits, keys)
+    with bind(host, port) as bound, json_lines():
+        server = Server(loads, bound, limits, keys, listening)
         if not keys and not _loopback(host):
             log("whoever reaches this host can ask it: no keys are set", logging.WARNING)
-        listening(f"serving {', '.join(loads)} at {server.url}")
         server.run()
         log("ended")
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Bound before anything is loaded, which takes long; it listens later."""
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that is bound before anything is loaded, which takes long, and listens later.
+
+    Raises:
+        RerankError: there is no such address here, or it is taken.
+    """
+    found: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(address)
-    except (OSError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
+        if found is not None:
+            found.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise RerankError(f"{host}:{port}: {reason}; choose another --host or --port") from error
     return found
@@ -67,7 +73,14 @@ class Server(uvicorn.Server):
     """The first SIGTERM or Ctrl-C drains, a second one ends at once; SIGHUP reloads. What is loaded is loaded when it
     is made; it listens from then on."""
 
-    def __init__(self, loads: Mapping[str, Load], bound: socket.socket, limits: Limits, keys: Keys) -> None:
+    def __init__(
+        self,
+        loads: Mapping[str, Load],
+        bound: socket.socket,
+        limits: Limits,
+        keys: Keys,
+        listening: Callable[[str], None] = lambda line: None,
+    ) -> None:
         """
         Raises:
             RerankError: one cannot be loaded.
@@ -77,6 +90,7 @@ class Server(uvicorn.Server):
         self._workers = {name: Worker(model, limits, self._metrics) for name, model in models.items()}
         self._gate = application(self._workers, limits, keys, self._metrics)
         self._bound, self._since, self._hung_up = bound, 0.0, False
+        self._listening = listening
         self._reloading: threading.Thread | None = None
         bound.listen(BACKLOG)
         super().__init__(
@@ -108,6 +122,10 @@ class Server(uvicorn.Server):
                 signal.signal(signal.SIGHUP, before)
             for worker in self._workers.values():
                 worker.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening(f"serving {', '.join(self._workers)} at {self.url}")  # and signals are obeyed
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._gate.draining:
