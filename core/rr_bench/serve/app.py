@@ -69,7 +69,7 @@ class _Asking:
     """What the rerank routes have in common."""
 
     def __init__(self, workers: Mapping[str, Worker], limits: Limits) -> None:
-        self.workers, self._limits = workers, limits
+        self.workers, self.limits = workers, limits
 
     async def answer(self, request: Request, name: str | None, count: int, asked: Any) -> tuple[str, Answer]:
         """The name of the model, and its answer. `asked`: gives the request.
@@ -79,8 +79,8 @@ class _Asking:
         """
         worker = self._worker(name)
         request.state.told.update(model=worker.name, documents=count)
-        if count > self._limits.documents:
-            raise Refusal(413, f"{count:,} documents, and this server takes {self._limits.documents:,}; send fewer")
+        if count > self.limits.documents:
+            raise Refusal(413, f"{count:,} documents, and this server takes {self.limits.documents:,}; send fewer")
         found = self._checked(asked, worker)
         try:
             return worker.name, await _unless_gone(request, worker.ask(found))
@@ -106,8 +106,8 @@ class _Asking:
         except RerankError as error:
             raise Refusal(422, str(error)) from error
         count = worker.model.tokens(found)
-        if count > self._limits.tokens:
-            many = f"about {count:,} tokens (4 bytes of UTF-8 each), and this server takes {self._limits.tokens:,}"
+        if count > self.limits.tokens:
+            many = f"about {count:,} tokens (4 bytes of UTF-8 each), and this server takes {self.limits.tokens:,}"
             raise Refusal(413, f"{many}; send fewer or shorter documents")
         return found
 
@@ -159,7 +159,7 @@ def _routes(app: FastAPI, gate: Gate, asking: _Asking, metrics: Metrics) -> None
                 "model_sha": model.fingerprint,
                 "model_dtype": model.info.precision,
                 "model_type": {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}},
-                "max_client_batch_size": asking._limits.documents,
+                "max_client_batch_size": asking.limits.documents,
                 "version": app.version,
             }
         )

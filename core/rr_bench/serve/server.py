@@ -19,8 +19,8 @@ from rr_bench.serve.keys import Keys
 from rr_bench.serve.limits import Limits
 from rr_bench.serve.logs import json_lines, log
 from rr_bench.serve.metrics import Metrics
-from rr_bench.serve.model import Load, Model
-from rr_bench.serve.worker import ONE_AT_A_TIME, Worker
+from rr_bench.serve.model import ONE_AT_A_TIME, Load, Model
+from rr_bench.serve.worker import Worker
 
 GRACE = 1.0
 """Seconds after SIGTERM in which whoever still asks is told that the server ends, so that no connection is cut under a

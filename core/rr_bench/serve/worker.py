@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rr.errors import summary
@@ -18,10 +18,6 @@ from rr_bench.serve.limits import Limits
 from rr_bench.serve.metrics import Metrics
 from rr_bench.serve.model import Answer, Model
 from rr_bench.serve.refusals import Refusal
-
-ONE_AT_A_TIME = threading.Lock()
-"""Held while a model with weights scores, and while one of half precision is loaded: what libraries of tensors keep for
-the whole process (the default type, above all) is then of one model at a time."""
 
 
 @dataclass(slots=True)
@@ -87,8 +83,7 @@ class Worker:
             started = time.perf_counter()
             for one in batch:
                 self._metrics.waited.labels(self.name).observe(started - one.since)
-            with _turn(model):
-                answers = self._answers(model, batch)
+            answers = self._answers(model, batch)
             taken, pairs = time.perf_counter() - started, sum(one.documents for one in batch)
             self._pace = taken / max(pairs, 1)
             self._metrics.computed.labels(self.name).observe(taken)
@@ -144,10 +139,6 @@ class Worker:
 class _Broken(Exception):  # noqa: N818
     def __init__(self, error: BaseException) -> None:
         super().__init__(summary(error))
-
-
-def _turn(model: Model) -> AbstractContextManager[object]:
-    return nullcontext() if model.info.state == "no weights" else ONE_AT_A_TIME
 
 
 def _deliver(batch: Sequence[Waiting], answers: Sequence[Answer | BaseException]) -> None:
