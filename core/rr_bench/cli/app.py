@@ -26,6 +26,7 @@ from rr_bench.cli import (
     report,
     rerank,
     runs,
+    serve,
     training,
 )
 from rr_bench.cli import eval as judging
@@ -50,6 +51,7 @@ app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("export")(export.export)
 app.command("rerank")(rerank.rerank)
+app.command("serve")(serve.serve)
 app.command("calibrate")(calibrate.calibrate)
 app.command("bench")(bench.bench)
 app.command("eval")(judging.evaluate)
