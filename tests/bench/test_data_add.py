@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from rr.errors import RegistryError, RerankError
+from rr.errors import DataError, RegistryError, RerankError
 from rr.registry.plugins import installed_plugins
 from rr_bench.own.edited import with_entry
 from rr_bench.own.recognise import recognised
@@ -202,6 +202,18 @@ def test_a_recognition_that_breaks_does_not_stand_before_the_others(
     assert recognised(installed_plugins(), spreadsheets)[0] == "proptit"
     with pytest.raises(RerankError, match=r"no reader knows .*a fault of the plugin's"):
         recognised(installed_plugins(), spreadsheets[:1])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("utf-16", "looks like UTF-16, not UTF-8; save it as UTF-8"), ("cp1252", "line 2: byte 0xe0 is not UTF-8")],
+)
+def test_an_encoding_is_named_where_nothing_is_recognised(encoding: str, told: str, tmp_path: Path) -> None:
+    """Excel writes the one as "Unicode text", and the other as CSV."""
+    path = tmp_path / "faq.csv"
+    path.write_bytes("question,answer\nlà gì,gì là\n".encode(encoding))
+    with pytest.raises(DataError, match=rf"faq.csv.*{told}"):
+        recognised(installed_plugins(), [path])
 
 
 def test_damage_is_told_in_one_line_and_left_out_where_that_is_asked(rr_command: Rr, tmp_path: Path) -> None:

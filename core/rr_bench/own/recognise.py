@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
+from rr.data import lines, opened
 from rr.errors import PluginError, RerankError
 from rr.protocols import Recognises
 from rr.registry.plugins import Plugins, Registered
+
+WORKBOOK, PARQUET = b"PK", b"PAR1"
+"""How files begin that are no text."""
+LOOKED_AT = 1_000
+"""Lines."""
 
 
 def recognised(plugins: Plugins, paths: Sequence[Path], reader: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -18,7 +25,7 @@ def recognised(plugins: Plugins, paths: Sequence[Path], reader: str | None = Non
     empty where it cannot tell.
 
     Raises:
-        RerankError: a path does not exist, no reader knows them, or several do.
+        RerankError: a path does not exist or cannot be read, no reader knows them, or several do.
     """
     for path in paths:
         if not path.exists():
@@ -44,6 +51,8 @@ def recognised(plugins: Plugins, paths: Sequence[Path], reader: str | None = Non
         names = ", ".join(sorted(fitting))
         raise RerankError(f"several readers know {_shown(paths)}: {names}; say which by --reader NAME")
     if not fitting:
+        for path in filter(Path.is_file, paths):
+            _must_be_readable(path)
         failed = "".join(f"; {one}" for one in broken)
         raise RerankError(
             f"no reader knows {_shown(paths)}; say which by --reader NAME, and what is what by --option KEY=VALUE "
@@ -62,6 +71,18 @@ def _asked(target: Any, name: str, paths: Sequence[Path]) -> dict[str, Any] | No
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise PluginError(f"reader {name!r}: recognise gave {found!r}, not options by name, or None")
     return dict(found)
+
+
+def _must_be_readable(path: Path) -> None:
+    """
+    Raises:
+        DataError: it is text, as it seems, and in another encoding than UTF-8, or packed and damaged.
+    """
+    with opened(path) as file:
+        start = file.read(len(PARQUET))
+    if not start.startswith((WORKBOOK, PARQUET)):
+        for _ in islice(lines(path), LOOKED_AT):
+            pass
 
 
 def _name(plugins: Plugins, registered: Registered) -> str:
