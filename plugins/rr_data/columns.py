@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from rr import DataError
 from rr.data import missing, nfc
+from rr_data.sources import Split
 
 Role = Literal["query", "query_id", "document", "document_id", "title", "grade", "split", "group"]
 Named = Mapping[Any, str | tuple[str, ...] | None]
@@ -51,7 +52,13 @@ COUNTED = ("", "index", "unnamed_0", "stt", "so_thu_tu", "no", "id", "_id")
 """Columns that only count rows."""
 TEXTS = ("text", "content", "noi_dung", "title")
 """Names of texts that do not say of what: in a file of queries, of queries."""
-SPLIT_NAMES = {"train": "train", "training": "train", "dev": "dev", "development": "dev", "valid": "dev"}
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "development": "dev",
+    "valid": "dev",
+}
 SPLIT_NAMES |= {"validation": "dev", "val": "dev", "test": "test", "testing": "test"}
 
 

@@ -1,4 +1,5 @@
-"""Rows of any file that holds rows: CSV, TSV, XLSX, Parquet, JSONL, and JSON in one piece. Which of them a file is, its
+"""Rows of any file that holds rows: CSV, TSV, XLSX, Parquet, JSONL, JSON in one piece, and folders that
+`save_to_disk` wrote. Which of them a file is, its
 first bytes say, whatever it is called; text may be packed."""
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Literal
 
 from rr import DataError
 from rr.data import Damage, Row, lines, nfc, opened, parse_json, read_text
+from rr_data.saved import all_files, is_saved, parts
 from rr_data.tables import header, sniffed, table_rows
 from rr_data.workbook import sheet_lines
 
-Form = Literal["parquet", "xlsx", "json", "jsonl", "delimited"]
+Form = Literal["parquet", "xlsx", "json", "jsonl", "delimited", "saved"]
 BATCH = 1000
 
 
@@ -40,6 +42,8 @@ def form_of(path: Path) -> Form:
     Raises:
         DataError: as `opened`.
     """
+    if is_saved(path):
+        return "saved"
     with opened(path) as file:
         start = file.read(2**16)
     if start.startswith(b"PAR1"):
@@ -68,6 +72,11 @@ def _parsed(text: str, path: Path) -> Any:
         return None
 
 
+def files_behind(path: Path) -> list[Path]:
+    """All files that its rows are read from: itself, or those of a folder that `save_to_disk` wrote."""
+    return all_files(path) if is_saved(path) else [path]
+
+
 def rows_of(path: Path, layout: Layout = PLAIN, damage: Damage | None = None) -> Iterator[Row]:
     """One row after the other, by its columns or keys; blank rows are passed over. What is no row, or has more cells
     than there are columns, is noted as `damage`, if that is given.
@@ -80,6 +89,8 @@ def rows_of(path: Path, layout: Layout = PLAIN, damage: Damage | None = None) ->
         return _parquet(path)
     if form == "xlsx":
         return _sheet(path, layout)
+    if form == "saved":
+        return _saved(path)
     if form == "delimited":
         delimiter, quoted = sniffed(path)
         if layout.delimiter is not None and layout.delimiter != delimiter:
@@ -119,6 +130,15 @@ def head_of(path: Path, layout: Layout = PLAIN, count: int = 50) -> Head:
         for row in found:
             columns |= dict.fromkeys(row.fields)
     return Head(list(columns), rows)
+
+
+def _saved(path: Path) -> Iterator[Row]:
+    several = parts(path)
+    if len(several) > 1 or several[0][0]:
+        names = " and ".join(str(path / name) for name, _ in several)
+        raise DataError(f"{path}: holds splits; name the folders of those that you want, {names}, by split")
+    for row in several[0][1]():
+        yield Row(row.file, row.at, {key: _filled(value) for key, value in row.fields.items()})
 
 
 def _parquet(path: Path) -> Iterator[Row]:

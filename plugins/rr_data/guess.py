@@ -15,6 +15,8 @@ from rr import DataError
 from rr.data import Damage, Row
 from rr_data.columns import COLUMNS, IDS, SPLIT_NAMES, TEXTS, Role, guessed, may_hold, simple
 from rr_data.formats import Head, head_of, rows_of
+from rr_data.saved import DICT, is_saved, split_names
+from rr_data.sources import Split, with_a_test
 
 DOCUMENTS = ("corpus", "document", "documents", "docs", "passages", "collection", "contexts", "articles", "van_ban")
 QUERIES = ("query", "queries", "questions", "topics", "cau_hoi")
@@ -35,7 +37,7 @@ class Look:
     @classmethod
     def at(cls, path: Path) -> Look | None:
         """None of a folder, and of what holds no rows that can be read."""
-        if not path.is_file():
+        if not path.is_file() and not is_saved(path):
             return None
         try:
             head = head_of(path)
@@ -64,7 +66,7 @@ class Look:
         return any(name in self.words for name in names)
 
     @property
-    def split(self) -> str | None:
+    def split(self) -> Split | None:
         return next((SPLIT_NAMES[word] for word in sorted(self.words) if word in SPLIT_NAMES), None)
 
     def mean_length(self, column: str) -> float:
@@ -73,8 +75,11 @@ class Look:
 
 
 def files_among(paths: Sequence[Path]) -> list[Path]:
-    """The files, or those in the one folder that is given whose names say that they hold rows."""
-    if len(paths) == 1 and paths[0].is_dir():
+    """The files, or those in the one folder that is given whose names say that they hold rows; or the splits of a saved
+    DatasetDict."""
+    if len(paths) == 1 and (paths[0] / DICT).is_file():
+        return [paths[0] / name for name in split_names(paths[0])]
+    if len(paths) == 1 and paths[0].is_dir() and not is_saved(paths[0]):
         return sorted(path for path in paths[0].iterdir() if not SUFFIXES.isdisjoint(path.suffixes))
     return list(paths)
 
@@ -92,7 +97,7 @@ def as_option(looks: Sequence[Look]) -> Any:
         return str(looks[0].path)
     splits = [look.split for look in looks]
     if all(splits) and len(set(splits)) == len(splits):
-        return {split: str(look.path) for split, look in zip(splits, looks, strict=True)}
+        return with_a_test({split: str(look.path) for split, look in zip(splits, looks, strict=True) if split})
     return [str(look.path) for look in looks]
 
 

@@ -38,7 +38,7 @@ def is_rows(path: Path) -> bool:
 def all_files(path: Path) -> list[Path]:
     """All files that its rows are read from."""
     if (path / DICT).is_file():
-        return [path / DICT, *(file for name in _splits(path) for file in all_files(path / name))]
+        return [path / DICT, *(file for name in split_names(path) for file in all_files(path / name))]
     if (path / STATE).is_file():
         return [path / STATE, *_data_files(path)]
     return [one for one in files_in(path) if one.suffix in ENDINGS or not path.is_dir()]
@@ -53,7 +53,7 @@ def parts(path: Path) -> list[tuple[str, Callable[[], Iterator[Row]]]]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
     if (path / DICT).is_file():
-        return [(name, _reads(_data_files(path / name))) for name in _splits(path)]
+        return [(name, _reads(_data_files(path / name))) for name in split_names(path)]
     if (path / STATE).is_file():
         return [("", _reads(_data_files(path)))]
     found: dict[str, list[Path]] = {}
@@ -69,8 +69,9 @@ def _reads(files: list[Path]) -> Callable[[], Iterator[Row]]:
     return lambda: _of_files(files)
 
 
-def _splits(folder: Path) -> list[str]:
-    """
+def split_names(folder: Path) -> list[str]:
+    """The splits of a DatasetDict, each of which is a folder inside.
+
     Raises:
         DataError: a name of them is none of a folder inside.
     """

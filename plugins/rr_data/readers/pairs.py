@@ -26,7 +26,7 @@ from rr import DataError, Document, HardNegative, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, missing
 from rr_data.columns import COLUMNS, COUNTED, IDS, guessed, must_be_somewhere, simple
 from rr_data.facets import add_facets
-from rr_data.formats import Layout, first_cells, head_of, rows_of
+from rr_data.formats import Layout, files_behind, first_cells, head_of, rows_of
 from rr_data.groups import by_shared_positives
 from rr_data.guess import as_option, looked_at
 from rr_data.members import Member, members_in, numbers_in
@@ -74,7 +74,7 @@ class Pairs:
     def files(self) -> list[Path]:
         """All that `read` reads."""
         given = (path for path in (self._options.collection, self._options.queries) if path is not None)
-        return [*(path for _, path in files_of(self._options.rows)), *given]
+        return [*(file for _, path in files_of(self._options.rows) for file in files_behind(path)), *given]
 
     def read(self) -> Collection:
         """

@@ -22,7 +22,7 @@ from rr import Document, Query, Settings
 from rr.data import ById, Collection, Damage, Documents, Row
 from rr_data.columns import COUNTED, SPLIT_NAMES, Role, must_be_somewhere, simple
 from rr_data.facets import add_facets
-from rr_data.formats import Layout, form_of, head_of, rows_of
+from rr_data.formats import Layout, files_behind, form_of, head_of, rows_of
 from rr_data.guess import tables_among
 from rr_data.judgements import Judgements
 from rr_data.named import References, id_in, same_text, text_in
@@ -77,7 +77,8 @@ class Table:
 
     def files(self) -> list[Path]:
         """All that `read` reads."""
-        return [path for kind in ("documents", "queries", "rows", "qrels") for _, path in self._named(kind)]
+        kinds = ("documents", "queries", "rows", "qrels")
+        return [file for kind in kinds for _, path in self._named(kind) for file in files_behind(path)]
 
     def _named(self, kind: str) -> list[tuple[Split | None, Path]]:
         return files_of(getattr(self._options, kind))

@@ -13,6 +13,7 @@ Topics are numbered `051` where their judgements say `51`: taken for the same, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ from rr_data.sources import Files, files_of
 
 DEFAULT = (("title",), ("query",), ("text",))
 """The fields that make a query, if none are named: the first that any topic has."""
+
+
+_JSON_RUN = re.compile(r'\s*\{\s*"[^"]+"\s*:\s*\{')
+"""How `{query: {document: score}}` begins."""
 
 
 class Options(Settings):
@@ -53,7 +58,7 @@ class Trec:
 
     @classmethod
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
-        """Its options, if among the files are SGML documents, topics and judgements, one of each."""
+        """Its options, if there are documents as SGML or JSON lines, topics, and judgements in TREC's form."""
         found: dict[str, list[str]] = {"documents": [], "topics": [], "qrels": [], "run": []}
         if len(paths) == 1 and paths[0].is_dir():
             paths = [path for path in sorted(paths[0].iterdir()) if not path.name.startswith(".")]
@@ -69,8 +74,12 @@ class Trec:
                 found["topics"].append(str(path))
             elif cells and all(len(line) == 4 and line[3].lstrip("-").isdigit() for line in cells):
                 found["qrels"].append(str(path))
-            elif cells and all(len(line) == 6 and line[1].upper() == "Q0" for line in cells):
+            elif _holds_a_run(path, cells):
                 found["run"].append(str(path))
+            elif starts_with(path, "{"):
+                found["topics" if _called_topics(path) else "documents"].append(str(path))
+            elif cells and all(line.count("\t") == 1 for line in first_lines(path)):
+                found["topics"].append(str(path))
         given: dict[str, Any] = {key: values[0] for key, values in found.items() if len(values) == 1}
         if len(found["documents"]) > 1:
             given["documents"] = found["documents"]
@@ -158,3 +167,13 @@ class Trec:
             text = "\n".join(row.fields[name] for name in wanted if name in row.fields)
             with damage.row():
                 yield Row(path, row.at, {"id": row.id("num"), "text": text})
+
+
+def _called_topics(path: Path) -> bool:
+    return any(name in path.name.lower() for name in ("topic", "quer", "question"))
+
+
+def _holds_a_run(path: Path, cells: list[list[str]]) -> bool:
+    if any(map(_JSON_RUN.match, first_lines(path)[:1])):
+        return True
+    return bool(cells) and all(len(line) == 6 and line[1].upper() == "Q0" for line in cells)

@@ -23,7 +23,7 @@ from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, Row, folded, parse_json, read_jsonl, read_text
 from rr_data.found import first_lines, packed
 from rr_data.saved import SPLITS, all_files, is_rows, parts
-from rr_data.sources import Files, Split, files_of
+from rr_data.sources import Files, Split, files_of, with_a_test
 
 FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 """Spellings of `is_impossible`: files that went through a spreadsheet have words for it."""
@@ -51,13 +51,13 @@ class XQuad:
             paths = [path for path in sorted(paths[0].iterdir()) if path.is_file() and not path.name.startswith(".")]
         if not paths or not all(map(_looks_like_squad, paths)):
             return None
-        splits: dict[str, str] = {}
+        splits: dict[Split, str] = {}
         for path in paths:
             for name, split in SPLITS.items():
                 if name in path.name.lower() and split not in splits:
                     splits[split] = str(path)
         if len(paths) > 1 and len(splits) == len(paths):
-            return {"path": splits}
+            return {"path": with_a_test(splits)}
         return {"path": [str(path) for path in paths] if len(paths) > 1 else str(paths[0])}
 
     def files(self) -> list[Path]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
+from rr.errors import DataError
 from rr.registry.plugins import installed_plugins
 from rr_data.readers.jsonl import Jsonl
 from rr_data.readers.proptit import ProPtit
 from rr_data.readers.rental import Rental
 from tests.plugins.data.wild import delimited, jsonl, text, xlsx
-from tests.preparing import read
+from tests.preparing import component, read
 
 
 def recognised(paths: Sequence[Path]) -> tuple[str, dict[str, Any]] | None:
@@ -58,6 +60,12 @@ def faq(folder: Path) -> list[Path]:
     return [xlsx(folder / "faq.xlsx", [{"Câu hỏi": f"câu {n}", "Trả lời": f"đáp {n}"} for n in range(3)])]
 
 
+def saved(folder: Path) -> list[Path]:
+    rows = [{"query": f"câu {n}", "passage": f"đoạn {n}"} for n in range(3)]
+    datasets.Dataset.from_list(rows).save_to_disk(folder / "saved")
+    return [folder / "saved"]
+
+
 FILES: dict[str, Callable[[Path], list[Path]]] = {
     "jsonl": own,
     "pairs": triplets,
@@ -91,3 +99,61 @@ def test_nothing_is_recognised_in_other_files(tmp_path: Path) -> None:
     assert recognised([tmp_path / "weights.bin"]) is None
     assert recognised([text(tmp_path / "story.txt", "Once upon a time, there was a query.")]) is None
     assert recognised([tmp_path]) is None
+
+
+def trec(folder: Path, documents: Path) -> list[Path]:
+    return [
+        documents,
+        text(folder / "topics.tsv", "q1\tcâu một", "q2\tcâu hai"),
+        text(folder / "qrels", "q1 0 1 1", "q2 0 2 1"),
+        text(folder / "run.json", '{"q1": {"1": 0.5, "2": 1}, "q2": {"1": 2}}'),
+    ]
+
+
+@pytest.mark.parametrize("form", ["SGML", "JSON lines"])
+def test_trec_with_documents_of_either_form(tmp_path: Path, form: str) -> None:
+    documents = (
+        text(tmp_path / "docs", *(f"<DOC><DOCNO>{n}</DOCNO><TEXT>bài {n}</TEXT></DOC>" for n in (1, 2)))
+        if form == "SGML"
+        else jsonl(tmp_path / "docs.jsonl", [{"id": n, "contents": f"bài {n}"} for n in (1, 2)])
+    )
+    for given in (paths := trec(tmp_path, documents), [tmp_path]):
+        found = recognised(given)
+        assert found == (
+            "trec",
+            {"documents": str(documents), "topics": str(paths[1]), "qrels": str(paths[2])} | {"run": str(paths[3])},
+        )
+        collection = read("trec", **found[1])
+        assert collection.qrels == {"q1": {"1": 1}, "q2": {"2": 1}}
+        assert collection.run == {"q1": {"1": 0.5, "2": 1.0}, "q2": {"1": 2.0}}
+
+
+def test_datasets_that_were_saved(tmp_path: Path) -> None:
+    """One, and several splits together."""
+    assert recognised(saved(tmp_path)) == (
+        "table",
+        {"rows": str(tmp_path / "saved"), "columns": {"query": "query", "document": "passage"}},
+    )
+    rows = {
+        split: [{"anchor": f"{split} {n}", "positive": f"A{n}", "negative": "B"} for n in range(3)]
+        for split in ("train", "test")
+    }
+    datasets.DatasetDict({split: datasets.Dataset.from_list(some) for split, some in rows.items()}).save_to_disk(
+        tmp_path / "dict"
+    )
+    found = recognised([tmp_path / "dict"])
+    assert found == ("pairs", {"rows": {split: str(tmp_path / "dict" / split) for split in rows}})
+    collection = read("pairs", **found[1])
+    assert {split: len(ids) for split, ids in collection.splits.items()} == {"train": 3, "test": 3}
+    reader = component("reader", "pairs", **found[1])
+    assert {path.name for path in reader.files()} >= {"state.json"}
+    with pytest.raises(DataError, match="holds splits; name the folders of those that you want"):
+        read("pairs", rows=tmp_path / "dict")
+
+
+def test_where_there_is_no_test_split_dev_is_tested_on(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        rows = [{"anchor": f"{split} {n}", "positive": f"A{n}", "negative": "B"} for n in range(3)]
+        delimited(tmp_path / f"{split}.csv", rows)
+    found = recognised([tmp_path])
+    assert found == ("pairs", {"rows": {"train": str(tmp_path / "train.csv"), "test": str(tmp_path / "dev.csv")}})
