@@ -548,13 +548,13 @@ class WordByWord(Overlap):
         return 1 + self.count(found[1:]) if found else 0
 
 
-class RefusesAMegabyte(Overlap):
-    """Has room for a MiB of text."""
+class RefusesHalfAMegabyte(Overlap):
+    """Has room for half a MiB of text."""
 
     caught = "huge-text"
 
     def number(self, query: Query, document: Document) -> float:
-        buffer = memoryview(bytearray(1024 * 1024))
+        buffer = memoryview(bytearray(512 * 1024))
         content = document.content.encode()
         buffer[: len(content)] = content
         return super().number(query, document)

@@ -139,17 +139,20 @@ REQUESTS: dict[str, tuple[str, list[str]]] = {
     "documents that are an object": ('{"query": "a", "documents": {"id": "a"}}', ["line 2", "documents"]),
     "a document that is null": ('{"query": "a", "documents": ["a", null]}', ["line 2", "documents.1"]),
     "a document without text": ('{"query": "a", "documents": [{"id": "a"}]}', ["line 2", "text"]),
-    "a document without id": ('{"query": "a", "documents": [{"text": "a"}]}', ["line 2", "id"]),
-    "an id that is a number": ('{"query": "a", "documents": [{"id": 1, "text": "a"}]}', ["line 2", "documents.0"]),
+    "an id that is a fraction": ('{"query": "a", "documents": [{"id": 1.5, "text": "a"}]}', ["line 2", "documents.0"]),
+    "an id that is blank": ('{"query": "a", "documents": [{"id": " ", "text": "a"}]}', ["line 2", "documents.0.id"]),
     "two documents of one id": (
         '{"query": "a", "documents": [{"id": "1", "text": "a"}, {"id": "1", "text": "b"}]}',
-        ["line 2", "share an id"],
+        ["line 2: documents.1 is called '1' (its 'id'), as is documents.0"],
     ),
     "a text's place that is an id": (
         '{"query": "a", "documents": [{"id": "1", "text": "a"}, "b"]}',
-        ["line 2", "share an id"],
+        ["line 2: documents.1 is called '1' (its place, for it has no 'id'), as is documents.0"],
     ),
-    "an id that came already": (f'{{"id": "1", "query": "a", {DOCUMENTS}}}', ["line 2", "'1' came already in line 1"]),
+    "an id that came already": (
+        f'{{"id": "1", "query": "a", {DOCUMENTS}}}',
+        ["line 2: line 1 has no 'id', and its number is that of line 2"],
+    ),
     "metadata that is a list": (
         '{"query": "a", "documents": [{"id": "1", "text": "a", "metadata": []}]}',
         ["line 2", "metadata"],

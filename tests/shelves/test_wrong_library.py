@@ -30,7 +30,7 @@ READERS = {
     "document_is_text": "document 'd1' is str, not rr.Document",
     "blank_id": "an id is a text that is not blank",
     "number_as_id": "a document is called 7",
-    "grade_is_text": "TypeError: '>' not supported between instances of 'str' and 'int'",
+    "grade_is_text": "query 'q1' judges document 'd1' '1'; give a whole number",
     "grade_is_a_share": "query 'q1' judges document 'd1' 0.5; give a whole number",
     "grade_is_true": "query 'q1' judges document 'd1' True; give a whole number",
     "history_of_ids": "the history of query 'q1' holds something else than rr.Document",

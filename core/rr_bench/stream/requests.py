@@ -80,8 +80,9 @@ def read_requests(path: Path) -> list[Placed]:
             raise row.error(f"{here} has no 'id', and its number is that of {there}; give it an 'id'")
         places[id_] = row.at, given
         query = Query(id_, line.query, _documents(row, "history", line.history, may_repeat=True))
+        documents = _documents(row, "documents", line.documents)
         try:
-            request = Request(query, _documents(row, "documents", line.documents))
+            request = Request(query, documents)
         except DataError as error:
             raise DataError(f"{place}: {error}") from error
         found.append(Placed(request, place))

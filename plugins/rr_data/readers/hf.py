@@ -51,7 +51,9 @@ class Options(Settings):
     documents: DataPath | None = None
     """Where they do not lie in `folder`."""
     queries: DataPath | None = None
+    """Likewise."""
     qrels: DataPath | None = None
+    """Likewise."""
     columns: dict[Role, str] = Field(default_factory=dict)
     """Role: column."""
     test_split: str = "test"

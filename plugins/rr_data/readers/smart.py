@@ -44,6 +44,7 @@ class Options(Settings):
     codes: Literal["grades", "cranfield"] | None = None
     """What the third of three columns holds."""
     encoding: Encoding = "utf-8"
+    """Of older disks: latin-1 or cp1252."""
 
 
 class Smart:

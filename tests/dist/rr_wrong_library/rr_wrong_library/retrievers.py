@@ -62,7 +62,7 @@ class exits_in_scores(Right):
 class edits_documents(Right):
     def fit(self, corpus):
         super().fit(corpus)
-        object.__setattr__(corpus.documents[0], "text", "word1 word2 word3")
+        object.__setattr__(next(iter(corpus.documents)), "text", "word1 word2 word3")
 
 
 class edits_the_query(Right):
