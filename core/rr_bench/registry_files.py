@@ -97,7 +97,7 @@ def _remembering(value: Any, folder: Path) -> Any:
         return {key: _remembering(one, folder) for key, one in value.items()}
     if isinstance(value, list):
         return [_remembering(one, folder) for one in value]
-    return InFile(value, folder) if isinstance(value, str) else value
+    return _in_file(value, folder) if isinstance(value, str) else value
 
 
 def _settings(value: Any, folder: Path) -> Any:
@@ -156,5 +156,11 @@ def from_record(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     if content.keys() == {FOLDER, TEXT}:
-        return InFile(content[TEXT], Path(content[FOLDER]))
+        return _in_file(content[TEXT], Path(content[FOLDER]))
     return {key: from_record(value) for key, value in content.items()}
+
+
+def _in_file(text: str, folder: Path) -> InFile:
+    made = InFile(text)
+    made.folder = folder
+    return made

@@ -203,3 +203,12 @@ def test_row_checks_what_it_is_asked_for() -> None:
     ):
         with pytest.raises(DataError, match=problem):
             wrong()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "columns"])
+def test_rows_can_be_gone_through_twice(tmp_path: Path, form: str) -> None:
+    """As the lists that they were: a reader that does it must not find nothing the second time."""
+    path = written(tmp_path, '{"id": 1}\n' if form == "jsonl" else "a\tb\n")
+    rows = read_jsonl(path) if form == "jsonl" else read_columns(path, ("x", "y"), "\t")
+    assert [row.fields for row in rows] == [row.fields for row in rows]
+    assert len(list(rows)) == 1

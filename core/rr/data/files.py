@@ -6,8 +6,9 @@ import re
 import string
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -110,13 +111,23 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path), str(path))
 
 
-def read_jsonl(path: Path, damage: Damage | None = None) -> Iterator[Row]:
-    """One JSON object a line, one at a time; blank lines are passed over, and those that are no object noted as
-    `damage`, if it is given. Raises DataError: as `read_text`, or a line is no object."""
-    for number, line in lines(path):
-        if line.strip():
-            with damage.row() if damage else nullcontext():
-                yield json_row(path, line, number)
+class Rows(Iterable[Row]):
+    """The lines of a file as rows, read anew whenever they are gone through; blank lines are passed over. Raises
+    DataError: as `read_text`, or a line is no row and there is no `damage` to note it in."""
+
+    def __init__(self, path: Path, row: Callable[[str, int], Row], damage: Damage | None) -> None:
+        self._path, self._row, self._damage = path, row, damage
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, line in lines(self._path):
+            if line.strip():
+                with self._damage.row() if self._damage else nullcontext():
+                    yield self._row(line, number)
+
+
+def read_jsonl(path: Path, damage: Damage | None = None) -> Rows:
+    """One JSON object a line."""
+    return Rows(path, partial(json_row, path), damage)
 
 
 def json_row(path: Path, line: str, number: int) -> Row:
@@ -126,13 +137,9 @@ def json_row(path: Path, line: str, number: int) -> Row:
 
 def read_columns(
     path: Path, columns: Sequence[str], separator: str | None = None, damage: Damage | None = None
-) -> Iterator[Row]:
-    """Lines of columns without a header; a `separator` of None means any run of blanks. A line of more or fewer columns
-    is noted as `damage`, if that is given. Raises DataError: as `read_text`, or there is one."""
-    for number, line in lines(path):
-        if line.strip():
-            with damage.row() if damage else nullcontext():
-                yield column_row(path, line, number, columns, separator)
+) -> Rows:
+    """Lines of columns without a header; a `separator` of None means any run of blanks."""
+    return Rows(path, lambda line, number: column_row(path, line, number, columns, separator), damage)
 
 
 _BLANKS = re.compile(f"[{re.escape(string.whitespace)}]+")

@@ -13,14 +13,9 @@ _written: dict[str, str] = {}
 
 
 class InFile(str):
-    """A text as a registry.yaml says it: a relative path that it may be starts from that file's `folder`."""
+    """A text as a registry.yaml says it: a relative path that it may be starts from that file's folder."""
 
-    folder: Path
-
-    def __new__(cls, text: str, folder: Path = Path()) -> "InFile":
-        made = super().__new__(cls, text)
-        made.folder = folder
-        return made
+    folder = Path()
 
 
 def expanded(given: str | Path) -> Path:

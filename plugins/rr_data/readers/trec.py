@@ -14,7 +14,7 @@ Topics are numbered `051` where their judgements say `51`: taken for the same, a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ class Trec:
     def _documents_files(self) -> list[Path]:
         return [path for _, given in files_of(self._options.documents) for path in files_in(given)]
 
-    def _documents(self, path: Path, damage: Damage) -> Iterator[Row]:
+    def _documents(self, path: Path, damage: Damage) -> Iterable[Row]:
         if starts_with(path, "<"):
             return sgml.documents(path, self._options.encoding, damage)
         # in a folder of SGML lie notes and readmes

@@ -26,7 +26,9 @@ def test_jsonl_tells_all_that_is_wrong_in_one_line(tmp_path: Path) -> None:
                 {"id": "d", "text": "z", "split": "test", "history": ["9"]},
             ],
         ),
-        "qrels": jsonl(tmp_path / "r.jsonl", [{"query": "a", "document": "1"}, {"query": "a", "document": "1"}]),
+        "qrels": jsonl(
+            tmp_path / "r.jsonl", [{"query": "a", "document": "1"}, {"query": "a", "document": "1", "grade": 2}]
+        ),
     }
     with fails("6 rows cannot be used") as caught:
         read("jsonl", **paths)

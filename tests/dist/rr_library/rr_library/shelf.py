@@ -13,7 +13,7 @@ class Shelf:
         rows = read_columns(self._path, ("title", "question"), "\t")
         documents = {f"d{n}": Document(f"d{n}", row.text("title")) for n, row in enumerate(rows)}
         queries = {f"q{n}": Query(f"q{n}", row.text("question")) for n, row in enumerate(rows)}
-        return Collection(documents, queries, {f"q{n}": {f"d{n}": 1} for n in range(len(rows))})
+        return Collection(documents, queries, {f"q{n}": {f"d{n}": 1} for n, _ in enumerate(rows)})
 
 
 class Initial:
