@@ -62,6 +62,13 @@ def files_in(path: Path) -> list[Path]:
     return found
 
 
+def files_given(paths: Sequence[Path]) -> Sequence[Path]:
+    """The files, or those in the one folder that is given but hidden ones."""
+    if len(paths) != 1 or not paths[0].is_dir():
+        return paths
+    return [path for path in sorted(paths[0].iterdir()) if path.is_file() and not path.name.startswith(".")]
+
+
 def text_lines(path: Path, encoding: Encoding = "utf-8") -> Iterator[tuple[int, str]]:
     """As `rr.data.lines`, of a file in this encoding.
 

@@ -16,7 +16,7 @@ HELD, EACH, PAGE = 150_000_000, 1_000, 1_000
 _TABLE = """PRAGMA journal_mode = OFF; PRAGMA cache_size = -65536; CREATE TABLE documents (row INTEGER PRIMARY KEY,
 id TEXT UNIQUE, text TEXT, title TEXT, metadata TEXT, place TEXT, form TEXT);
 CREATE INDEX by_form ON documents (form) WHERE form IS NOT NULL; BEGIN"""
-_READ = "SELECT id, text, title, metadata, row FROM documents WHERE "
+_READ, _PLACE = (f"SELECT {some} FROM documents WHERE " for some in ("id, text, title, metadata, row", "place"))
 
 
 class Documents(Mapping[str, Document]):
@@ -42,7 +42,7 @@ class Documents(Mapping[str, Document]):
         try:
             self._asked("INSERT INTO documents VALUES (NULL, ?, ?, ?, ?, ?, ?)", *values)
         except sqlite3.IntegrityError as error:
-            ((place,),) = self._asked("SELECT place FROM documents WHERE id = ?", id_)
+            ((place,),) = self._asked(f"{_PLACE} id = ?", id_)
             raise row.error(f"document {id_!r} came already in {place}; keep one of them") from error
         self._written += 1
 
@@ -71,7 +71,7 @@ class Documents(Mapping[str, Document]):
         return Document(found[0], found[1], found[2], json.loads(found[3]))
 
     def __contains__(self, id_: object) -> bool:
-        return id_ in self._held or (isinstance(id_, str) and bool(self._asked(f"{_READ} id = ?", id_)))
+        return id_ in self._held or (isinstance(id_, str) and bool(self._asked(f"{_PLACE} id = ?", id_)))
 
     def __len__(self) -> int:
         return len(self._held) + self._written

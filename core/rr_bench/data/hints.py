@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rr.registry.plugins import Plugins, installed_plugins
@@ -68,7 +68,9 @@ def ceiling_hints(
         with progress.task(f"{dataset.name}: hints{', accents folded' if folding else ''}", len(query_ids)) as advance:
             lists = first_stage_lists(collection, query_ids, dataset.splits["train"], retriever, asked, advance)
         for depth in depths:
-            ceilings[depth, folding] = _ceiling(dataset, {q: found[:depth] for q, found in lists.items()})
+            found = {query_id: tuple(ids[:depth]) for query_id, ids in lists.items()}
+            asked_of = replace(dataset, splits={split: tuple(found)}, candidates=found)
+            ceilings[depth, folding] = asked_of.recall_ceiling(split)
     now, best = ceilings[plan.depth, False], -1.0
     hints = []
     for (depth, folding), ceiling in sorted(ceilings.items(), key=lambda one: (one[0][0], not one[0][1])):
@@ -87,15 +89,6 @@ def _foldings(plugins: Plugins, plan: CandidatePlan) -> tuple[bool, ...]:
     model = settings_model(plugins, "retriever", plan.retriever)
     can = "fold_accents" in model.model_fields and not plan.options.get("fold_accents")
     return (False, True) if can else (False,)
-
-
-def _ceiling(dataset: Dataset, lists: Mapping[str, list[str]]) -> float:
-    shares = []
-    for query_id, found in lists.items():
-        relevant = {id_ for id_, grade in dataset.qrels[query_id].items() if grade > 0}
-        if relevant:
-            shares.append(len(relevant & set(found)) / len(relevant))
-    return sum(shares) / max(len(shares), 1)
 
 
 def _spelled(key: str, value: Any) -> str:

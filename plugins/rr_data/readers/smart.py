@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, lines
-from rr_data.found import Encoding, first_lines, packed
+from rr_data.found import Encoding, files_given, first_lines, packed
 from rr_data.judgements import Judgements
 from rr_data.readers.cranfield import GRADES
 from rr_data.smart import records
@@ -56,8 +56,7 @@ class Smart:
     @classmethod
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Its options, if two files are of this form, the larger being the documents, and a third one of numbers."""
-        if len(paths) == 1 and paths[0].is_dir():
-            paths = [path for path in sorted(paths[0].iterdir()) if path.is_file() and not path.name.startswith(".")]
+        paths = files_given(paths)
         smart = [path for path in paths if first_lines(path)[:1] and first_lines(path)[0].startswith(".I")]
         numbers = [path for path in paths if _are_numbers(first_lines(path))]
         if len(smart) != 2 or len(numbers) != 1:

@@ -21,7 +21,7 @@ from typing import Any
 
 from rr import DataError, Document, Query, Settings
 from rr.data import ById, Collection, Damage, Row, folded, parse_json, read_jsonl, read_text
-from rr_data.found import first_lines, packed
+from rr_data.found import files_given, first_lines, packed
 from rr_data.saved import SPLITS, all_files, is_rows, parts
 from rr_data.sources import Files, Split, files_of, with_a_test
 
@@ -48,7 +48,7 @@ class XQuad:
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Its options, if all the files (or those of one folder) look like SQuAD's, nested or flat."""
         if len(paths) == 1 and paths[0].is_dir() and not is_rows(paths[0]):
-            paths = [path for path in sorted(paths[0].iterdir()) if path.is_file() and not path.name.startswith(".")]
+            paths = files_given(paths)
         if not paths or not all(map(_looks_like_squad, paths)):
             return None
         splits: dict[Split, str] = {}

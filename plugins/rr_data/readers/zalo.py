@@ -14,7 +14,7 @@ from typing import Any
 
 from rr import Document, Query, Settings
 from rr.data import ById, Collection, Damage, DataPath, Documents, Row, parse_json, read_text
-from rr_data.found import first_lines, packed
+from rr_data.found import files_given, first_lines, packed
 from rr_data.judgements import Judgements
 from rr_data.records import read_records
 from rr_data.sources import Files, Split, files_of
@@ -36,8 +36,7 @@ class Zalo:
     @classmethod
     def recognise(cls, paths: Sequence[Path]) -> dict[str, Any] | None:
         """Its options, if one file (of a folder) holds laws with articles, and others questions about them."""
-        if len(paths) == 1 and paths[0].is_dir():
-            paths = [path for path in sorted(paths[0].iterdir()) if path.is_file() and not path.name.startswith(".")]
+        paths = files_given(paths)
         starts = {path: "\n".join(first_lines(path))[:100_000] for path in paths}
         laws = [str(path) for path, start in starts.items() if '"law_id"' in start and '"articles"' in start]
         asked = [str(path) for path, start in starts.items() if '"relevant_articles"' in start]
