@@ -21,6 +21,7 @@ class Judgements:
         self._without_query: list[str] = []
         self._respelled: list[str] = []
         self._again: list[str] = []
+        self._unjudged = 0
 
     def add(self, row: Row, query_key: str, document_key: str, grade: int) -> str | None:
         """The id of the query, None where it does not exist.
@@ -58,11 +59,19 @@ class Judgements:
                 f"queries, first {first}; give the judgements of these queries, their columns in order"
             )
 
+    def asked(self) -> dict[str, Query]:
+        """The queries that something judges; the others are counted in `notes`, asked for afterwards."""
+        asked = {query_id: query for query_id, query in self._queries.items() if query_id in self.qrels}
+        self._unjudged = len(self._queries) - len(asked)
+        return asked
+
     @property
     def notes(self) -> tuple[str, ...]:
+        unjudged = (f"queries that nothing judges, left out: {self._unjudged}",) if self._unjudged else ()
         counted = {
             f"judgements of a {self._kind} that does not exist, left out": self._without_query,
             "ids of judgements that are spelled otherwise than where they stand, taken for the same": self._respelled,
             "judgements that come again, alike": self._again,
         }
-        return tuple(f"{what}: {len(places)}, first {places[0]}" for what, places in counted.items() if places)
+        told = (f"{what}: {len(places)}, first {places[0]}" for what, places in counted.items() if places)
+        return (*told, *unjudged)

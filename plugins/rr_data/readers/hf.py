@@ -112,15 +112,13 @@ class HuggingFace:
                     splits.setdefault(name, {})[query_id] = None
         told = damage.told()
         judgements.must_be_of(self._place("queries"))
-        asked = {query_id: query for query_id, query in queries.items() if query_id in judgements.qrels}
-        unjudged = len(queries) - len(asked)
-        notes = [f"queries that nothing judges, left out: {unjudged}"] if unjudged else []
+        asked = judgements.asked()
         return Collection(
             documents,
             asked,
             judgements.qrels,
             self._splits({name: list(ids) for name, ids in splits.items()}),
-            notes=(*told, *judgements.notes, *notes),
+            notes=(*told, *judgements.notes),
         )
 
     def _splits(self, found: dict[str, list[str]]) -> dict[str, list[str]]:

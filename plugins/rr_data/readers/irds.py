@@ -83,16 +83,14 @@ class IrDatasets:
                         document_id = row.reference("doc_id", documents, "document")
                         run.setdefault(query_id, {})[document_id] = row.number("score")
         told = damage.told()
-        asked = {query_id: query for query_id, query in queries.items() if query_id in judgements.qrels}
-        unjudged = len(queries) - len(asked)
-        notes = [f"queries that nothing judges, left out: {unjudged}"] if unjudged else []
+        asked = judgements.asked()
         return Collection(
             documents,
             asked,
             judgements.qrels,
             {split: found for split, found in splits.items() if split},
             run={query_id: scores for query_id, scores in run.items() if query_id in asked},
-            notes=(*told, *judgements.notes, *notes),
+            notes=(*told, *judgements.notes),
         )
 
     def _ids(self) -> list[tuple[Split | None, str]]:

@@ -122,9 +122,7 @@ class MsMarco:
         told = damage.told()
         judgements.must_be_of(first)
 
-        asked = {query_id: query for query_id, query in queries.items() if query_id in judgements.qrels}
-        if len(asked) < len(queries):
-            notes.append(f"queries that nothing judges, left out: {len(queries) - len(asked)}")
+        asked = judgements.asked()
         if run:
             notes.append(
                 "the candidates of top1000 have no scores: they are tied, so that `candidates.retriever: run` with a "
