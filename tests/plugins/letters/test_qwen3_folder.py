@@ -1,5 +1,5 @@
 """The whole way with a folder as the hub has Qwen/Qwen3-0.6B: its configuration and vocabulary, but random weights in
-two layers. Nothing is told but the folder."""
+two layers that are a quarter as wide. Nothing is told but the folder."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def folder(qwen_vocabulary: Path, tmp_path: Path) -> Path:
     tokenizer.save_pretrained(made)
     config = Qwen3Config(
         vocab_size=151936,
-        hidden_size=1024,
-        intermediate_size=3072,
+        hidden_size=256,
+        intermediate_size=768,
         num_hidden_layers=2,
-        num_attention_heads=16,
-        num_key_value_heads=8,
+        num_attention_heads=4,
+        num_key_value_heads=2,
         head_dim=128,
         max_position_embeddings=40960,
         max_window_layers=28,
