@@ -41,6 +41,15 @@ def bench(
     seeds: Annotated[
         int | None, typer.Option(min=2, help="Repeat each training with so many seeds.", show_default=False)
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="NAME=DIR",
+            help="A row NAME@DIR of what 'rr train' wrote, in the place of NAME's; or train, latest, best, none.",
+            show_default=False,
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
@@ -57,11 +66,15 @@ def bench(
     from rr.errors import RerankError
     from rr_bench.cli.options import RichProgress, console
     from rr_bench.evaluate.bench import bench as run_bench
+    from rr_bench.evaluate.given import pairs
     from rr_bench.outputs import folder_for
     from rr_bench.report.files import FILES, write_result
     from rr_bench.report.terminal import print_result
 
     compute_on(device)
+    given = checkpoint or []
+    if not names and not everything and given:
+        names = list(dict.fromkeys(name for name, _ in pairs(given)))
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
     if out is not None:
@@ -75,6 +88,7 @@ def bench(
             all_pairs=all_pairs,
             folds=folds,
             seeds=seeds,
+            checkpoints=given,
             fresh=fresh,
             registry=registry,
             progress=RichProgress(),
