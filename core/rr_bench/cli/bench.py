@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
@@ -21,12 +22,15 @@ from rr_bench.cli.printing import tell
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="Rerankers to compare.", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Rerankers to compare.", autocompletion=rerankers, show_default=False)
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All of the profile, and every other installed one.")
     ] = False,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
+        list[str] | None,
+        typer.Option("--dataset", "-d", autocompletion=datasets, help="Only this data set (repeatable)."),
     ] = None,
     baseline: Annotated[
         list[str] | None,
@@ -62,7 +66,10 @@ def bench(
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed."""
+    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed.
+
+    Example: rr bench bm25 --checkpoint head=runs/one -d rentals
+    """
     from rr.errors import RerankError
     from rr_bench.cli.options import RichProgress, console
     from rr_bench.evaluate.bench import bench as run_bench

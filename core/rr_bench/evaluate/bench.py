@@ -18,6 +18,7 @@ from rr.registry.plugins import Plugins, installed_plugins
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
+from rr_bench.cache.using import using_home
 from rr_bench.data.corpus import corpus_size
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import answerable
@@ -49,6 +50,7 @@ from rr_bench.schema import Price
 
 @explaining()
 @recorded
+@using_home
 def bench(
     names: Sequence[str] = (),
     *,

@@ -17,6 +17,7 @@ from rr.protocols import OnEvent, Settings
 from rr.registry.plugins import Plugins
 from rr.types import Dataset
 from rr_bench.border.untouched import unchanged
+from rr_bench.cache.using import using_home
 from rr_bench.data.view import shown, without_test
 from rr_bench.environment import conditions, installed_versions
 from rr_bench.keeping import home_at
@@ -61,6 +62,7 @@ def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, pro
     return chosen_checkpoint(plugins, resolved, dataset)
 
 
+@using_home
 def train(
     plugins: Plugins,
     resolved: Resolved,
