@@ -40,7 +40,6 @@ from rr_bench.cli.plugged import Plugged
 app = typer.Typer(
     name="rr",
     cls=Plugged,
-    help="Rerankers as plugins: list them, train them, use them, and compare them on the same data.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -74,7 +73,10 @@ def options(
         bool, typer.Option("--trust-remote-code", help="Models whose settings ask for it may run their own code.")
     ] = False,
 ) -> None:
-    """Rerankers as plugins: list them, train them, use them, and compare them on the same data."""
+    """Rerankers as plugins: list them, train them, use them, and compare them on the same data.
+
+    Example: rr bench --all
+    """
     if trust_remote_code:
         os.environ["RR_TRUST_REMOTE_CODE"] = "1"  # which processes that train together inherit
 

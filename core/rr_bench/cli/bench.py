@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.completing import datasets, rerankers
+from rr_bench.cli.completing import datasets, of_rerankers, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
@@ -50,6 +50,7 @@ def bench(
         typer.Option(
             "--checkpoint",
             metavar="NAME=DIR",
+            autocompletion=of_rerankers,
             help="A row NAME@DIR of what 'rr train' wrote, in the place of NAME's; or train, latest, best, none.",
             show_default=False,
         ),

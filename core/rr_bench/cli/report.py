@@ -35,7 +35,7 @@ def report(
 ) -> None:
     """Show a result that was kept, or write it as a page, for a paper, or for other programs.
 
-    Example: rr report latest --format html
+    Example: rr report latest --html report.html
     """
     from rr.errors import RerankError
     from rr.files import write_atomic

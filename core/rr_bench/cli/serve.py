@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rr_bench.cli.completing import datasets, rerankers
+from rr_bench.cli.completing import datasets, of_rerankers, rerankers
 from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
 from rr_bench.cli.printing import tell
 from rr_bench.serve.limits import DEFAULTS
@@ -22,7 +22,12 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8000,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option("--checkpoint", metavar="NAME=DIR", help="Weights of a name: a folder, latest, best or none."),
+        typer.Option(
+            "--checkpoint",
+            metavar="NAME=DIR",
+            autocompletion=of_rerankers,
+            help="Weights of a name: a folder, latest, best or none.",
+        ),
     ] = None,
     dataset: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ from rr_bench.train.reload import reloaded
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.trial import tried
 from rr_bench.train.workplace import KEPT, workplace
+
+LOG = logging.getLogger("rr")
 
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
@@ -86,6 +89,7 @@ def train(
     folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     found = kept_checkpoint(folder, key)
     if found is not None:
+        LOG.info("%s on %s: trained before, %s", resolved.name, dataset.name, folder)
         return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)

@@ -85,7 +85,7 @@ def grid(space: Space, count: int | None, seed: int) -> list[Point] | None:
     if size > MOST:
         mend = "name fewer values, or ranges (1e-5:1e-3:log), of which --trials are drawn"
         raise RerankError(f"{size} combinations; {mend}")
-    points = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+    points: list[Point] = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
     return points if count is None or count >= size else random.Random(seed).sample(points, count)
 
 

@@ -17,7 +17,7 @@ from rr_bench.registry import DatasetEntry
 from rr_bench.resolve import resolve
 from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import dev_share
-from rr_bench.train.sweep.space import Point, Space, grid, one_by_one
+from rr_bench.train.sweep.space import Point, Space, grid, one_by_one, words
 from rr_bench.train.sweep.study import FILE, Study, Trial, optuna
 from rr_bench.train.sweep.trial import Outcome, Task, run_trial, task_of
 from rr_bench.train.trainers import training_settings
@@ -66,8 +66,10 @@ def prepared(
     grid(space, None, seed)
     told: dict[object, Point] = {}
     for point in one_by_one(space):
-        resolved = resolve(plugins, name, entry(point))
-        training = training_settings(plugins, resolved)
+        try:
+            training = training_settings(plugins, resolve(plugins, name, entry(point)))
+        except RegistryError as error:
+            raise RegistryError(f"{' '.join(words(point))}: {error}") from error
         told.setdefault((training.selects_by(), str(dev_share(training))), point)
     if len(told) > 1:
         first, other = list(told.values())[:2]
