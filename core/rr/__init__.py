@@ -1,8 +1,5 @@
-"""Rerank Registry: rerankers as plugins, trained and compared on the same data. The public names are these.
-
-What takes long to import is imported when it is used. `load` and `bench` are the evaluator's, `rr_bench`: the one thing
-that this package reaches up for.
-"""
+"""Rerank Registry: rerankers as plugins, trained and compared on the same data. The public names are these; what takes
+long to import is imported when it is used. Of the evaluator, `rr_bench`, this package reaches up for these alone."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,5 @@
 """The border between this program and the code of plugins: whatever happens beyond it comes back as a `PluginError`.
-
-This one suits a program that runs what it trusts. Where several plugins run in one process and must not disturb each
-other, a stronger one takes its place: `guard_with(rr_bench.border.Guarded())`.
-"""
+Where plugins must not disturb each other, `guard_with(rr_bench.border.Guarded())` puts a stronger one in its place."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,11 +19,9 @@ class Border:
     def code(self, what: str, passing: Passing, shown: Iterable[Request]) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
-            raise
-        except passing:
-            raise
         except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, passing)):
+                raise
             raise PluginError(f"{what}: {summary(error)}") from error
 
     def in_time(self, who: str, call: Callable[[], Result], factor: float) -> Result:

@@ -31,6 +31,23 @@ def texts(name: str, values: object) -> list[str]:
     return [str(value) for value in found]
 
 
+def named_folders(name: str, values: object) -> list[str]:
+    """Texts `NAME=FOLDER`, which may also be given as a mapping of names to a folder or several.
+
+    Raises:
+        TypeError: they are something else.
+    """
+    if not isinstance(values, Mapping):
+        return texts(name, values)
+    found = []
+    for key, value in values.items():
+        of_type(f"{name}[{key!r}]", value, str, Path, list, tuple)
+        for folder in value if isinstance(value, list | tuple) else [value]:
+            of_type(f"{name}[{key!r}]", folder, str, Path)
+            found.append(f"{key}={folder}")
+    return found
+
+
 def asked(query: object, documents: object) -> Request:
     """A query with its documents; a plain text gets its position as id.
 

@@ -64,6 +64,11 @@ def chosen_entries(
     return checked(entries, registry, plugins, profile)
 
 
+def chosen_entry(registry: Registry, plugins: Plugins, profile: str | None, name: str) -> Part | Failure:
+    """Likewise, of one name."""
+    return chosen_entries(registry, plugins, profile, [name])[name]
+
+
 def find_entry(
     registry: Registry,
     plugins: Plugins,

@@ -33,6 +33,13 @@ class Part:
     name: str
     entry: RerankerEntry
     members: tuple[Part, ...] = ()
+    entry_name: str = ""
+    """What the registry calls it, where its row has another name."""
+
+    @property
+    def called(self) -> str:
+        """As commands name it."""
+        return self.entry_name or self.name
 
     @property
     def parts(self) -> list[Part]:

@@ -15,4 +15,11 @@ class Progress:
         """How the piece of work that goes on is doing, in a few words."""
 
 
+def clock(seconds: float) -> str:
+    """`0:41`, `12:05`, `1:02:09`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 SILENT = Progress()

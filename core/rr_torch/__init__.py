@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rr_torch.answers import by_request
-    from rr_torch.batching import token_batches
+    from rr_torch.batching import counted, token_batches
     from rr_torch.bge_m3 import BgeM3, Output
     from rr_torch.device import evaluating, parameter_counts, pick_device, pick_dtype, precision_of, seeded
     from rr_torch.encoding import FrozenEncoder, cosine_scores
@@ -50,6 +50,7 @@ __all__ = [
     "check_safetensors",
     "copied",
     "cosine_scores",
+    "counted",
     "evaluating",
     "fit",
     "has_short_way",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from rr.progress import SCORED
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -15,3 +17,10 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         else:
             batches.append([index])
     return batches
+
+
+def counted(batches: Iterable[list[int]]) -> Iterator[list[int]]:
+    """The batches, one after the other; each is told as scored when the next one is asked for (`rr.progress`)."""
+    for batch in batches:
+        yield batch
+        SCORED.get()(len(batch))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rr.files import DamagedError, alone, atomic_file, made, outdated, set_aside
+from rr.progress import SCORED
 from rr_torch.packed import packs
 from rr_torch.tensors import MappedRows, read_tensors, write_tensors
 
@@ -80,6 +81,7 @@ class EmbeddingStore:
             keys = b"".join(map(_key, chunk))
             vectors = encode(chunk).to("cpu", torch.float32).contiguous()
             self._write(torch.frombuffer(bytearray(keys), dtype=torch.uint8).view(-1, 32), vectors)
+            SCORED.get()(len(chunk))
         small = [path.name for path in self._paths() if len(self._shards[path.name]) < SMALL_SHARD]
         if len(small) > MANY:
             self._merge(small)

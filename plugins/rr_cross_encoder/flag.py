@@ -21,6 +21,7 @@ from rr_torch import (
     by_request,
     check_length,
     check_safetensors,
+    counted,
     model_path,
     parameter_counts,
     pick_device,
@@ -81,9 +82,8 @@ class FlagScorer:
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         lengths = self._lengths(requests)
         logits = [0.0] * len(pairs)
-        for batch in token_batches(
-            [min(n, self._settings.max_seq_length) for n in lengths], self._settings.token_budget
-        ):
+        held = [min(n, self._settings.max_seq_length) for n in lengths]
+        for batch in counted(token_batches(held, self._settings.token_budget)):
             for index, value in zip(batch, self._read([pairs[index] for index in batch]).tolist(), strict=True):
                 logits[index] = value
         cut = [length > self._settings.max_seq_length for length in lengths]

@@ -21,6 +21,7 @@ from rr_torch import (
     check_finite,
     check_length,
     check_safetensors,
+    counted,
     has_short_way,
     model_path,
     pack,
@@ -166,7 +167,7 @@ class PairModel:
         budget = self.settings.token_budget
         batches = packs(lengths, min(budget, PACK)) if self.packs else token_batches(lengths, budget)
         logits = self._fastest(sum(lengths))
-        for batch in batches:
+        for batch in counted(batches):
             values = logits([encoded[index] for index in batch]).tolist()
             for index, value in zip(batch, values, strict=True):
                 scores[index] = value

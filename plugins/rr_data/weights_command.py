@@ -28,7 +28,10 @@ def weights(
     ] = None,
 ) -> Iterator[str]:
     """Show how hard negatives are weighed: by type, what is not weighed, what differs from the weight file. Exit code
-    1 if a weight is negative or no number."""
+    1 if a weight is negative or no number.
+
+    Example: rr data weights listings.json --weight-file weights.json
+    """
     from rr import RerankError
     from rr_data.weight_survey import survey, write_filled
     from rr_data.weights import read_weight_config

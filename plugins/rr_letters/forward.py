@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from rr_torch import Packed, packs, positions, token_batches
+from rr_torch import Packed, counted, packs, positions, token_batches
 
 Tokens = Sequence[int]
 
@@ -26,7 +26,7 @@ def padded_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
     """The states by padded batches of at most `budget` tokens, padding included: of each prompt's `last` positions,
     shape (last · prompts, width), all prompts' final ones at the end."""
     states: dict[tuple[int, int], Tensor] = {}
-    for batch in token_batches([len(prompt) for prompt in prompts], budget):
+    for batch in counted(token_batches([len(prompt) for prompt in prompts], budget)):
         lengths = torch.tensor([len(prompts[index]) for index in batch])
         ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
         for row, index in enumerate(batch):
@@ -44,7 +44,7 @@ def packed_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
     through both."""
     states = [
         _read(decoder, [prompts[index] for index in pack], device, last=last)
-        for pack in packs([len(prompt) for prompt in prompts], budget)
+        for pack in counted(packs([len(prompt) for prompt in prompts], budget))
     ]
     return torch.cat(states, dim=1).flatten(0, 1)
 
@@ -68,7 +68,7 @@ def shared_states(decoder: Any, prompts: Sequence[Tokens], budget: int, device: 
             spans.update(dict.fromkeys(group, (start, start + shared)))
             start += shared
         rest = {index: prompts[index][end - begin :] for index, (begin, end) in spans.items()}
-        for indices in packs([len(tokens) for tokens in rest.values()], budget):
+        for indices in counted(packs([len(tokens) for tokens in rest.values()], budget)):
             chosen = [list(rest)[index] for index in indices]
             suffixes = [rest[index] for index in chosen]
             (states[chosen],) = _read(decoder, suffixes, device, cache, [spans[index] for index in chosen])

@@ -17,6 +17,7 @@ from rr_torch import (
     check_finite,
     check_length,
     check_safetensors,
+    counted,
     model_path,
     parameter_counts,
     pick_device,
@@ -88,7 +89,7 @@ class Qwen3RerankerScorer:
         prompts, cuts = self._prompter.prompts(distinct)
         two = torch.empty(len(prompts), 2)
         mass = torch.empty(len(prompts))
-        for batch in token_batches([len(prompt) for prompt in prompts], self._settings.token_budget):
+        for batch in counted(token_batches([len(prompt) for prompt in prompts], self._settings.token_budget)):
             two[batch], mass[batch] = self._read([prompts[index] for index in batch])
         yes = two.softmax(dim=1)[:, 1].tolist()
         margins = (two[:, 1] - two[:, 0]).tolist()

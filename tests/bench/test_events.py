@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ from rr.measures import evaluate, metric
 from rr.registry.plugins import Plugins, Registered
 from rr_bench.data.load import load_dataset
 from rr_bench.doctor.evidence import of_path
-from rr_bench.progress import Progress
+from rr_bench.progress import Progress, clock
 from rr_bench.registry import load_registry
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import RerankerEntry
@@ -303,14 +304,32 @@ def test_the_status_line_tells_where_it_stands(tmp_path: Path) -> None:
         TrainingEvent(84, 142, loss=1.5678, figures={"chance": 1.6094}),
         TrainingEvent(84, 142, dev=0.4519, metric="m"),
         TrainingEvent(85, 142, loss=12345.678),
+        TrainingEvent(86, 142, dev=0.44, metric="m"),
     )
-    assert said == [
+    assert [line.partition(" · ETA ")[0] for line in said] == [
         "0/142 · dev .250",
         "83/142 · loss 1.61 · dev .250",
         "84/142 · loss 1.57 (chance 1.61) · dev .250",
-        "84/142 · loss 1.57 (chance 1.61) · dev .452",
-        "85/142 · loss 1.23e+04 · dev .452",
+        "84/142 · loss 1.57 (chance 1.61) · dev .452 best .452",
+        "85/142 · loss 1.23e+04 · dev .452 best .452",
+        "86/142 · loss 1.23e+04 · dev .440 best .452",
     ]
+
+
+def test_the_status_line_tells_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the pace of this sitting: a resumed one begins at the step that it goes on from, or tells the others again."""
+    now, said = [100.0], list[str]()
+    monkeypatch.setattr("rr_bench.train.events.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    listen = EventLog(tmp_path, writes=False).listener(lambda _: None, said.append)
+    for step in (51, 52, 54, 143):
+        now[0] += 2.0
+        listen(TrainingEvent(step, 143, loss=1.0))
+    assert said == ["51/143 · loss 1", "52/143 · loss 1 · ETA 3:02", "54/143 · loss 1 · ETA 1:59", "143/143 · loss 1"]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (41, "0:41"), (725, "12:05"), (3729, "1:02:09")])
+def test_a_time_is_told_as_clocks_do(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -326,7 +345,7 @@ def test_the_status_line_tells_where_it_stands(tmp_path: Path) -> None:
     ],
 )
 def test_a_dev_figure_is_told_as_it_is(tmp_path: Path, dev: float, text: str) -> None:
-    assert statuses(tmp_path, TrainingEvent(1, 2, dev=dev)) == [f"1/2 · dev {text}"]
+    assert statuses(tmp_path, TrainingEvent(1, 2, dev=dev)) == [f"1/2 · dev {text} best {text}"]
 
 
 def test_progress_is_given_the_status(
@@ -340,7 +359,7 @@ def test_progress_is_given_the_status(
 
     tells(three)
     train(plugins, toy(plugins), rooms, tmp_path / "out", progress=Shown())
-    assert said[-1] == "3/3 · loss 0.333 (chance 1.5) · dev .500"
+    assert said[-1] == "3/3 · loss 0.333 (chance 1.5) · dev .500 best .500"
 
 
 # --- what stays of a training that fails

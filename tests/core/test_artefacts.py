@@ -180,9 +180,23 @@ def test_home_is_where_rr_home_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("RR_HOME", str(tmp_path / "here"))
     assert home() == tmp_path / "here"
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     for unset in (lambda: monkeypatch.delenv("RR_HOME"), lambda: monkeypatch.setenv("RR_HOME", "")):
         unset()
         assert home() == tmp_path / ".cache" / "rerank-registry"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places for caches")
+def test_home_is_among_the_systems_caches_unless_there_is_an_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RR_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert home() == tmp_path / "caches" / "rerank-registry"
+    old = tmp_path / ".cache" / "rerank-registry"
+    old.mkdir(parents=True)
+    assert home() == old
 
 
 @settings(deadline=None)

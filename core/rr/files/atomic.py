@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
 from rr.errors import RerankError
 from rr.files.fingerprints import fingerprint
@@ -20,11 +21,14 @@ SETTLED = 2.0  # seconds after which a temporary folder has its lock, if its wri
 
 
 def home() -> Path:
-    """Where all that is computed is kept: `$RR_HOME`, else `~/.cache/rerank-registry`. RerankError: it cannot be."""
+    """Where all that is computed is kept: `$RR_HOME`, else `~/.cache/rerank-registry` where there is one, else where
+    the system has caches (on Linux the same). RerankError: it cannot be."""
     try:
         folder = Path(os.environ.get("RR_HOME") or "~/.cache/rerank-registry").expanduser()
     except RuntimeError as error:
         raise RerankError("no home folder is known; export RR_HOME=FOLDER, to keep what is computed in") from error
+    if not os.environ.get("RR_HOME") and not folder.is_dir():
+        folder = user_cache_path("rerank-registry", appauthor=False)
     there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not there.is_dir():
         raise RerankError(f"$RR_HOME is {folder}, but {there} is no folder; export RR_HOME=FOLDER")
@@ -88,9 +92,8 @@ def publish(folder: Path, path: Path) -> None:
 
 def flush(folder: Path) -> None:
     """Makes sure that a folder's files are on the disk."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            _sync(file)
+    for file in filter(Path.is_file, folder.rglob("*")):
+        _sync(file)
 
 
 @contextmanager

@@ -68,7 +68,5 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
     """Of the longest first; a value is no part of a longer word."""
     found = sorted((one for one in values if os.sep in one or len(one) >= SHORTEST), key=len, reverse=True)
     before, after = r"(?<![^\W_])", r"(?![^\W_])"
-    whole = (
-        (before if one[0].isalnum() else "") + re.escape(one) + (after if one[-1].isalnum() else "") for one in found
-    )
+    whole = (before * one[0].isalnum() + re.escape(one) + after * one[-1].isalnum() for one in found)
     return re.compile("|".join(whole)) if found else None

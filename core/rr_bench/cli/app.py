@@ -13,10 +13,12 @@ from rr_bench.border.shield import own_stdout
 from rr_bench.cli import (
     bench,
     bias,
+    cache,
     calibrate,
     check,
     data,
     doctor,
+    env,
     export,
     info,
     listing,
@@ -27,18 +29,19 @@ from rr_bench.cli import (
     rerank,
     runs,
     serve,
+    sweep,
     training,
 )
 from rr_bench.cli import eval as judging
+from rr_bench.cli.everywhere import with_common
 from rr_bench.cli.options import Interrupted
 from rr_bench.cli.plugged import Plugged
 
 app = typer.Typer(
     name="rr",
     cls=Plugged,
-    help="Rerankers as plugins: list them, train them, use them, and compare them on the same data.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich takes longer to import than everything else that --help needs
 )
@@ -47,6 +50,7 @@ app.command("info")(info.info)
 app.command("measures")(measures.measures)
 app.command("check")(check.check)
 app.command("train", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(training.train)
+app.command("sweep", cls=training.Train, context_settings=training.SETTINGS_ARE_FLAGS)(sweep.sweep)
 app.command("doctor")(doctor.doctor)
 app.command("new")(new.new)
 app.command("export")(export.export)
@@ -59,6 +63,8 @@ app.command("report")(report.report)
 app.command("bias")(bias.bias)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
+app.add_typer(cache.app, name="cache")
+app.command("env")(env.env)
 
 
 @app.callback()
@@ -67,7 +73,10 @@ def options(
         bool, typer.Option("--trust-remote-code", help="Models whose settings ask for it may run their own code.")
     ] = False,
 ) -> None:
-    """Rerankers as plugins: list them, train them, use them, and compare them on the same data."""
+    """Rerankers as plugins: list them, train them, use them, and compare them on the same data.
+
+    Example: rr bench --all
+    """
     if trust_remote_code:
         os.environ["RR_TRUST_REMOTE_CODE"] = "1"  # which processes that train together inherit
 
@@ -99,7 +108,8 @@ def main() -> None:
 def _run() -> int:
     """The exit code of the command. What ended it is told."""
     try:
-        code = int(app(prog_name="rr", standalone_mode=False) or 0)
+        command = with_common(typer.main.get_command(app))
+        code = int(command(prog_name="rr", standalone_mode=False) or 0)
     except Interrupted as stopped:
         return _interrupted(str(stopped))
     except Exception as error:  # noqa: BLE001 - every one is told
@@ -114,14 +124,14 @@ def _told(error: Exception) -> int:
         command = getattr(getattr(error, "ctx", None), "command_path", "rr")
         return _say(f"{error.format_message().rstrip('.')}; see {command} --help")
     told = explained(error)
-    strict = os.environ.get("RR_STRICT") == "1"
-    if strict:
+    shown = os.environ.get("RR_STRICT") == "1" or printing.says() == "much"
+    if shown:
         import traceback
 
         traceback.print_exception(error)
     if told is not None:
         return _say(str(told))
-    mend = "report it with the traceback above" if strict else "RR_STRICT=1 shows the traceback to report"
+    mend = "report it with the traceback above and 'rr env'" if shown else "--verbose shows the traceback to report"
     return _say(f"{type(error).__name__}: {error}; this is a fault of rr, not of its input: {mend}", FAULT)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, of_rerankers, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
@@ -21,12 +22,15 @@ from rr_bench.cli.printing import tell
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="Rerankers to compare.", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Rerankers to compare.", autocompletion=rerankers, show_default=False)
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All of the profile, and every other installed one.")
     ] = False,
     dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="Only this data set (repeatable).")
+        list[str] | None,
+        typer.Option("--dataset", "-d", autocompletion=datasets, help="Only this data set (repeatable)."),
     ] = None,
     baseline: Annotated[
         list[str] | None,
@@ -41,6 +45,16 @@ def bench(
     seeds: Annotated[
         int | None, typer.Option(min=2, help="Repeat each training with so many seeds.", show_default=False)
     ] = None,
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="NAME=DIR",
+            autocompletion=of_rerankers,
+            help="A row NAME@DIR of what 'rr train' wrote, in the place of NAME's; or train, latest, best, none.",
+            show_default=False,
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
@@ -53,15 +67,22 @@ def bench(
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed."""
+    """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed.
+
+    Example: rr bench bm25 --checkpoint head=runs/one -d rentals
+    """
     from rr.errors import RerankError
     from rr_bench.cli.options import RichProgress, console
     from rr_bench.evaluate.bench import bench as run_bench
+    from rr_bench.evaluate.given import pairs
     from rr_bench.outputs import folder_for
     from rr_bench.report.files import FILES, write_result
     from rr_bench.report.terminal import print_result
 
     compute_on(device)
+    given = checkpoint or []
+    if not names and not everything and given:
+        names = list(dict.fromkeys(name for name, _ in pairs(given)))
     if bool(names) == everything:
         raise RerankError("name the rerankers to compare, or give --all; 'rr list' shows their names")
     if out is not None:
@@ -75,6 +96,7 @@ def bench(
             all_pairs=all_pairs,
             folds=folds,
             seeds=seeds,
+            checkpoints=given,
             fresh=fresh,
             registry=registry,
             progress=RichProgress(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     CheckpointOption,
     DeviceOption,
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 
 
 def bias(
-    name: Annotated[str, typer.Argument(help="A listwise scorer's name that 'rr list' shows.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose test queries are asked.")],
+    name: Annotated[
+        str, typer.Argument(help="A listwise scorer's name that 'rr list' shows.", autocompletion=rerankers)
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", autocompletion=datasets, help="Data set whose test queries are asked.")
+    ],
     shuffles: Annotated[int, typer.Option("--shuffles", min=2, help="Orders of each query's candidates.")] = 5,
     checkpoint: CheckpointOption = None,
     json_file: Annotated[
@@ -39,6 +44,8 @@ def bias(
 
     Without --checkpoint it is trained as 'rr bench' does. 'permutations' of its entry are left out: the bare scorer
     is measured.
+
+    Example: rr bias letters -d films --shuffles 5
     """
     from dataclasses import asdict
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     CheckpointOption,
     DeviceOption,
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set whose dev split it is fitted on.")],
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.", autocompletion=rerankers)],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", autocompletion=datasets, help="Data set whose dev split it is fitted on.")
+    ],
     method: Annotated[
         Literal["isotonic", "platt"],
         typer.Option("--method", help="platt: two parameters, for little dev data; isotonic: any shape, for much."),
@@ -40,6 +43,8 @@ def calibrate(
 
     Without --checkpoint it is trained as 'rr bench' does. The calibration is kept beside the checkpoint, or in $RR_HOME
     for a reranker without one, and used by 'rr rerank' and 'rr bench'. No test query is asked.
+
+    Example: rr calibrate head -d rentals
     """
     import shlex
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rr_bench.cli.completing import rerankers
 from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on
 from rr_bench.cli.printing import tell, tell_json
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="What 'rr list' shows, a data set, a plugin, or a component.", metavar="[NAME]..."),
+        typer.Argument(
+            help="What 'rr list' shows, a data set, a plugin, or a component.",
+            autocompletion=rerankers,
+            metavar="[NAME]...",
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every plugin, every entry of the profile, every data set of its suite.")
@@ -33,6 +38,8 @@ def check(
 
     A trainer is asked on a small data set of the kit's own, two epochs at most. What was found last is shown by
     'rr list' and 'rr info'. Exit code 1 if a check failed.
+
+    Example: rr check bm25
     """
     from rr.errors import RerankError
     from rr.registry.plugins import installed_plugins

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rr_bench.cli.completing import datasets
 from rr_bench.cli.data_add import add
 from rr_bench.cli.options import RegistryOption
 from rr_bench.cli.plugged import Plugged
@@ -27,7 +28,10 @@ app.command("add")(add)
 
 @app.command("list")
 def list_datasets(as_json: JsonOption = False, registry: RegistryOption = None) -> None:
-    """List the data sets of every suite."""
+    """List the data sets of every suite.
+
+    Example: rr data list --json
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -61,14 +65,17 @@ def list_datasets(as_json: JsonOption = False, registry: RegistryOption = None) 
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.")],
+    name: Annotated[str, typer.Argument(help="A data set that 'rr data list' shows.", autocompletion=datasets)],
     as_json: JsonOption = False,
     hints: Annotated[
         bool, typer.Option(help="Where the recall ceiling is low, find out what would raise it.", show_default=False)
     ] = True,
     registry: RegistryOption = None,
 ) -> None:
-    """Show sizes, splits, candidates, recall ceiling, report, damage, hints and a sample of a data set."""
+    """Show sizes, splits, candidates, recall ceiling, report, damage, hints and a sample of a data set.
+
+    Example: rr data show rentals
+    """
     from rr_bench.cli.data_shown import show_damage, show_sample, show_sizes
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.hints import ceiling_hints

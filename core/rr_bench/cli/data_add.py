@@ -34,7 +34,10 @@ def add(
         ),
     ] = None,
 ) -> None:
-    """Add data of your own to a registry: guess the reader and the columns, show a sample and the damage, prepare."""
+    """Add data of your own to a registry: guess the reader and the columns, show a sample and the damage, prepare.
+
+    Example: rr data add mine beir-folder/
+    """
     import sys
     from typing import get_args
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, as_given, compute_on, given_path
 from rr_bench.cli.printing import tell, tell_json
 
@@ -19,9 +20,15 @@ STYLES = {"fault": "red", "warning": "yellow"}
 def doctor(
     target: Annotated[
         str | None,
-        typer.Argument(help="Folder of a checkpoint, a bench.json, or a reranker's name.", show_default=False),
+        typer.Argument(
+            help="Folder of a checkpoint, a bench.json, or a reranker's name.",
+            autocompletion=rerankers,
+            show_default=False,
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Data set, where a name is given.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", autocompletion=datasets, help="Data set, where a name is given.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show what is ok, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: every finding, in order.")] = False,
     explain: Annotated[
@@ -40,6 +47,8 @@ def doctor(
     """Why is my reranker not learning? Causes with their evidence, the worst first, and the next command.
 
     Asks what was recorded: of a training, of its data, and of what it scored. Exit code 1 where there is a fault.
+
+    Example: rr doctor head -d rentals
     """
     from rr.diagnosis import Evidence
     from rr.errors import RerankError

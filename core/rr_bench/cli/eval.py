@@ -30,7 +30,10 @@ def evaluate(
     per_query: Annotated[bool, typer.Option("--per-query", help="The values of every query too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """Judge a run by relevance judgements: metrics with 95 % intervals, and how it compares with other runs."""
+    """Judge a run by relevance judgements: metrics with 95 % intervals, and how it compares with other runs.
+
+    Example: rr eval run.trec qrels.txt -m nDCG@10
+    """
     from dataclasses import asdict
 
     from rr.errors import RerankError

@@ -7,19 +7,23 @@ from typing import Annotated
 
 import typer
 
+from rr_bench.cli.completing import rerankers
 from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
 from rr_bench.cli.printing import tell
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.", autocompletion=rerankers)],
     checkpoint: Annotated[Path, typer.Argument(parser=given_path, help="Folder that 'rr train' wrote.")],
     out: Annotated[Path, typer.Argument(parser=given_path, help="New folder for the model.")],
     device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """Write a trained reranker in the form that others serve it in, such as a sentence-transformers folder."""
+    """Write a trained reranker in the form that others serve it in, such as a sentence-transformers folder.
+
+    Example: rr export cross-encoder trained/ exported/
+    """
     from rr.errors import RerankError
     from rr.files import atomic_folder
     from rr.protocols import Exports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import UnionType
@@ -159,9 +160,9 @@ def value(flag: str, text: object) -> str:
 
 
 def _is_value(argument: str) -> bool:
-    """Whether it is no flag: negative numbers are none."""
+    """Whether it is no flag: negative numbers are none, nor are lists and ranges of them."""
     try:
-        float(argument)
+        float(re.split("[,:]", argument, maxsplit=1)[0])
     except ValueError:
         return not argument.startswith("-")
     return True

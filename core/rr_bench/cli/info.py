@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import CheckpointOption, DeviceOption, ProfileOption, RegistryOption, compute_on
 from rr_bench.cli.printing import tell, tell_json
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.", autocompletion=rerankers)],
     load: Annotated[
         bool, typer.Option("--load", help="Load its pretrained weights too, and show their number.")
     ] = False,
@@ -26,7 +27,10 @@ def info(
         bool, typer.Option("--verify", help="Also score a dev split with it and with what its settings approximate.")
     ] = False,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Data set to verify on (else the first of the suite).")
+        str | None,
+        typer.Option(
+            "--dataset", "-d", autocompletion=datasets, help="Data set to verify on (else the first of the suite)."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, each setting with its type and default.")
@@ -40,6 +44,8 @@ def info(
 
     With --verify: how far its scores are from those of the same weights in full precision, and whether the order
     changes. Without --checkpoint the weights are those trained on the data set, where the entry has a trainer.
+
+    Example: rr info head --json
     """
     from rr.errors import RerankError
     from rr.protocols import Settings

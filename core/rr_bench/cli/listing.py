@@ -18,7 +18,10 @@ def list_rerankers(
     profile: ProfileOption = None,
     registry: RegistryOption = None,
 ) -> None:
-    """List every reranker by name, and every plugin that failed. Exit code 1 if one did."""
+    """List every reranker by name, and every plugin that failed. Exit code 1 if one did.
+
+    Example: rr list --verbose
+    """
     from rr.registry.plugins import installed_plugins
     from rr_bench.cli.app import app
     from rr_bench.cli.options import console

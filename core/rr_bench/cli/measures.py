@@ -24,6 +24,8 @@ def measures(
 
     A metric is a measure with parameters and a cutoff: nDCG@10, AP(rel=2)@100, RBP(p=0.8). Each takes judged_only=True
     too, by which documents that nobody has judged are left out before it is computed.
+
+    Example: rr measures --json
     """
     from rr.registry.plugins import OURS, installed_plugins
     from rr_bench.cli.options import console

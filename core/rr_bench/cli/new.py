@@ -18,7 +18,10 @@ def new(
         Path | None, typer.Option("--out", parser=given_path, help="New folder to write it into (else ./NAME).")
     ] = None,
 ) -> None:
-    """Begin a plugin: a distribution that installs and passes its own tests, to be changed line by line."""
+    """Begin a plugin: a distribution that installs and passes its own tests, to be changed line by line.
+
+    Example: rr new my-reranker --kind scorer
+    """
     from typing import get_args
 
     from rr.errors import RerankError, nearest

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rr_bench.progress import Progress
+from rr_bench.cli.completing import profiles
+from rr_bench.progress import Progress, clock
 
 if TYPE_CHECKING:
     from rich import progress
@@ -35,7 +36,8 @@ RegistryOption = Annotated[
     ),
 ]
 ProfileOption = Annotated[
-    str | None, typer.Option("--profile", help="Profile of the registry (its default if not given).")
+    str | None,
+    typer.Option("--profile", help="Profile of the registry (its default if not given).", autocompletion=profiles),
 ]
 CheckpointOption = Annotated[
     str | None,
@@ -115,29 +117,57 @@ def console() -> Console:
 
 
 class RichProgress(Progress):
-    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line a finished task. Of several
-    processes that train together the first one shows them."""
+    """Bars on stderr, so that stdout holds nothing but results. Without a terminal: a line every `SECONDS` seconds, and
+    one a finished task. Of several processes that train together the first one shows them."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
         from rr.training.processes import rank
+        from rr_bench.cli.printing import says
 
-        self._console = Console(stderr=True, emoji=False, quiet=rank() > 0)
+        self._console = Console(stderr=True, emoji=False, quiet=rank() > 0 or says() == "little")
         self._bars: progress.Progress | None = None
         self._told = 0.0
 
     def status(self, text: str) -> None:
         """Beside the bar; without a terminal a line every `SECONDS` seconds."""
-        import time
-
         from rr_bench.report.escape import terminal
 
         if self._bars is not None:
             self._bars.update(self._bars.task_ids[-1], status=terminal(text))
-        elif time.perf_counter() - self._told >= SECONDS:
-            self._told = time.perf_counter()
-            self._console.print(terminal(text), markup=False, highlight=False)
+        elif self._due():
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        from rr_bench.report.escape import terminal
+
+        self._console.print(terminal(text), markup=False, highlight=False)
+
+    def _due(self) -> bool:
+        """Whether it is time for another line, where there is no terminal."""
+        import time
+
+        now = time.perf_counter()
+        if now - self._told < SECONDS:
+            return False
+        self._told = now
+        return True
+
+    def _counter(self, description: str, total: int | None) -> Callable[[int], None]:
+        """Without a terminal: says now and then how much of a task is done."""
+        import time
+
+        done, started = 0, self._told
+
+        def advance(units: int) -> None:
+            nonlocal done
+            done += units
+            if total and done < total and self._due():
+                left = (time.perf_counter() - started) / max(done, 1) * (total - done)
+                self._line(f"{description}: {done}/{total} · ETA {clock(left)}")
+
+        return advance
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -151,7 +181,9 @@ class RichProgress(Progress):
         self._told = started
         if self._console.is_terminal:
             text, status = (progress.TextColumn(f"{{task.{name}}}", markup=False) for name in (DESCRIPTION, STATUS))
-            columns = (progress.SpinnerColumn(), text, progress.MofNCompleteColumn(), progress.TimeElapsedColumn())
+            columns = [progress.SpinnerColumn(), text, progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
+            if total is not None:
+                columns += [progress.BarColumn(bar_width=20), progress.TimeRemainingColumn(compact=True)]
             with progress.Progress(*columns, status, console=self._console, transient=True) as bars:
                 bar, self._bars = bars.add_task(description, total=total, status=""), bars
                 try:
@@ -159,7 +191,7 @@ class RichProgress(Progress):
                 finally:
                     self._bars = None
         else:
-            yield lambda units: None
+            yield self._counter(description, total)
         seconds = time.perf_counter() - started
         if seconds >= 1:
-            self._console.print(f"{description}: {seconds:.1f} s", markup=False, highlight=False)
+            self._line(f"{description}: {seconds:.1f} s")

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import ParameterInfo
 
 from rr.border import plugin_code
+from rr_bench.cli.everywhere import with_common
 from rr_bench.cli.options import given_path
 from rr_bench.cli.printing import tell
 
@@ -27,9 +28,11 @@ class Plugged(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         own = super().get_command(ctx, cmd_name)
-        below = [] if own is not None else [words for words in self._below(ctx) if words[0] == cmd_name]
+        if own is not None:
+            return with_common(own)
+        below = [words for words in self._below(ctx) if words[0] == cmd_name]
         if not below:
-            return own
+            return None
         if any(len(words) > 1 for words in below):
             return Plugged(name=cmd_name, help="Commands of plugins.")
         return Lazy(" ".join([*_words(ctx), cmd_name]), cmd_name)
@@ -59,7 +62,7 @@ class Lazy(TyperCommand):
         with plugin_code(f"rr {self._full} has parameters that cannot be read"):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command(self.name)(_told(function, self._full))
-            command = typer.main.get_command(single)
+            command = with_common(typer.main.get_command(single))
         return command.make_context(info_name, args, parent=parent, **extra)
 
 

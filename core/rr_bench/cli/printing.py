@@ -8,6 +8,7 @@ import io
 import logging
 import sys
 import warnings
+from typing import Literal
 
 import typer
 
@@ -18,9 +19,30 @@ ERRORS = "rr.spelled"
 """The name of what becomes of a character that the encoding of a stream does not have."""
 
 
+Much = Literal["little", "as usual", "much"]
+KEPT = ("error:", "warning:", "interrupted")
+"""Beginnings of the lines on stderr that are said in any case."""
+_says: Much = "as usual"
+
+
 def tell(text: str = "", err: bool = False) -> None:
-    """One line on stdout, or on stderr."""
-    typer.echo(terminal(text), err=err)
+    """One line on stdout, or on stderr, where `--quiet` keeps errors and warnings alone."""
+    if not (err and says() == "little" and not text.startswith(KEPT)):
+        typer.echo(terminal(text), err=err)
+
+
+def says() -> Much:
+    """What `--quiet` and `--verbose` ask for."""
+    return _says
+
+
+def say(how_much: Much) -> None:
+    """From here on, in this process and those that it starts."""
+    global _says
+    _says = how_much
+    logging.getLogger("rr").setLevel(logging.DEBUG if how_much == "much" else logging.WARNING)
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.DEBUG if how_much == "much" else logging.WARNING)
 
 
 def tell_json(text: str) -> None:
@@ -30,6 +52,7 @@ def tell_json(text: str) -> None:
 
 def prepare() -> None:
     """Once, before anything is said. From here on warnings and log lines are one line each too."""
+    say("as usual")
     codecs.register_error(ERRORS, _spelled)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -33,7 +33,10 @@ def report(
     ] = None,
     wide: WideOption = False,
 ) -> None:
-    """Show a result that was kept, or write it as a page, for a paper, or for other programs."""
+    """Show a result that was kept, or write it as a page, for a paper, or for other programs.
+
+    Example: rr report latest --html report.html
+    """
     from rr.errors import RerankError
     from rr.files import write_atomic
     from rr_bench.cli.options import console

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     CheckpointOption,
@@ -21,7 +22,7 @@ from rr_bench.cli.printing import tell, tell_json
 
 
 def rerank(
-    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.")],
+    name: Annotated[str, typer.Argument(help="A name that 'rr list' shows.", autocompletion=rerankers)],
     query: Annotated[
         str | None, typer.Option("--query", "-q", help="The query; the documents follow as arguments.")
     ] = None,
@@ -66,7 +67,9 @@ def rerank(
         ),
     ] = None,
     checkpoint: CheckpointOption = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoint trained on this.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", autocompletion=datasets, help="Use the checkpoint trained on this.")
+    ] = None,
     device: DeviceOption = None,
     profile: ProfileOption = None,
     registry: RegistryOption = None,
@@ -75,6 +78,8 @@ def rerank(
 
     A file named with --out must be new. What is finished stays when anything ends the work, and the same command goes
     on from there; answers that are printed are printed as they are made.
+
+    Example: rr rerank bm25 -q "quiet room" "a quiet room" "a loud room"
     """
     import functools
 

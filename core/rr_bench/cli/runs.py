@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rr_bench.cli.completing import datasets
 from rr_bench.cli.options import RESUMES, WideOption, given_path, on_interrupt
 from rr_bench.cli.plugged import Plugged
 from rr_bench.cli.printing import tell, tell_json
@@ -30,13 +31,19 @@ HASH, SHORT = 64, 12
 def list_runs(
     as_json: JsonOption = False,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Only those on this data set.", show_default=False)
+        str | None,
+        typer.Option(
+            "--dataset", "-d", autocompletion=datasets, help="Only those on this data set.", show_default=False
+        ),
     ] = None,
     reranker: Annotated[
         str | None, typer.Option("--reranker", "-r", help="Only those of this reranker.", show_default=False)
     ] = None,
 ) -> None:
-    """List the runs, the newest first."""
+    """List the runs, the newest first.
+
+    Example: rr runs list -d rentals
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -89,7 +96,10 @@ def _asked(line: dict[str, Any], dataset: str | None, reranker: str | None) -> b
 
 @app.command("show")
 def show(name: RunArgument, as_json: JsonOption = False, wide: WideOption = False) -> None:
-    """Show a run: what it was made from, and its table."""
+    """Show a run: what it was made from, and its table.
+
+    Example: rr runs show latest
+    """
     from dataclasses import asdict
 
     from rr_bench.cli.options import console
@@ -113,8 +123,8 @@ def show(name: RunArgument, as_json: JsonOption = False, wide: WideOption = Fals
     for dataset, rows in about["rows"].items():
         for label, row in rows.items():
             told.setdefault(_made_of(label, row), []).append(dataset)
-    for line, datasets in told.items():
-        tell(f"{line} ({', '.join(datasets)})")
+    for line, places in told.items():
+        tell(f"{line} ({', '.join(places)})")
     print_result(result, console(), wide)
 
 
@@ -131,7 +141,10 @@ def _made_of(label: str, row: Mapping[str, Any]) -> str:
 
 @app.command("diff")
 def diff(before: RunArgument, after: RunArgument, as_json: JsonOption = False) -> None:
-    """Show what is different between two runs: what went in, and which figures moved on how many queries."""
+    """Show what is different between two runs: what went in, and which figures moved on how many queries.
+
+    Example: rr runs diff latest~1 latest
+    """
     from dataclasses import asdict
 
     from rr_bench.report.escape import json_text
@@ -182,7 +195,10 @@ def export(
     name: RunArgument,
     out: Annotated[Path, typer.Option("--out", parser=given_path, help="Folder for the files.")],
 ) -> None:
-    """Write a run as files: bench.md, bench.csv, bench.json, per_query.csv, TREC runs and judgements."""
+    """Write a run as files: bench.md, bench.csv, bench.json, per_query.csv, TREC runs and judgements.
+
+    Example: rr runs export latest --out results
+    """
     from rr_bench.outputs import folder_for
     from rr_bench.report.files import FILES
     from rr_bench.runs.database import find
@@ -200,7 +216,10 @@ def rerun(
     name: RunArgument,
     fresh: Annotated[bool, typer.Option("--fresh", help="Use nothing that is kept: compute all anew.")] = False,
 ) -> None:
-    """Run the same bench again, and say whether all is equal, or what changed. Exit code 1 if a figure moved."""
+    """Run the same bench again, and say whether all is equal, or what changed. Exit code 1 if a figure moved.
+
+    Example: rr runs rerun latest --fresh
+    """
     from rr_bench.cli.options import RichProgress
     from rr_bench.runs.compare import compare
     from rr_bench.runs.database import find
@@ -223,7 +242,10 @@ def rerun(
 def delete(
     names: Annotated[list[str], typer.Argument(metavar="ID...", help="Runs, as 'rr runs list' shows them.")],
 ) -> None:
-    """Take runs away, for good. Scores and checkpoints stay."""
+    """Take runs away, for good. Scores and checkpoints stay.
+
+    Example: rr runs delete 20261127
+    """
     from rr_bench.runs.database import delete as remove
     from rr_bench.runs.database import find
 

@@ -7,20 +7,32 @@ from typing import Annotated
 
 import typer
 
+from rr_bench.cli.completing import datasets, of_rerankers, rerankers
 from rr_bench.cli.options import DeviceOption, ProfileOption, RegistryOption, compute_on, given_path
 from rr_bench.cli.printing import tell
 from rr_bench.serve.limits import DEFAULTS
 
 
 def serve(
-    names: Annotated[list[str], typer.Argument(help="Names that 'rr list' shows; the first is the default.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Names that 'rr list' shows; the first is the default.", autocompletion=rerankers),
+    ],
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: a free one.")] = 8000,
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option("--checkpoint", metavar="NAME=DIR", help="Weights of a name: a folder, latest, best or none."),
+        typer.Option(
+            "--checkpoint",
+            metavar="NAME=DIR",
+            autocompletion=of_rerankers,
+            help="Weights of a name: a folder, latest, best or none.",
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Use the checkpoints trained on this.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", "-d", autocompletion=datasets, help="Use the checkpoints trained on this."),
+    ] = None,
     api_key_file: Annotated[
         Path | None,
         typer.Option(

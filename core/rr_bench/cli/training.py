@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperCommand
 
+from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     DeviceOption,
     ProfileOption,
     RegistryOption,
-    as_given,
     compute_on,
     given_path,
     on_interrupt,
@@ -72,9 +72,15 @@ def _yaml(value: object) -> str:
 
 def train(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A reranker with a trainer.")],
+    name: Annotated[str, typer.Argument(help="A reranker with a trainer.", autocompletion=rerankers)],
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Data set to train on (else its files: rr train NAME --help).")
+        str | None,
+        typer.Option(
+            "--dataset",
+            "-d",
+            autocompletion=datasets,
+            help="Data set to train on (else its files: rr train NAME --help).",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -115,6 +121,8 @@ def train(
     null --lora-targets '[q_proj, v_proj]'. 'rr info NAME' lists their names and values. A name that stands under both
     'training' and 'settings' means the former; --settings.batch-size 4 means the latter. --base_model NAME is the
     model to start from: a folder, one that 'rr train' wrote too, or a hub name.
+
+    Example: rr train head -d rentals --lr 1e-4 --epochs 5
     """
     import json
     from dataclasses import replace
@@ -122,21 +130,17 @@ def train(
     from rr.diagnosis import Evidence
     from rr.errors import RerankError
     from rr.protocols import DEV_METRICS
-    from rr.registry.plugins import installed_plugins
     from rr.training.processes import rank
-    from rr_bench.api import find_entry
-    from rr_bench.cli.config import with_config
-    from rr_bench.cli.files import asked_dataset, offers
-    from rr_bench.cli.flags import argument, pairs, setting_models, with_flags
+    from rr_bench.cli.asked import asked
+    from rr_bench.cli.flags import argument, pairs
     from rr_bench.cli.options import RichProgress
-    from rr_bench.cli.spellings import SPELLINGS, in_our_words
     from rr_bench.data.load import load_dataset
     from rr_bench.doctor.diagnosis import diagnose
     from rr_bench.doctor.evidence import of_checkpoint
     from rr_bench.doctor.hopeless import StoppedError, stops_if
+    from rr_bench.evaluate.on_dev import on_dev
     from rr_bench.loading import load_component
     from rr_bench.outputs import new_path
-    from rr_bench.registry import load_registry
     from rr_bench.resolve import resolve
     from rr_bench.train.checkpoints import RECORD
     from rr_bench.train.failures import failed_folder
@@ -152,35 +156,14 @@ def train(
         out = stamped(out or Path(FINETUNED))
     if out is not None:
         new_path(out, "--out", (config, registry))
-    found, plugins, progress = load_registry(registry), installed_plugins(), RichProgress()
-    if name.startswith("-"):
-        raise RerankError(f"the reranker's name comes before its settings: rr train NAME … {name}")
-    entry = find_entry(found, plugins, name, profile)
-    if config is not None:
-        entry, notes = with_config(plugins, name, entry, config)
-        for note in notes:
-            tell(note, err=True)
-    models = setting_models(plugins, entry)
-    offered = offers(plugins) if context.args or dataset is None else []
-    called, read, arguments = asked_dataset(dataset, context.args, models, found, offered)
-    arguments, notes = in_our_words(arguments, models, found, name, entry)
-    for note in notes:
-        tell(note, err=True)
-    options = [option for parameter in context.command.params for option in parameter.opts]
-    options += [f"--{word}" for word in (*SPELLINGS, *(flag for offer in offered for flag in offer.options))]
-    entry = with_flags(plugins, name, entry, arguments, options)
+    this, progress = asked(context, name, dataset, config, profile, registry), RichProgress()
+    plugins, called = this.plugins, this.called
+    entry = this.entry(this.arguments, say=True)
     resolved = resolve(plugins, name, entry)
-    data = load_dataset(called, read, progress)
+    data = load_dataset(called, this.read, progress)
     resumes = f"with --out {out} in place of --out and --timestamp " if timestamp else ""
-    files = [
-        word
-        for offer in offered
-        for flag, option in offer.options.items()
-        if dataset is None and offer.reader == read.reader and option in read.options
-        for word in (f"--{flag}", str(read.options[option]))
-    ]
-    flags = [argument(flag, text) for flag, text in pairs(arguments)]
-    again = (*flags, *files, *as_given(profile, registry))
+    flags = [argument(flag, text) for flag, text in pairs(this.words)]
+    again = (*flags, *this.files, *this.given)
     known = Evidence(name, dataset or "", training=entry.training, options=again)
     with (
         on_interrupt(f"the same command {resumes}goes on from what its trainer has kept"),
@@ -219,6 +202,10 @@ def train(
     tell(f"doctor: {diagnosis.line}", err=True)
     if diagnosis.leading is not None:
         tell(f"next: {diagnosis.leading[1].command or Evidence().command('doctor', str(checkpoint.folder))}", err=True)
+    try:
+        tell(str(on_dev(resolved, checkpoint, data, progress)), err=True)
+    except RerankError as error:  # the checkpoint is there all the same
+        tell(f"warning: how it stands on dev cannot be told: {error}", err=True)
 
 
 def stamped(out: Path) -> Path:

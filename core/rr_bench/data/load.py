@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from itertools import takewhile
@@ -29,6 +30,8 @@ from rr_bench.keys import component_key, engines_of, settings_key
 from rr_bench.outputs import as_file_name
 from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import DatasetEntry
+
+LOG = logging.getLogger("rr")
 
 
 def load_dataset(
@@ -99,6 +102,7 @@ def _stored(
     # all that are there, so that each damaged one is set aside
     whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
     if len(whole) == (folds or 1) and all(whole):
+        LOG.info("%s: prepared before, in %s", name, next(folders()).parent)
         return [read_dataset(folder, sealed=True) for folder in folders()]
     with progress.task(f"{name}: reading", None):
         try:

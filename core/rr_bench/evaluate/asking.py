@@ -122,7 +122,7 @@ class Asking:
         bench = self.bench
         for one in self.part.leaves:
             with of_member(one, self.part):
-                resolved = resolve(bench.plugins, one.name, one.entry)
+                resolved = resolve(bench.plugins, one.called, one.entry)
                 choice = entry_checkpoint(bench.plugins, resolved, bench.dataset, bench.progress)
                 self.leaves[one.name] = Leaf(resolved, choice)
 

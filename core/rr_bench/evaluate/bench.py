@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rr.errors import DataError, NotApplicableError, RerankError, nearest, summary
@@ -17,17 +18,19 @@ from rr.registry.plugins import Plugins, installed_plugins
 from rr.types import Dataset
 from rr_bench import arguments
 from rr_bench.arguments import opened
+from rr_bench.cache.using import using_home
 from rr_bench.data.corpus import corpus_size
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
-from rr_bench.entries import Failure, chosen_entries, failing_datasets
+from rr_bench.entries import Failure, chosen_entries, chosen_entry, failing_datasets
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.asking import Bench
 from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import pooled
+from rr_bench.evaluate.given import with_checkpoints
 from rr_bench.evaluate.groups import check_fields, grouped
 from rr_bench.evaluate.measured import measured_row
 from rr_bench.evaluate.merging import Prefixed
@@ -47,6 +50,7 @@ from rr_bench.schema import Price
 
 @explaining()
 @recorded
+@using_home
 def bench(
     names: Sequence[str] = (),
     *,
@@ -57,6 +61,7 @@ def bench(
     all_pairs: bool = False,
     folds: int | None = None,
     seeds: int | None = None,
+    checkpoints: Sequence[str] | Mapping[str, Path | str | Sequence[Path | str]] = (),
     fresh: bool = False,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
@@ -67,8 +72,9 @@ def bench(
     are taken from, the suite's own if none is given; `baselines`: several, the first of which the table shows;
     `all_pairs`: each is compared with each, too. `folds`: cross-validates by query instead of using the data sets'
     own splits (`rr_bench.evaluate.folds`). `seeds`: each training is repeated with so many
-    (`rr_bench.evaluate.seeds`). `fresh`: all that was kept for these is made anew and replaced: prepared
-    data, checkpoints that the bench trains, vectors, exports, scores and times.
+    (`rr_bench.evaluate.seeds`). `checkpoints`: texts NAME=FOLDER, or a mapping of names to folders; each is a row
+    `NAME@FOLDER` in the place of NAME's own (`rr_bench.evaluate.given`). `fresh`: all that was kept for these is made
+    anew and replaced: prepared data, checkpoints that the bench trains, vectors, exports, scores and times.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
@@ -79,6 +85,7 @@ def bench(
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
     baselines = arguments.texts("baselines", baselines)
+    given = arguments.named_folders("checkpoints", checkpoints)
     for argument, value in {"profile": profile, "baseline": baseline}.items():
         arguments.of_type(argument, value, str)
     for argument, number in {"folds": folds, "seeds": seeds}.items():
@@ -98,7 +105,8 @@ def bench(
     for name in datasets:
         if not suite.meant(name):
             raise RerankError(f"suite {chosen.suite!r} has no data set {name!r}{nearest(name, list(suite.datasets))}")
-    entries = chosen_entries(registry, plugins, profile, names)
+    find = partial(chosen_entry, registry, plugins, profile)
+    entries = with_checkpoints(chosen_entries(registry, plugins, profile, names), given, find, plugins)
     against = list(dict.fromkeys([*([] if baseline is None else [baseline]), *baselines])) or [suite.baseline]
     for name in against if baseline is not None or baselines else ():
         if name not in entries:

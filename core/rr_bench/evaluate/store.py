@@ -24,6 +24,7 @@ from rr.types import Ranking, Request
 from rr_bench.evaluate.company import same_in_company
 from rr_bench.evaluate.pairs import OF_THE_LIST, Answer, Pairs, rest, united
 from rr_bench.keeping import read_checked, write_checked
+from rr_bench.moving import Moving
 from rr_bench.parts import parts
 
 APART, OTHERWISE, NO_MEANS = "yes", "it scores otherwise among fewer", "its diagnostics are no means over documents"
@@ -54,7 +55,8 @@ def score(
     reranker's input. `reranker` loads it, and is called only if something is missing. `pairs`: what it has answered
     about other data sets, if it may look at one document at a time."""
     folder = home() / "scores" / fingerprint(key)[:32]
-    asking = _Asking(reranker, pairs)
+    moving = Moving(advance)
+    asking = _Asking(reranker, pairs, moving)
     contents: dict[int, dict[str, Any]] = {}
     left = list(enumerate(parts(requests)))
     for seconds in (0, -1):  # first what nobody is busy with
@@ -65,7 +67,7 @@ def score(
                 busy.append((number, part))
                 continue
             contents[number] = content
-            advance(len(part))
+            moving.finish(len(part))
         left = busy
     answers: dict[str, Answer] = {}
     info: dict[str, Any] = {}
@@ -101,8 +103,8 @@ def _part_key(key: object, number: int) -> str:
 class _Asking:
     """Asks the reranker, once it is loaded, for what `pairs` do not know. `computed`: for how many parts."""
 
-    def __init__(self, reranker: Callable[[], Reranker], pairs: Pairs | None) -> None:
-        self._reranker, self._pairs = reranker, pairs
+    def __init__(self, reranker: Callable[[], Reranker], pairs: Pairs | None, moving: Moving) -> None:
+        self._reranker, self._pairs, self._moving = reranker, pairs, moving
         self.computed = 0
         self._compared = False
 
@@ -135,7 +137,8 @@ class _Asking:
         compare = not self._compared and (about is None or len(due) > 1)
         self._compared = True
         alone_ = loaded.rerank(due[:1]) if compare else ()
-        rankings = loaded.rerank(due)
+        with self._moving.through(due, loaded.info.listwise):
+            rankings = loaded.rerank(due)
         info = checked_info(loaded.info)
         for request, before, now in zip(due, alone_, rankings, strict=False):
             same_in_company(request, before.run, now.run, info, tuple(now.diagnostics))

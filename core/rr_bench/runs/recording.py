@@ -17,7 +17,7 @@ from rr.errors import summary
 from rr.files import fingerprint
 from rr.registry.plugins import Plugins
 from rr.types import Dataset, Request
-from rr_bench.arguments import opened
+from rr_bench.arguments import named_folders, opened
 from rr_bench.code import room_fingerprint
 from rr_bench.evaluate.pairs import Answer
 from rr_bench.evaluate.results import BenchResult
@@ -32,6 +32,8 @@ from rr_bench.train.trainers import load_trainer, training_settings
 P = ParamSpec("P")
 EVALUATION = ("rr.measures", "rr.types", "rr_bench.evaluate", "rr_bench.data")
 """The code that figures depend on besides that of the rerankers."""
+PLURAL = ("datasets", "baselines", "checkpoints")
+"""Arguments of a bench that are an option of the command line, given several times."""
 OF_THE_CALL = ("registry", "plugins", "progress")
 """Arguments of a bench that are no settings of it."""
 
@@ -60,6 +62,8 @@ def recorded(bench: Callable[P, BenchResult]) -> Callable[P, BenchResult]:
         given: Any = asked.get("registry")
         registry, heard = opened(given), Heard()
         asked["registry"] = registry
+        if "checkpoints" in asked:
+            asked["checkpoints"] = named_folders("checkpoints", asked["checkpoints"])
         token = _heard.set(heard)
         try:
             result = bench(*names, **asked)
@@ -143,7 +147,7 @@ def command(arguments: Mapping[str, Any]) -> str:
     """The arguments of a bench as a command line."""
     words = ["rr", "bench", *(arguments.get("names") or ["--all"])]
     for name, value in arguments.items():
-        option = f"--{name.removesuffix('s') if name in ('datasets', 'baselines') else name.replace('_', '-')}"
+        option = f"--{name.removesuffix('s') if name in PLURAL else name.replace('_', '-')}"
         if name == "names" or value is None or value is False:
             continue
         for one in value if isinstance(value, list | tuple) else [value]:

@@ -21,6 +21,7 @@ from rr.files import file_sha256, fingerprint
 from rr.types import Request, lost_in_32_bits, trec_order
 from rr_bench.api import NamedReranker
 from rr_bench.calibrate.probable import Empty, are_places, gives_probabilities
+from rr_bench.moving import Moving
 from rr_bench.parts import parts
 from rr_bench.progress import SILENT, Progress
 from rr_bench.stream.lookup import Lookup, collection
@@ -66,12 +67,13 @@ def rerank_run(
             with progress.task(f"reranking with {reranker.name}", total) as advance:
                 advance(work.done)
                 blocks = islice(read_run(run), work.done, None)
-                empty = Empty(min_probability)
+                empty, moving = Empty(min_probability), Moving(advance)
                 for part in parts(_requests(blocks, documents, queries, depth)):
-                    rankings = reranker.rerank_all(part, min_probability=min_probability)
+                    with moving.through(part, reranker.info.listwise):
+                        rankings = reranker.rerank_all(part, min_probability=min_probability)
                     work.append("".join(run_lines(ranking, tag) for ranking in rankings), len(part))
                     empty.count(rankings)
-                    advance(len(part))
+                    moving.finish(len(part))
             work.publish()
             empty.tell()
 

@@ -15,6 +15,7 @@ from rr.border import plugin_code
 from rr.errors import NoNumberError, RerankError
 from rr.protocols import OnEvent, TrainingEvent
 from rr.rerank.gate import whole
+from rr_bench.progress import clock
 
 EVENTS = "events.jsonl"
 UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
@@ -38,11 +39,11 @@ class EventLog:
         self._at = {_name(line): line["seconds"] for line in earlier}
         self._offset = max(self._at.values(), default=0.0)
         self._file = path.open("w", encoding="utf-8") if writes else None
-        self._started = time.perf_counter()
+        self._started = self._first = time.perf_counter()
 
     def listener(self, advance: Callable[[int], None], status: Callable[[str], None]) -> OnEvent:
         """What a trainer is given as `on_event`. `status` is told where it stands:
-        `84/142 · loss 1.57 (chance 1.61) · dev .452`."""
+        `84/142 · loss 1.57 (chance 1.61) · dev .452 best .470 · ETA 0:41`."""
 
         def listen(event: TrainingEvent) -> None:
             if not isinstance(event, TrainingEvent):
@@ -57,9 +58,11 @@ class EventLog:
                 raise NoNumberError(f"the loss is {event.loss} at step {event.step}; {_mend(event.step)}")
             if event.dev is not None:
                 self._compare(event.dev, event.metric)
-            self.events.append(event)
             if event.loss is not None:
+                if not any(one.loss is not None for one in self.events):
+                    self._first = time.perf_counter()
                 advance(1)
+            self.events.append(event)
             status(self._status(event))
             for observer in self._observers:
                 observer(event)
@@ -73,8 +76,21 @@ class EventLog:
             chance = last.figures.get("chance")
             parts.append(f"loss {last.loss:.3g}" + ("" if chance is None else f" (chance {chance:.3g})"))
         if self._devs:
-            parts.append("dev " + re.sub(r"^(-?)0\.", r"\1.", f"{self._devs[-1]:.3f}"))
+            best = self._best()
+            parts.append(f"dev {_short(self._devs[-1])}" + ("" if best is None else f" best {_short(best)}"))
+        if (left := self._seconds_left(event)) is not None:
+            parts.append(f"ETA {clock(left)}")
         return " · ".join(parts)
+
+    def _best(self) -> float | None:
+        """Of what was trained, which the model before the first step is not."""
+        return max((event.dev for event in self.events if event.dev is not None and event.step > 0), default=None)
+
+    def _seconds_left(self, event: TrainingEvent) -> float | None:
+        """By the pace of this sitting, its evaluations included; None before it has one, and where nothing is left."""
+        first = next((one.step for one in self.events if one.loss is not None), event.step)
+        done, left = event.step - first, event.total - event.step
+        return None if done < 1 or left < 1 else (time.perf_counter() - self._first) / done * left
 
     def close(self) -> None:
         if self._file is not None:
@@ -108,8 +124,7 @@ class EventLog:
         """`dev_metric`: what the trainer calls its dev figures; null where there are none, or where it does not say.
         `best_dev`: of what was trained, which the model before the first step is not."""
         losses = [event.loss for event in self.events if event.loss is not None]
-        devs = [event.dev for event in self.events if event.dev is not None and event.step > 0]
-        dev = {"dev_metric": self._metric, "best_dev": max(devs, default=None)}
+        dev = {"dev_metric": self._metric, "best_dev": self._best()}
         notes = [UNNAMED] if self._devs and self._metric is None else []
         if not losses:
             return {"steps": 0, **dev, "notes": ["trained without a single step", *notes]}
@@ -117,6 +132,11 @@ class EventLog:
         means = [sum(losses[start : start + span]) / span for start in range(0, len(losses) - span + 1, span)]
         figures = {"first_loss": means[0], "lowest_loss": min(means), "last_loss": means[-1]}
         return {"steps": len(losses), **figures, **dev, "notes": notes}
+
+
+def _short(figure: float) -> str:
+    """`.452`"""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{figure:.3f}")
 
 
 def _mend(step: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from rr.protocols import OnEvent, Settings
 from rr.registry.plugins import Plugins
 from rr.types import Dataset
 from rr_bench.border.untouched import unchanged
+from rr_bench.cache.using import using_home
 from rr_bench.data.view import shown, without_test
 from rr_bench.environment import conditions, installed_versions
 from rr_bench.keeping import home_at
@@ -42,6 +44,8 @@ from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.trial import tried
 from rr_bench.train.workplace import KEPT, workplace
 
+LOG = logging.getLogger("rr")
+
 
 def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Path:
     """Where the checkpoint of this entry on this data set is kept: a name for everything that determines it."""
@@ -61,6 +65,7 @@ def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, pro
     return chosen_checkpoint(plugins, resolved, dataset)
 
 
+@using_home
 def train(
     plugins: Plugins,
     resolved: Resolved,
@@ -84,6 +89,7 @@ def train(
     folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     found = kept_checkpoint(folder, key)
     if found is not None:
+        LOG.info("%s on %s: trained before, %s", resolved.name, dataset.name, folder)
         return found
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)

@@ -1,0 +1,1 @@
+"""What is kept under `$RR_HOME`: looked at, and taken away."""
