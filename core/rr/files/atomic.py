@@ -88,9 +88,8 @@ def publish(folder: Path, path: Path) -> None:
 
 def flush(folder: Path) -> None:
     """Makes sure that a folder's files are on the disk."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            _sync(file)
+    for file in filter(Path.is_file, folder.rglob("*")):
+        _sync(file)
 
 
 @contextmanager

@@ -12,14 +12,8 @@ _written: dict[str, str] = {}
 """What was filled in: values, paths and parts of paths → how they are written."""
 
 
-class InFile(str):
-    """A text as a registry.yaml says it: a relative path that it may be starts from that file's folder."""
-
-    folder = Path()
-
-
 def expanded(given: str | Path) -> Path:
-    """The path with `${VARIABLE}` and `~` filled in; a ValueError where a variable is not set or no home is known."""
+    """The path (from its `folder` on, if it has one) with `${VARIABLE}` and `~` filled in; else a ValueError."""
     path = str(given)
     whole = getattr(given, "folder", Path()) / _filled(path)
     for written in (path, *map(str, Path(path).parents)):
@@ -68,7 +62,5 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
     """Of the longest first; a value is no part of a longer word."""
     found = sorted((one for one in values if os.sep in one or len(one) >= SHORTEST), key=len, reverse=True)
     before, after = r"(?<![^\W_])", r"(?![^\W_])"
-    whole = (
-        (before if one[0].isalnum() else "") + re.escape(one) + (after if one[-1].isalnum() else "") for one in found
-    )
+    whole = (f"{before * one[0].isalnum()}{re.escape(one)}{after * one[-1].isalnum()}" for one in found)
     return re.compile("|".join(whole)) if found else None
