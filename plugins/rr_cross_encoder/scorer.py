@@ -48,9 +48,6 @@ class CrossEncoderScorer:
         return by_request(requests, self._pairs.score(encoded), cut, self._pairs.settings.scale)
 
     def export(self, out: Path) -> None:
-        """Fills the folder `out` with what `CrossEncoder(out)` scores with as this scorer does, at its length.
-
-        Raises:
-            RerankError: another engine, or int8, stands in the model's place.
-        """
+        """Fills the folder `out` with what `CrossEncoder(out)` scores with as this scorer does, at its length. Raises
+        RerankError: something else computes in the model's place."""
         self._pairs.save(out)
