@@ -12,13 +12,13 @@ from rr.types import *  # noqa: F403
 if TYPE_CHECKING:
     from rr.diagnosis import *  # noqa: F403
     from rr.protocols import *  # noqa: F403
-    from rr_bench.api import load as load
-    from rr_bench.evaluate.bench import bench as bench
+    from rr_bench.public import *  # noqa: F403
 
 _PROTOCOLS = ["Corpus", "Exports", "ModelInfo", "Named", "OnEvent", "Precision", "Reader", "ReadsConfig", "Reranker"]
 _PROTOCOLS += ["Recognises", "Requalifies", "Retriever", "Scorer", "Searches", "Settings", "Trainer", "TrainingEvent"]
-_LAZY = {"load": "rr_bench.api", "bench": "rr_bench.evaluate.bench", **dict.fromkeys(_PROTOCOLS, "rr.protocols")}
-_LAZY |= dict.fromkeys(["Evidence", "Finding", "Verdict"], "rr.diagnosis")
+_LAZY = {"bench": "rr_bench.evaluate.bench", "evaluate": "rr_bench.api_evaluate", "train": "rr_bench.api_train"}
+_LAZY |= {"NamedReranker": "rr_bench.api", "load": "rr_bench.api", "__version__": "rr_bench.environment"}
+_LAZY |= dict.fromkeys(["Evidence", "Finding", "Verdict"], "rr.diagnosis") | dict.fromkeys(_PROTOCOLS, "rr.protocols")
 __all__ = [*errors.__all__, *spec.__all__, *types.__all__, *_LAZY]
 
 

@@ -5,12 +5,12 @@ all the way down: plugins are given the very objects that others are judged by."
 import math
 import struct
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal, NoReturn, Self
 
-from rr.errors import DataError, ScoringError
+from rr.errors import DataError, RerankError, ScoringError
 
 __all__ = ["Dataset", "Document", "HardNegative", "Query", "RankedDocument", "Ranking", "Request", "Scale", "Scores"]
 __all__ += ["State"]
@@ -150,7 +150,7 @@ class RankedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """All candidates of a request, best first."""
+    """The candidates of a request, best first: all of them, or those that were asked for. Iterates over its items."""
 
     query: Query
     items: tuple[RankedDocument, ...]
@@ -166,6 +166,31 @@ class Ranking:
         keys = answer.ranked_by or (None,) * len(order)
         items = (RankedDocument(request.candidates[i], answer.values[i], n, keys[i]) for n, i in enumerate(order, 1))
         return cls(request.query, tuple(items), answer.diagnostics)
+
+    def __iter__(self) -> Iterator[RankedDocument]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def to_dict(self, probabilities: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """As JSON has it, and `rr rerank` writes it; `probabilities`: of each document's id, where they are known."""
+        rows = []
+        for item in self.items:
+            one, known = item.document, {"probability": probabilities[item.document.id]} if probabilities else {}
+            row = {"rank": item.rank, "score": item.score, **known, "id": one.id, "text": one.text}
+            rows.append(row | {k: v for k, v in (("title", one.title), ("metadata", dict(one.metadata))) if v})
+        return {"id": self.query.id, "query": self.query.text, "ranking": rows}
+
+    def to_pandas(self, probabilities: Mapping[str, float] | None = None) -> Any:
+        """A DataFrame of what `to_dict` says, a row a document. Raises RerankError: pandas is not installed."""
+        try:
+            from pandas import DataFrame
+        except ModuleNotFoundError as error:
+            raise RerankError("to_pandas needs pandas, which is not installed; pip install pandas") from error
+        rows = [{"title": "", "metadata": {}} | row for row in self.to_dict(probabilities)["ranking"]]
+        known = ["probability"] if probabilities else []
+        return DataFrame(rows, columns=["rank", "score", *known, "id", "text", "title", "metadata"])
 
     @property
     def scores(self) -> dict[str, float]:
@@ -308,13 +333,9 @@ class Dataset:
 
 def equal_queries(queries: Iterable[Query]) -> dict[str, str]:
     """Query id → the id of the first query that asks the same, by its text and its history's."""
-    texts: dict[str, str] = {}  # of documents, which stand in many histories
-    first: dict[tuple[str, ...], str] = {}
-    equal = {}
+    content = cache(lambda met: folded(met.content) or met.id)  # of documents, which stand in many histories
+    first, equal = dict[tuple[str, ...], str](), dict[str, str]()
     for query in queries:
-        for met in query.history:
-            if met.id not in texts:
-                texts[met.id] = folded(met.content) or met.id
-        asked = (folded(query.text), *(texts[met.id] for met in query.history))
+        asked = (folded(query.text), *map(content, query.history))
         equal[query.id] = first.setdefault(asked, query.id)
     return equal

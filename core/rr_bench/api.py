@@ -1,12 +1,17 @@
-"""The Python API: `rr.load("name").rerank(query, documents)` and `rr.bench(...)`."""
+"""The Python API: `rr.load("name").rerank(query, documents)`. Its other doors: `rr_bench.doors`, `rr.bench`."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rr.errors import RerankError
 from rr.files import fingerprint
@@ -29,20 +34,30 @@ from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import Checkpoint, chosen_checkpoint, open_checkpoint
 from rr_bench.train.training import checkpoint_folder
+from rr_bench.turns import WITH_WEIGHTS
 
 if TYPE_CHECKING:
     from rr_bench.calibrate.kept import Calibration
 
 
+Documents = Iterable[str | Mapping[str, Any] | Document]
+"""Texts, mappings with a `text`, Documents: `rr_bench.arguments.asked`."""
+
+
 @dataclass(frozen=True)
 class NamedReranker:
-    """A loaded entry of the registry, and the checkpoint that its weights are from, if they are."""
+    """A loaded entry of the registry, and the checkpoint that its weights are from, if they are.
+
+    Any number of threads may ask it at once. It answers one after the other, and models with weights take turns in the
+    whole process, since their libraries keep settings for all of it: threads make no single model faster; `rerank_all`
+    with many requests does, which the model may batch. In coroutines, `arerank`."""
 
     resolved: Resolved
     checkpoint: Checkpoint | None
     reranker: Reranker
     key: str = ""
     """Of one that is made of others: a hash of everything that its scores depend on besides the requests."""
+    _own_turn: AbstractContextManager[Any] = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -78,37 +93,96 @@ class NamedReranker:
 
         return probabilities(ranking, self.info, self.calibration, self.name)
 
+    def known_probabilities(self, ranking: Ranking) -> dict[str, float]:
+        """As `probabilities`; empty where nothing tells them, or they cannot be had, which is a warning."""
+        from rr_bench.calibrate.probable import are_places, gives_probabilities
+
+        told = not are_places(ranking) and gives_probabilities(self, None)
+        return self.probabilities(ranking) if told else {}
+
     def rerank(
-        self, query: str | Query, documents: Iterable[str | Document], *, min_probability: float | None = None
+        self,
+        query: str | Query,
+        documents: Documents,
+        *,
+        top_n: int | None = None,
+        min_probability: float | None = None,
     ) -> Ranking:
-        """All documents, best first, or those of at least `min_probability` (see `probabilities`), maybe none. A plain
-        text gets its position as id (`"0"`, `"1"`, …).
+        """The documents, best first: all, or the best `top_n` of them; and of these the ones of at least
+        `min_probability` (see `probabilities`), maybe none. A document is a text, a `Document`, or a mapping with a
+        `text`, maybe an `id` and a `title`, and metadata. What has no id gets its position (`"0"`, `"1"`, …).
 
         Raises:
-            RerankError: `min_probability` is none, or nothing tells probabilities here.
-            TypeError: the query or a document is neither a text nor a `Query` or `Document`; its place is named.
+            RerankError: `min_probability` is none, or nothing tells probabilities here; `top_n` is below 1.
+            TypeError: the query or a document is of another type; its place is named.
             DataError: two documents share an id.
             ScoringError: the model's answer cannot be ranked.
             PluginError: the model broke (its error is chained).
         """
-        return self.rerank_all([arguments.asked(query, documents)], min_probability=min_probability)[0]
+        asked = [arguments.asked(query, documents)]
+        return self.rerank_all(asked, top_n=top_n, min_probability=min_probability)[0]
 
     @explaining()
-    def rerank_all(self, requests: Iterable[Request], *, min_probability: float | None = None) -> Sequence[Ranking]:
+    def rerank_all(
+        self, requests: Iterable[Request], *, top_n: int | None = None, min_probability: float | None = None
+    ) -> Sequence[Ranking]:
         """One ranking a request; the model may batch across them.
 
         Raises:
             As `rerank`.
         """
+        asked, most = arguments.requests(requests), arguments.most(top_n)
+        least = None if min_probability is None else self._least(min_probability)
+        with self._own_turn if self.info.state == "no weights" else WITH_WEIGHTS:
+            rankings = list(self.reranker.rerank(asked))
+        if least is not None:
+            from rr_bench.calibrate.probable import without_improbable
+
+            rankings = [without_improbable(one, self.probabilities(one), least) for one in rankings]
+        return rankings if most is None else [replace(one, items=one.items[:most]) for one in rankings]
+
+    async def arerank(
+        self,
+        query: str | Query,
+        documents: Documents,
+        *,
+        top_n: int | None = None,
+        min_probability: float | None = None,
+    ) -> Ranking:
+        """As `rerank`, for coroutines: the event loop goes on meanwhile. Answers are worked out in the order in which
+        they are asked for. One that is cancelled while it waits is never worked out; one that is being worked out comes
+        to its end, and is dropped.
+
+        Raises:
+            As `rerank`.
+        """
+        asked = [arguments.asked(query, documents)]
+        return (await self.arerank_all(asked, top_n=top_n, min_probability=min_probability))[0]
+
+    async def arerank_all(
+        self, requests: Iterable[Request], *, top_n: int | None = None, min_probability: float | None = None
+    ) -> Sequence[Ranking]:
+        """As `rerank_all` and `arerank`.
+
+        Raises:
+            As `rerank`.
+        """
         asked = arguments.requests(requests)
-        if min_probability is None:
-            return self.reranker.rerank(asked)
-        from rr_bench.calibrate.probable import checked_least, without_improbable
+        work = partial(self.rerank_all, asked, top_n=top_n, min_probability=min_probability)
+        # a thread of its own: those that the loop has would all wait here, and nothing else of the program's could run
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(copy_context().run, work))
+
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix=f"rr {self.name}")
+
+    def _least(self, min_probability: float) -> float:
+        """What was asked for, where there are probabilities at all: told before the work."""
+        from rr_bench.calibrate.probable import checked_least
 
         least = checked_least(min_probability)
-        self.probabilities(Ranking(Query("", ""), ()))  # before the work, whether there are any
-        rankings = self.reranker.rerank(asked)
-        return [without_improbable(one, self.probabilities(one), least) for one in rankings]
+        self.probabilities(Ranking(Query("", ""), ()))
+        return least
 
 
 @explaining()
@@ -149,7 +223,7 @@ def load(
             resolved[leaf.name] = resolve(plugins, leaf.name, with_checkpoint(leaf.entry, checkpoint))
     data = load_dataset(dataset, registry.dataset(dataset)) if dataset else None
     if not part.members:
-        return _loaded(resolved[name], _checkpoint(resolved[name], checkpoint, data, plugins))
+        return loaded_entry(resolved[name], _checkpoint(resolved[name], checkpoint, data, plugins))
     loaded: dict[str, NamedReranker] = {}
     known: dict[str, NamedReranker] = {}
     for leaf in part.leaves:
@@ -158,7 +232,7 @@ def load(
             trained = _checkpoint(resolved[leaf.name], None, data if trains else None, plugins)
             key = _key(resolved[leaf.name], trained)
             if key not in known:  # else it is loaded already, under another name
-                known[key] = _loaded(resolved[leaf.name], trained)
+                known[key] = loaded_entry(resolved[leaf.name], trained)
         loaded[leaf.name] = replace(known[key], resolved=resolved[leaf.name])
     return _whole(part, loaded, data, registry)
 
@@ -172,7 +246,8 @@ def _checkpoint(
     return _trained_on(data, resolved, plugins)
 
 
-def _loaded(resolved: Resolved, trained: Checkpoint | None) -> NamedReranker:
+def loaded_entry(resolved: Resolved, trained: Checkpoint | None) -> NamedReranker:
+    """An entry with a component, loaded. Raises RerankError: it would answer from random weights."""
     name, reranker = resolved.name, load_reranker(resolved, trained.folder if trained else None)
     if reranker.info.state == "untrained" and resolved.entry.checkpoint != "none":
         train = f"Run 'rr train {name} --dataset NAME', then give that data set or the checkpoint"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rr.training.processes import processes
 
+__version__ = version("rerank-registry")
 REPORTED_VERSIONS = ("rerank-registry", "torch", "transformers", "peft", "sentence-transformers", "numpy")
 
 Conditions = dict[str, str]

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from rr.registry.expansion import InFile
 from rr_bench.schema import merged
 
 PACKAGED = "packaged"
@@ -23,6 +22,13 @@ NAMES_IT = {
 CHOICES = ("train", "none", "latest", "best")
 """Of `checkpoint:`, which are no folder."""
 FOLDER, TEXT = "path from", "text"
+
+
+class InFile(str):
+    """A text as a registry.yaml says it: a relative path that it may be starts from that file's folder, which is read
+    by `rr.registry.expansion.expanded`."""
+
+    folder = Path()
 
 
 def packaged() -> Path:

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from rr import RerankError
 from rr_cross_encoder.backends import exported, int8
 from rr_cross_encoder.packed import Encoded, can_pack_pairs, packed_logits
-from rr_cross_encoder.served import own_prompt
+from rr_cross_encoder.served import own_prompt, save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings
 from rr_torch import (
     ShortEncoder,
@@ -172,6 +172,18 @@ class PairModel:
             for index, value in zip(batch, values, strict=True):
                 scores[index] = value
         return scores
+
+    def save(self, folder: Path) -> None:
+        """Writes what this plugin, transformers and sentence-transformers load.
+
+        Raises:
+            RerankError: something else computes in the model's place.
+        """
+        if not self.settings.plain:
+            raise RerankError("what another backend or int8 computes is not written; export with 'backend: torch'")
+        with quiet():
+            self.model.save_pretrained(folder)
+            save_as_cross_encoder(self.tokenizer, self.prompt, self.settings.max_seq_length, folder)
 
     def _fastest(self, tokens: int) -> Callable[[Sequence[Encoded]], torch.Tensor]:
         """As `logits`, for inference, with so many tokens to read in all."""

@@ -46,3 +46,8 @@ class CrossEncoderScorer:
         pairs = [(r.query.text, document.content) for r in requests for document in r.candidates]
         encoded, cut = self._pairs.encode(pairs)
         return by_request(requests, self._pairs.score(encoded), cut, self._pairs.settings.scale)
+
+    def export(self, out: Path) -> None:
+        """Fills the folder `out` with what `CrossEncoder(out)` scores with as this scorer does, at its length. Raises
+        RerankError: something else computes in the model's place."""
+        self._pairs.save(out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from rr_cross_encoder.losses import Tokenised, loss_of
 from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_samples
 from rr_cross_encoder.scorer import CrossEncoderScorer
-from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
 from rr_torch import PROBED, BatchLoss, as_train, fit, mixed_precision, pick_device, quiet, seeded
 
@@ -51,7 +49,7 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
-        kept = Checkpoints(out, settings.save_total_limit, partial(save, pairs)) if settings.save_total_limit else None
+        kept = Checkpoints(out, settings.save_total_limit, pairs.save) if settings.save_total_limit else None
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -75,16 +73,9 @@ class CrossEncoderTrainer:
         with precision.autocast():
             told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        save(pairs, out)
+        pairs.save(out)
         if kept:
             kept.show()
-
-
-def save(pairs: PairModel, folder: Path) -> None:
-    """Writes what this plugin, transformers and sentence-transformers load."""
-    with quiet():
-        pairs.model.save_pretrained(folder)
-        save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, folder)
 
 
 def in_lists(settings: CrossEncoderTraining, epochs: Sequence[Sequence[Sample]]) -> CrossEncoderTraining:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas
 import pytest
 
 import rr
@@ -34,6 +36,12 @@ def ids(ranking: rr.Ranking) -> list[str]:
         dict.fromkeys(TEXTS).keys().__iter__(),
         [rr.Document(str(place), text) for place, text in enumerate(TEXTS)],
         [TEXTS[0], rr.Document("1", TEXTS[1]), TEXTS[2]],
+        [{"text": text} for text in TEXTS],
+        [TEXTS[0], {"text": TEXTS[1], "id": 1}, rr.Document("2", TEXTS[2])],
+        [{"text": text, "title": None, "id": None, "metadata": None} for text in TEXTS],
+        np.array(TEXTS),
+        pandas.Series(TEXTS),
+        pandas.DataFrame({"text": TEXTS, "price": [1, 2, 3]}).to_dict("records"),
     ],
 )
 def test_documents_in_every_form_that_has_an_order(bm25: Any, given: Any) -> None:
@@ -56,10 +64,20 @@ def test_no_documents_are_an_empty_ranking(bm25: Any) -> None:
         ("q", None, "documents is NoneType"),
         ("q", 7, "documents is int"),
         ("q", rr.Document("d", "a"), "documents is Document"),
-        ("q", ["a", None], r"documents\[1\] is NoneType, not str or rr.Document"),
+        ("q", ["a", None], r"documents\[1\] is NoneType, not str, dict or rr.Document"),
         ("q", ["a", "b", 3], r"documents\[2\] is int"),
         ("q", [b"a"], r"documents\[0\] is bytes"),
-        ("q", [{"id": "a", "text": "b"}], r"documents\[0\] is dict"),
+        ("q", [{"id": "a", "body": "b"}], r"documents\[0\] has no 'text' but 'id', 'body'; give it one"),
+        ("q", ["a", {}], r"documents\[1\] has no 'text' but no keys"),
+        ("q", ["a", {"text": 3}], r"documents\[1\]\['text'\] is int, not str"),
+        ("q", [{"text": None}], r"documents\[0\]\['text'\] is NoneType"),
+        ("q", [{"text": "a", "title": ["b"]}], r"documents\[0\]\['title'\] is list"),
+        ("q", [{"text": "a", "id": ["b"]}], r"documents\[0\]\['id'\] must be text or a whole number"),
+        ("q", [{"text": "a", "id": True}], r"documents\[0\]\['id'\] must be"),
+        ("q", [{"text": "a", "id": " "}], r"documents\[0\]\['id'\] is blank"),
+        ("q", [{"text": "a", "metadata": "b"}], r"documents\[0\]\['metadata'\] is str, not a dict"),
+        ("q", [{"text": "a", 5: "b"}], r"documents\[0\] has a key of type int, 5"),
+        ("q", pandas.DataFrame({"text": ["a"]}), "documents is DataFrame, a table; give a column of it, or its rows"),
         ("q", [["a"]], r"documents\[0\] is list"),
         ("q", [rr.Document(5, "a")], r"documents\[0\].id is int, not str"),  # type: ignore[arg-type]
         (None, ["a"], "query is NoneType, not str or rr.Query"),

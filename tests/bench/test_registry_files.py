@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from rr.errors import RegistryError
-from rr.registry.expansion import InFile
 from rr_bench.data.load import load_dataset
 from rr_bench.registry import Registry, load_registry
-from rr_bench.registry_files import from_record, recordable
+from rr_bench.registry_files import InFile, from_record, recordable
 from tests.conftest import Rr
 
 BASE = """\

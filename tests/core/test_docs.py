@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import get_args
 
@@ -34,6 +37,39 @@ def test_the_python_example_of_the_readme_runs(
     (example,) = [block for block in blocks(README, "python") if "rr.load" in block]
     exec(compile(example, "README.md", "exec"), {})
     assert capsys.readouterr().out == blocks(README, "text")[0]
+
+
+def run_blocks(page: str, place: int | None = None) -> tuple[str, str]:
+    """What the Python blocks of a page print, one of them or one after the other, and what the page says."""
+    examples, told = blocks(DOCS[page], "python"), blocks(DOCS[page], "text")
+    chosen = slice(None) if place is None else slice(place, place + 1)
+    printed = io.StringIO()
+    with warnings.catch_warnings(), redirect_stdout(printed):
+        warnings.simplefilter("ignore")  # of frameworks, as they are imported
+        names: dict[str, object] = {}
+        for example in examples[chosen]:
+            exec(compile(example, page, "exec"), names)
+    return printed.getvalue(), "".join(told[chosen])
+
+
+def test_the_examples_of_the_python_page_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found, told = run_blocks("python.md")
+    assert found == told
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("place", "framework"), [*enumerate(("langchain_core", "llama_index.core", "haystack", "pyterrier"))]
+)
+def test_the_examples_of_the_frameworks_run(place: int, framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip(framework)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
+    found, told = run_blocks("integrations.md", place)
+    assert found == told
 
 
 def test_every_reader_and_metric_is_documented() -> None:

@@ -60,8 +60,8 @@ def deal(
     random.Random(seed).shuffle(order)
     dealt: dict[str, list[str]] = {name: [] for name in ("train", *shares)}
     for group in order:
-        open_shares = [name for name, share in shares.items() if len(dealt[name]) < share * len(query_ids)]
-        dealt[open_shares[0] if open_shares else "train"] += grouped[group]
+        unfilled = (name for name, share in shares.items() if len(dealt[name]) < share * len(query_ids))
+        dealt[next(unfilled, "train")] += grouped[group]
     return dealt
 
 

@@ -21,7 +21,6 @@ class Known(Protocol):
 
     def find(self, id_: str) -> str | None:
         """The known id that is meant: this very one, or else the only one of the same `id_form`; None if neither is."""
-        ...
 
 
 class RowError(DataError):

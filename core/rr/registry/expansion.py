@@ -12,14 +12,8 @@ _written: dict[str, str] = {}
 """What was filled in: values, paths and parts of paths → how they are written."""
 
 
-class InFile(str):
-    """A text as a registry.yaml says it: a relative path that it may be starts from that file's folder."""
-
-    folder = Path()
-
-
 def expanded(given: str | Path) -> Path:
-    """The path with `${VARIABLE}` and `~` filled in; a ValueError where a variable is not set or no home is known."""
+    """The path (from its `folder` on, if it has one) with `${VARIABLE}` and `~` filled in; else a ValueError."""
     path = str(given)
     whole = getattr(given, "folder", Path()) / _filled(path)
     for written in (path, *map(str, Path(path).parents)):

@@ -78,8 +78,7 @@ class Plugins:
         """What a component's target names, imported now: its class, or its function. Raises PluginError: unknown name,
         missing requirement (with the command that installs it), or an import that broke (its cause chained)."""
         registered = self.get(kind, name)
-        missing = [need for need in registered.component.requires if not is_met(need)]
-        if missing:
+        if missing := [need for need in registered.component.requires if not is_met(need)]:
             mend = f"install with: pip install {_extra(registered, missing)}"
             raise PluginError(f"{kind} {name!r} needs {', '.join(missing)}; {mend}")
         where = f"{kind} {name!r}: {registered.component.target}"
@@ -107,7 +106,9 @@ class Plugins:
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     """Loads every plugin of the group `rr.plugins` (or the entry points given) and collects its components."""
     border().check()  # a value that cannot be read is the user's mistake, no plugin's
-    found = [(point, *_origin(point)) for point in (entry_points(group=GROUP) if points is None else points)]
+    given, nobody = entry_points(group=GROUP) if points is None else points, {"Name": "unknown", "Version": "unknown"}
+    told = [(point, getattr(point.dist, "metadata", nobody)) for point in given]
+    found = [(point, about["Name"], about["Version"]) for point, about in told]
     chosen = {name.strip() for name in os.environ.get("RR_PLUGINS", "").split(",") if name.strip()}
     for unknown in sorted(chosen - {point.name for point, _, _ in found}):
         near = nearest(unknown, [point.name for point, _, _ in found])
@@ -157,11 +158,6 @@ def _loaded(point: EntryPoint) -> object:
     if not EntryPoint.pattern.match(point.value):
         raise PluginError(f"its entry point {point.value!r} is not 'module' or 'module:object'")
     return point.load()
-
-
-def _origin(point: EntryPoint) -> tuple[str, str]:
-    told = point.dist.metadata if point.dist is not None else {"Name": "unknown", "Version": "unknown"}
-    return told["Name"], told["Version"]
 
 
 def _imported(target: str, where: str, factor: float = 1.0) -> Any:

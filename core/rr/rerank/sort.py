@@ -82,14 +82,9 @@ class Window(Sort):
         self._stride = stride
 
     def _turns(self, documents: list[Document], size: int) -> Turns:
-        for at in window_starts(len(documents), size, self._stride):
+        for at in (*range(max(len(documents) - size, 0), 0, -self._stride), 0):
             (documents[at : at + size],) = yield [documents[at : at + size]]
         return documents
-
-
-def window_starts(length: int, size: int, stride: int) -> list[int]:
-    """Where each window starts, back to front; the last is always 0."""
-    return [*range(max(length - size, 0), 0, -stride), 0]
 
 
 def _part(request: Request, documents: Sequence[Document]) -> Request:

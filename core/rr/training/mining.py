@@ -97,8 +97,7 @@ def _scores(dataset: Dataset, settings: MiningSettings) -> dict[str, Scores]:
         found = [dict(component.scores(query)) for query in queries]
     else:  # with the positives, whose scores the margins are taken from
         found = [dict.fromkeys(sorted({*dataset.candidates[q.id], *dataset.relevant(q.id)}), 0.0) for q in queries]
-    shown = [tuple(dataset.documents[id_] for id_ in ids) for ids in found]
-    asked = [Request(query, documents) for query, documents in zip(queries, shown, strict=True)]
+    asked = [Request(q, tuple(map(dataset.documents.__getitem__, ids))) for q, ids in zip(queries, found, strict=True)]
     if named.kind == "retriever":
         answers = [checked_scores(r, tuple(one.values())) for r, one in zip(asked, found, strict=True)]
     else:

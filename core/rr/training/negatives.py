@@ -50,7 +50,6 @@ def first_stage_scores(dataset: Dataset, query_id: str) -> dict[str, float]:
 def answers(dataset: Dataset, query_id: str, without: Collection[str] = ()) -> set[str]:
     """The folded texts that are no negatives of the query: of what is relevant to it, or to a query that asks the same
     (which a model could not tell from it), of its history, and of `without`."""
-    query = dataset.queries[query_id]
-    history = {folded(document.content) for document in query.history}
+    history = {folded(document.content) for document in dataset.queries[query_id].history}
     relevant = {id_ for other in dataset.asking_the_same[query_id] for id_ in dataset.relevant(other)}
     return history | {folded(dataset.documents[id_].content) for id_ in (*relevant, *without)}

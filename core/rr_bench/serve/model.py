@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +15,6 @@ from rr_bench.calibrate.kept import Calibration
 from rr_bench.evaluate.price import estimated_tokens
 from rr_bench.serve.scale import SAYS, Told, relevance, told_as
 
-ONE_AT_A_TIME = threading.RLock()
-"""Held while a model with weights scores, and while one of half precision is loaded: what libraries of tensors keep for
-the whole process (the default type, above all) is then of one model at a time."""
 Load = Callable[[], NamedReranker]
 """Loads a reranker, anew each time."""
 WARM_UP = Request(Query("query", "is it warm?"), (Document("0", "It is warm."), Document("1", "It was cold.")))
@@ -80,8 +75,7 @@ class Model:
         """As `NamedReranker.rerank_all`; what clients send is written nowhere."""
         before = KEEPING.set(False)
         try:
-            with nullcontext() if self.info.state == "no weights" else ONE_AT_A_TIME:
-                return self.reranker.rerank_all(requests)
+            return self.reranker.rerank_all(requests)
         finally:
             KEEPING.reset(before)
 

@@ -19,8 +19,9 @@ from rr_bench.serve.keys import Keys
 from rr_bench.serve.limits import Limits
 from rr_bench.serve.logs import json_lines, log
 from rr_bench.serve.metrics import Metrics
-from rr_bench.serve.model import ONE_AT_A_TIME, Load, Model
+from rr_bench.serve.model import Load, Model
 from rr_bench.serve.worker import Worker
+from rr_bench.turns import WITH_WEIGHTS
 
 GRACE = 1.0
 """Seconds after SIGTERM in which whoever still asks is told that the server ends, so that no connection is cut under a
@@ -157,7 +158,7 @@ class Server(uvicorn.Server):
             try:
                 # a load in half precision has the whole process compute in it meanwhile
                 halves = any(one.model.info.precision != "float32" for one in self._workers.values())
-                with ONE_AT_A_TIME if halves else nullcontext():
+                with WITH_WEIGHTS if halves else nullcontext():
                     found = Model.of(self._loads[name])
             except Exception as error:  # noqa: BLE001 - it is told, and what was served stays
                 told = str(error) if isinstance(error, RerankError) else summary(error)

@@ -105,19 +105,7 @@ def _rows(path: Path) -> list[Row]:
 def to_json(ranking: Ranking, probabilities: Mapping[str, float] | None = None) -> str:
     """One line: the query, and its documents best first with rank, score, probability where it is known, and
     metadata."""
-    rows = [
-        {
-            "rank": item.rank,
-            "score": item.score,
-            **({"probability": probabilities[item.document.id]} if probabilities else {}),
-            "id": item.document.id,
-            "text": item.document.text,
-            **({"title": item.document.title} if item.document.title else {}),
-            **({"metadata": dict(item.document.metadata)} if item.document.metadata else {}),
-        }
-        for item in ranking.items
-    ]
-    return json_text({"id": ranking.query.id, "query": ranking.query.text, "ranking": rows})
+    return json_text(ranking.to_dict(probabilities))
 
 
 def _documents(row: Row, field: str, lines: list[str | DocumentLine], may_repeat: bool = False) -> tuple[Document, ...]:

@@ -1,0 +1,1 @@
+"""Rerankers of the registry as parts of frameworks' pipelines: a module a framework, imported by its name."""
