@@ -35,6 +35,15 @@ class Price(Section):
         return self
 
 
+class Resources(Section):
+    """What one task of an entry takes, a training or a part of its scores, where tasks are handed out
+    (`rr_bench.engine`). `cpus` may be a share of one; `memory` is in GB of 10^9 bytes, None: it is not looked at."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    memory: float | None = Field(None, gt=0)
+
+
 class Stage(Section):
     """Of a cascade: the next stage reranks the first `keep` of its ranking."""
 
@@ -64,6 +73,7 @@ class RerankerEntry(Section):
     weights: tuple[float, ...] | Literal["dev"] = "dev"
     cascade: tuple[Stage, ...] | None = None
     price: Price | None = None
+    resources: Resources = Resources.model_validate({})
 
     @property
     def composed(self) -> Literal["fuse", "cascade"] | None:

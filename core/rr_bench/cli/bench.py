@@ -10,6 +10,8 @@ import typer
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
+    EngineOption,
+    JobsOption,
     ProfileOption,
     RegistryOption,
     WideOption,
@@ -44,6 +46,8 @@ def bench(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
+    jobs: JobsOption = None,
+    engine: EngineOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv, bench.json and more."),
@@ -76,6 +80,8 @@ def bench(
             folds=folds,
             seeds=seeds,
             fresh=fresh,
+            jobs=jobs,
+            engine=engine,
             registry=registry,
             progress=RichProgress(),
         )

@@ -32,7 +32,7 @@ from rr_bench.train.trainers import load_trainer, training_settings
 P = ParamSpec("P")
 EVALUATION = ("rr.measures", "rr.types", "rr_bench.evaluate", "rr_bench.data")
 """The code that figures depend on besides that of the rerankers."""
-OF_THE_CALL = ("registry", "plugins", "progress")
+OF_THE_CALL = ("registry", "plugins", "progress", "jobs", "engine")
 """Arguments of a bench that are no settings of it."""
 
 
