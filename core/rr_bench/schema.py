@@ -1,5 +1,6 @@
 """What one reranker's entry in registry.yaml says. The rest of the file, and how it is read: `rr_bench.registry`."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,6 +43,16 @@ class Resources(Section):
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
     memory: float | None = Field(None, gt=0)
+
+
+def needed(each: Sequence[Resources]) -> Resources:
+    """Of an entry that is made of others, one of which is at work at a time."""
+    memory = [one.memory for one in each if one.memory is not None]
+    return Resources(
+        cpus=max(one.cpus for one in each),
+        gpus=max(one.gpus for one in each),
+        memory=max(memory) if memory else None,
+    )
 
 
 class Stage(Section):

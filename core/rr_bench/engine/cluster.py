@@ -140,8 +140,7 @@ class Cluster:
         needed, nodes = _asked(resources), self._alive()
         if any(all(node["Resources"].get(name, 0) >= count for name, count in needed.items()) for node in nodes):
             return None
-        listed = ", ".join(f"{count:g} {name.lower()}" for name, count in needed.items())
-        return f"it asks for {listed}, and no node of the Ray cluster has that; change its 'resources', or add a node"
+        return _too_much(needed)
 
     def _alive(self) -> list[dict[str, Any]]:
         return [node for node in self._ray.nodes() if node["Alive"]]
@@ -174,6 +173,7 @@ def connected(address: str) -> Iterator[None]:
     if find_spec("ray") is None:
         raise RerankError("engine 'ray' needs ray; install with: pip install 'rerank-registry[ray]'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what is lost is told by who asked for it
     ray = import_module("ray")
     if ray.is_initialized():
         yield
@@ -192,6 +192,22 @@ def connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def capacity(resources: Resources) -> int:
+    """How many actors of these resources the cluster has room for. Raises RerankError: for none."""
+    needed, found = _asked(resources), 0
+    for node in import_module("ray").nodes():
+        if node["Alive"]:
+            found += min(int(node["Resources"].get(name, 0) // count) for name, count in needed.items())
+    if not found:
+        raise RerankError(_too_much(needed))
+    return found
+
+
+def _too_much(needed: Mapping[str, float]) -> str:
+    listed = ", ".join(f"{count:g} {name.lower()}" for name, count in needed.items())
+    return f"it asks for {listed}, and no node of the Ray cluster has that; change its 'resources', or add a node"
 
 
 def _asked(resources: Resources) -> dict[str, float]:

@@ -71,7 +71,7 @@ def do(function: str, arguments: Mapping[str, Any], made_anew: list[str] | None)
     good."""
     before = None if made_anew is None else set(map(Path, made_anew))
     kept.made_anew = None if before is None else set(before)
-    with _heard() as said:
+    with heard() as said:
         try:
             module, _, name = function.partition(":")
             outcome = Outcome("done", getattr(import_module(module), name)(**arguments))
@@ -84,7 +84,7 @@ def do(function: str, arguments: Mapping[str, Any], made_anew: list[str] | None)
 
 
 @contextmanager
-def _heard() -> Iterator[list[tuple[int, str]]]:
+def heard() -> Iterator[list[tuple[int, str]]]:
     """What this program logs in the block, which is said where the work was handed out."""
     said: list[tuple[int, str]] = []
 

@@ -28,7 +28,7 @@ from rr_bench.parts import parts
 from rr_bench.progress import Progress
 from rr_bench.registry import DatasetEntry
 from rr_bench.registry_files import recordable
-from rr_bench.schema import Resources
+from rr_bench.schema import needed
 
 
 def row_key(dataset: Dataset, part: Part) -> str:
@@ -200,13 +200,3 @@ def asked_about_all(part: Part) -> set[str]:
         return {part.name}
     members = part.members if part.entry.fuse is not None else part.members[:1]
     return {name for member in members for name in asked_about_all(member)}
-
-
-def needed(each: Sequence[Resources]) -> Resources:
-    """Of an entry that is made of others, one of which is at work at a time."""
-    memory = [one.memory for one in each if one.memory is not None]
-    return Resources(
-        cpus=max(one.cpus for one in each),
-        gpus=max(one.gpus for one in each),
-        memory=max(memory) if memory else None,
-    )
