@@ -7,6 +7,7 @@ for those that are. Which actor does what is decided here, so that a model is lo
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from rr_bench.schema import Resources
 CLIENT_PORT = "10001"
 """At which a cluster listens for drivers that are no part of it."""
 GB = 10**9
+SECONDS = 10.0
+"""How long a cluster may take to answer."""
 
 
 @dataclass
@@ -178,20 +181,36 @@ def connected(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if there := address or os.environ.get("RAY_ADDRESS", ""):
+        _must_answer(there)
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    there = address or os.environ.get("RAY_ADDRESS") or "auto"
-    there = f"ray://{there}" if there.endswith(f":{CLIENT_PORT}") and "://" not in there else there
+    client = "ray://" if there.endswith(f":{CLIENT_PORT}") and "://" not in there else ""
     try:
-        ray.init(address=there, **quiet)
+        ray.init(address=f"{client}{there or 'auto'}", **quiet)
     except Exception as error:  # Ray raises what its transports raise
-        if address or there != "auto":
-            line = f"there is no Ray cluster at {there.removeprefix('ray://')} ({summary(error).splitlines()[0]})"
-            raise RerankError(f"{line}; 'ray start --head' starts one and tells its address") from error
+        if there:
+            raise RerankError(_nobody(there, summary(error).splitlines()[0])) from error
         ray.init(address="local", include_dashboard=False, **quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _must_answer(address: str) -> None:
+    """Or Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():  # `auto`, `local`
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RerankError(_nobody(address, str(error))) from error
+
+
+def _nobody(address: str, reason: str) -> str:
+    where = address.removeprefix("ray://")
+    return f"there is no Ray cluster at {where} ({reason}); 'ray start --head' starts one and tells its address"
 
 
 def capacity(resources: Resources) -> int:
