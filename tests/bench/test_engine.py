@@ -43,7 +43,7 @@ COUNTED = """
   broken: {scorer: broken}
   huge: {scorer: counted, resources: {cpus: 999}}
 """
-QUERIES, PARTS = 420, 3
+QUERIES, PARTS = 600, 3
 """Of ten candidates each, all of them tested: three parts."""
 
 
@@ -213,13 +213,13 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(installed: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def nodes(installed: Install) -> Iterator[Nodes]:
     """Three of them, on loopback; the last is there to be killed."""
     if find_spec("ray") is None:
         pytest.skip("ray is not installed")
     path = [str(installed("rr_counted")), str(ROOT / "core"), str(ROOT / "plugins"), str(ROOT)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment["RAY_TMPDIR"] = str(tmp_path_factory.getbasetemp().parent)
+    environment["RAY_raylet_start_wait_time_s"] = "120"
     command = [sys.executable, "-m", "tests.bench.ray_nodes"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]

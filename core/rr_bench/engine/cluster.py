@@ -190,11 +190,19 @@ def connected(address: str) -> Iterator[None]:
     except Exception as error:  # Ray raises what its transports raise
         if there:
             raise RerankError(_nobody(there, summary(error).splitlines()[0])) from error
-        ray.init(address="local", include_dashboard=False, **quiet)
+        _started(ray, quiet)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _started(ray: Any, quiet: Mapping[str, Any]) -> None:
+    """A cluster of this machine alone, which ends with the connection."""
+    try:
+        ray.init(address="local", include_dashboard=False, **quiet)
+    except Exception as error:  # likewise
+        raise RerankError(f"Ray could not be started here: {summary(error).splitlines()[0]}") from error
 
 
 def _must_answer(address: str) -> None:
