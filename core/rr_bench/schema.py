@@ -1,5 +1,6 @@
 """What one reranker's entry in registry.yaml says. The rest of the file, and how it is read: `rr_bench.registry`."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +36,25 @@ class Price(Section):
         return self
 
 
+class Resources(Section):
+    """What one task of an entry takes, a training or a part of its scores, where tasks are handed out
+    (`rr_bench.engine`). `cpus` may be a share of one; `memory` is in GB of 10^9 bytes, None: it is not looked at."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    memory: float | None = Field(None, gt=0)
+
+
+def needed(each: Sequence[Resources]) -> Resources:
+    """Of an entry that is made of others, one of which is at work at a time."""
+    memory = [one.memory for one in each if one.memory is not None]
+    return Resources(
+        cpus=max(one.cpus for one in each),
+        gpus=max(one.gpus for one in each),
+        memory=max(memory) if memory else None,
+    )
+
+
 class Stage(Section):
     """Of a cascade: the next stage reranks the first `keep` of its ranking."""
 
@@ -64,6 +84,7 @@ class RerankerEntry(Section):
     weights: tuple[float, ...] | Literal["dev"] = "dev"
     cascade: tuple[Stage, ...] | None = None
     price: Price | None = None
+    resources: Resources = Resources.model_validate({})
 
     @property
     def composed(self) -> Literal["fuse", "cascade"] | None:

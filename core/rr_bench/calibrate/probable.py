@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -95,11 +95,12 @@ class Empty:
     def __init__(self, least: float | None) -> None:
         self._least, self._asked, self._empty = least, 0, list[str]()
 
-    def count(self, rankings: Iterable[Ranking]) -> None:
-        for ranking in rankings:
-            self._asked += 1
-            if not ranking.items:
-                self._empty.append(ranking.query.id)
+    def count(self, rankings: Sequence[Ranking]) -> None:
+        self.add(len(rankings), [ranking.query.id for ranking in rankings if not ranking.items])
+
+    def add(self, asked: int, empty: Iterable[str]) -> None:
+        self._asked += asked
+        self._empty += empty
 
     def tell(self) -> None:
         """Logs how many there are, if any."""

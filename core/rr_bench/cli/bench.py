@@ -11,6 +11,8 @@ from rr_bench.cli.completing import datasets, of_rerankers, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
+    EngineOption,
+    JobsOption,
     ProfileOption,
     RegistryOption,
     WideOption,
@@ -58,6 +60,8 @@ def bench(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make anew what was kept: data, checkpoints, vectors, scores, times.")
     ] = False,
+    jobs: JobsOption = None,
+    engine: EngineOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv, bench.json and more."),
@@ -98,6 +102,8 @@ def bench(
             seeds=seeds,
             checkpoints=given,
             fresh=fresh,
+            jobs=jobs,
+            engine=engine,
             registry=registry,
             progress=RichProgress(),
         )

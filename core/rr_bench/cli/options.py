@@ -51,6 +51,16 @@ DeviceOption = Annotated[
         help="Where models compute (else $RR_DEVICE, else on the first GPU, else on the CPU).",
     ),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Train and score in so many processes at once.", show_default=False),
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="local|ray|ray://HOST:PORT", help="Who does the work: this machine, or a Ray cluster."
+    ),
+]
 WideOption = Annotated[bool, typer.Option("--wide", help="Show all columns, however narrow the terminal is.")]
 
 

@@ -12,6 +12,7 @@ from rr_bench.cli.options import (
     RESUMES,
     CheckpointOption,
     DeviceOption,
+    EngineOption,
     ProfileOption,
     RegistryOption,
     compute_on,
@@ -66,6 +67,7 @@ def rerank(
             help="Drop documents that are relevant with a lower probability ('rr calibrate NAME'); maybe all.",
         ),
     ] = None,
+    engine: EngineOption = None,
     checkpoint: CheckpointOption = None,
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", autocompletion=datasets, help="Use the checkpoint trained on this.")
@@ -88,9 +90,11 @@ def rerank(
     from rr_bench.api import load
     from rr_bench.calibrate.probable import checked_least
     from rr_bench.cli.options import RichProgress
+    from rr_bench.engine.opened import checked_engine
     from rr_bench.outputs import new_path
     from rr_bench.stream.batch import answers, rerank_requests, rerank_run
     from rr_bench.stream.requests import Placed, read_requests
+    from rr_bench.stream.spread import spread_over
 
     compute_on(device)
     if min_probability is not None:
@@ -101,6 +105,9 @@ def rerank(
         )
     if documents and query is None:
         raise RerankError("documents as arguments go with --query; with --input and --run they stand in files")
+    address = checked_engine(engine, None)
+    if address is not None and run is None:
+        raise RerankError("--engine ray goes with --run; what is printed, or asked as JSON lines, is done here")
     if run is None and (data is not None or depth is not None):
         raise RerankError("--data and --depth go with --run")
     if run is not None and (data is None or out is None):
@@ -109,8 +116,10 @@ def rerank(
         new_path(out, "--out", (source, run, registry))
     loading = functools.partial(load, name, checkpoint=checkpoint, dataset=dataset, profile=profile, registry=registry)
     if run is not None and data is not None and out is not None:
+        loaded = loading()
+        spread = None if address is None else spread_over(address, loaded, registry, profile, checkpoint, dataset)
         with on_interrupt(RESUMES):
-            rerank_run(loading(), run, data, out, depth, RichProgress(), min_probability)
+            rerank_run(loaded, run, data, out, depth, RichProgress(), min_probability, spread)
         return
     if query is not None:
         asked = [Placed(arguments.asked(query, documents or ()), "the command line")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 from rr.files import fingerprint
 from rr.measures import Metric
@@ -14,19 +15,37 @@ from rr.types import Dataset, Request, Scores
 from rr_bench.compose.answers import answers
 from rr_bench.compose.loaded import Known, as_scores
 from rr_bench.compose.weights import Found, found_weights
+from rr_bench.entries import Failure
 from rr_bench.evaluate.cost import Cost, stored_cost
 from rr_bench.evaluate.diagnosed import chosen_places
 from rr_bench.evaluate.pairs import Answer, Pairs
 from rr_bench.evaluate.probe import NOT_ASKED, Probe, stored_probe
-from rr_bench.evaluate.store import Scored, score
+from rr_bench.evaluate.store import Scored, score, score_part
 from rr_bench.keys import model_key, reranker_key
 from rr_bench.loading import load_reranker
 from rr_bench.members import Part, of_member
+from rr_bench.parts import parts
 from rr_bench.progress import Progress
 from rr_bench.resolve import Resolved, resolve
 from rr_bench.schema import Price
 from rr_bench.train.checkpoints import Choice
 from rr_bench.train.training import entry_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """In the place of a row that does not apply: why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What became of rows that were handed out (`rr_bench.evaluate.handing`), by `row_key`: why there are no figures,
+    and of which something was computed."""
+
+    met: dict[str, Failure | Skipped] = field(default_factory=dict)
+    computed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,7 @@ class Bench:
     price: Price | None
     plugins: Plugins
     progress: Progress
+    handed: Handed | None = None
 
     @property
     def leading(self) -> Metric:
@@ -111,10 +131,11 @@ class Asked:
 
 @dataclass
 class Asking:
-    """One entry of a bench on one data set."""
+    """One entry of a bench on one data set. `loading`: how a leaf's model is had."""
 
     part: Part
     bench: Bench
+    loading: Callable[[Leaf], Reranker] = Leaf.load
     leaves: dict[str, Leaf] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,22 +160,34 @@ class Asking:
         requests = self.bench.requests
         return answers(self.part, requests, lambda one, some: self._ask(one, "test", some, asked), given), asked
 
+    def score_part(self, name: str, number: int) -> bool:
+        """One part of a leaf's answers to the whole test split, which `answers` finds then; whether it was computed."""
+        (one,) = (leaf for leaf in self.part.leaves if leaf.name == name)
+        leaf, (part,) = self.leaves[name], islice(parts(self.bench.requests), number, number + 1)
+        return score_part(lambda: self.loading(leaf), self._key(leaf, "test"), number, part, self._pairs(one))
+
+    def _key(self, leaf: Leaf, split: str, *narrowed: str) -> list[str]:
+        return [*leaf.key, self.bench.dataset.fingerprint, split, *narrowed]
+
+    def _pairs(self, one: Part) -> Pairs | None:
+        # ids that are drawn by lot mean nothing
+        named = self.bench.dataset.protocol != "oracle"
+        return Pairs(self.leaves[one.name].key, named) if one.entry.scorer is not None else None
+
     def _ask(self, one: Part, split: str, requests: Sequence[Request], asked: list[Asked]) -> list[Scores]:
         leaf, loaded, dataset = self.leaves[one.name], list[Reranker](), self.bench.dataset
 
         def load() -> Reranker:
-            loaded.extend([] if loaded else [leaf.load()])
+            loaded.extend([] if loaded else [self.loading(leaf)])
             return loaded[0]
 
         narrowed = self._narrowed(requests)
-        key = [*leaf.key, dataset.fingerprint, split, *narrowed]
+        key = self._key(leaf, split, *narrowed)
         with (
             of_member(one, self.part),
             self.bench.progress.task(f"{dataset.name}: {one.name}", len(requests)) as advance,
         ):
-            # ids that are drawn by lot mean nothing
-            pairs = Pairs(leaf.key, named=dataset.protocol != "oracle") if one.entry.scorer is not None else None
-            scored = score(load, key, requests, advance, pairs)
+            scored = score(load, key, requests, advance, self._pairs(one))
             probe = NOT_ASKED
             if split == "test" and not narrowed:
                 probe = stored_probe(load, key, requests, scored.answers, _pointwise(one, scored))

@@ -23,15 +23,17 @@ from rr_bench.data.corpus import corpus_size
 from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
+from rr_bench.engine.opened import checked_engine, opened_engine
 from rr_bench.entries import Failure, chosen_entries, chosen_entry, failing_datasets
 from rr_bench.environment import Conditions, conditions
-from rr_bench.evaluate.asking import Bench
+from rr_bench.evaluate.asking import Bench, Handed, Skipped
 from rr_bench.evaluate.comparison import compared
 from rr_bench.evaluate.conclusions import concluded
 from rr_bench.evaluate.first_stage import stored_retrieval
 from rr_bench.evaluate.folds import pooled
 from rr_bench.evaluate.given import with_checkpoints
 from rr_bench.evaluate.groups import check_fields, grouped
+from rr_bench.evaluate.handing import Rows, row_key
 from rr_bench.evaluate.measured import measured_row
 from rr_bench.evaluate.merging import Prefixed
 from rr_bench.evaluate.pareto import with_front
@@ -63,6 +65,8 @@ def bench(
     seeds: int | None = None,
     checkpoints: Sequence[str] | Mapping[str, Path | str | Sequence[Path | str]] = (),
     fresh: bool = False,
+    jobs: int | None = None,
+    engine: str | None = None,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
@@ -74,21 +78,24 @@ def bench(
     own splits (`rr_bench.evaluate.folds`). `seeds`: each training is repeated with so many
     (`rr_bench.evaluate.seeds`). `checkpoints`: texts NAME=FOLDER, or a mapping of names to folders; each is a row
     `NAME@FOLDER` in the place of NAME's own (`rr_bench.evaluate.given`). `fresh`: all that was kept for these is made
-    anew and replaced: prepared data, checkpoints that the bench trains, vectors, exports, scores and times.
+    anew and replaced: prepared data, checkpoints that the bench trains, vectors, exports, scores and times. `jobs`: so
+    many processes train and score; `engine`: `ray` or `ray://HOST:PORT`, a Ray cluster does (`rr_bench.engine`). What
+    is found is the same.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
+        RerankError: there is no such engine, or it is not there.
         PluginError: a metric of the suite cannot be imported, or needs what is not installed.
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
     baselines = arguments.texts("baselines", baselines)
     given = arguments.named_folders("checkpoints", checkpoints)
-    for argument, value in {"profile": profile, "baseline": baseline}.items():
+    for argument, value in {"profile": profile, "baseline": baseline, "engine": engine}.items():
         arguments.of_type(argument, value, str)
-    for argument, number in {"folds": folds, "seeds": seeds}.items():
+    for argument, number in {"folds": folds, "seeds": seeds, "jobs": jobs}.items():
         arguments.of_type(argument, number, int)
     arguments.of_type("plugins", plugins, Plugins)
     if folds is not None and folds < 2:
@@ -97,6 +104,9 @@ def bench(
         raise RerankError(f"seeds that can be compared are at least 2, not {seeds}")
     if folds is not None and seeds is not None:
         raise RerankError("folds and seeds are two repetitions of a training; ask for one of them at a time")
+    checked_engine(engine, jobs)
+    if plugins is not None and plugins is not installed_plugins() and (engine or jobs):
+        raise RerankError("plugins that are given cannot be handed to other processes; install them, or leave jobs out")
     home()  # which must be a folder before anything is worked out
     registry = opened(registry)
     plugins = plugins or installed_plugins()
@@ -118,8 +128,13 @@ def bench(
     failing |= {name: reason for name, reason in failing_datasets(plugins, suite).items() if name in asked}
     for name, reason in failing.items():  # now rather than after all that goes before
         logging.getLogger("rr").warning("%s FAILED: %s", name, reason)
-    plan = Plan(against, all_pairs, folds, seeds, chosen.price)
+    rows = Rows(
+        {name: registry.dataset(name) for name in asked}, entries, suite.metrics, folds, seeds, plugins, progress
+    )
     with anew() if fresh else nullcontext():
+        with opened_engine(engine, jobs, rows.named()) as workers:
+            handed = None if workers is None else rows.hand_out(workers)
+        plan = Plan(against, all_pairs, folds, seeds, chosen.price, handed)
         results = [_bench_dataset(name, suite, registry, plugins, entries, plan, progress) for name in asked]
     found = concluded(results)
     means = suite_means(found, suite.metrics[0])
@@ -130,13 +145,15 @@ def bench(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What rows are compared with, and what is measured several times. `price`: of entries without one of their own."""
+    """What rows are compared with, and what is measured several times. `price`: of entries without one of their own.
+    `handed`: what became of the rows where they were handed out."""
 
     baselines: Sequence[str]
     all_pairs: bool
     folds: int | None
     seeds: int | None
     price: Price | None
+    handed: Handed | None
 
 
 def _bench_dataset(
@@ -218,7 +235,7 @@ def _dataset_result(
     }
     figures = dataset_figures(dataset)
     faults = dataset_faults(dataset, figures)
-    asking = Bench(dataset, view, view.requests("test"), measures, faults, plan.price, plugins, progress)
+    asking = Bench(dataset, view, view.requests("test"), measures, faults, plan.price, plugins, progress, plan.handed)
     return DatasetResult(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -259,8 +276,16 @@ def _row(label: str, part: Part | Failure, bench: Bench, rows: Mapping[str, Row]
 
 
 def _measured(part: Part, bench: Bench) -> Row:
+    handed, key = bench.handed or Handed(), row_key(bench.dataset, part) if bench.handed else ""
+    met = handed.met.get(key)
+    if isinstance(met, Skipped):
+        return Row(part.name, skipped=met.reason)
+    if met is not None:
+        _strict(RerankError(met.reason))
+        return Row(part.name, failure=met.reason, traceback=met.traceback)
     try:
-        return measured_row(part, bench)
+        row = measured_row(part, bench)
+        return replace(row, scores_from_store=False) if key in handed.computed else row
     except NotApplicableError as error:
         return Row(part.name, skipped=str(error))
     except Exception as error:  # noqa: BLE001 - it is kept, as a FAILED row, and the others go on

@@ -27,28 +27,39 @@ ONCE = "trained once: its trainer has no setting 'seed'"
 def repeated(part: Part, bench: Bench, row: Callable[[Part, Bench], Row], count: int | None) -> Row:
     """The row of an entry, as `row` measures it; of one that the bench trains, or that is made of such, of `count`
     trainings, if that is asked for: with the seed of its own, and with those that follow."""
-    trained = [leaf for leaf in part.leaves if leaf.entry.trainer is not None and leaf.entry.checkpoint == "train"]
-    if count is None or not trained:
-        return row(part, bench)
     try:
-        found = {leaf.name: _seed(leaf, bench.plugins) for leaf in trained}
+        once, seeded = variants(part, bench.plugins, count)
     except RerankError:
         return row(part, bench)  # which meets it, too
-    once = tuple(f"{name}: {ONCE}" if part.members else ONCE for name, seed in found.items() if seed is None)
-    first = {name: seed for name, seed in found.items() if seed is not None}
-    if not first:
+    if not seeded:
         one = row(part, bench)
         return replace(one, notes=(*one.notes, *once)) if one.metrics else one
     rows: dict[int, Row] = {}
-    for number in range(count):
-        seeds = {name: seed + number for name, seed in first.items()}
-        prefixed = Prefixed(bench.progress, f"seed {number + 1} of {count}, ")
-        seed = min(first.values()) + number
-        rows[seed] = row(with_seeds(part, seeds), replace(bench, progress=prefixed))
+    for number, (seed, variant) in enumerate(seeded.items(), 1):
+        prefixed = Prefixed(bench.progress, f"seed {number} of {count}, ")
+        rows[seed] = row(variant, replace(bench, progress=prefixed))
         if not rows[seed].metrics:  # nothing more is spent on it
             break
     pooled = pooled_seeds(rows)
     return replace(pooled, notes=(*pooled.notes, *once)) if pooled.metrics else pooled
+
+
+def variants(part: Part, plugins: Plugins, count: int | None) -> tuple[tuple[str, ...], dict[int, Part]]:
+    """What there is to say of those that are trained once all the same; and seed → the entry with that seed, of one
+    that is to be trained `count` times. Raises RerankError: the settings of a trainer are wrong."""
+    trained = [leaf for leaf in part.leaves if leaf.entry.trainer is not None and leaf.entry.checkpoint == "train"]
+    if count is None or not trained:
+        return (), {}
+    found = {leaf.name: _seed(leaf, plugins) for leaf in trained}
+    once = tuple(f"{name}: {ONCE}" if part.members else ONCE for name, seed in found.items() if seed is None)
+    first = {name: seed for name, seed in found.items() if seed is not None}
+    if not first:
+        return once, {}
+    lowest = min(first.values())
+    return once, {
+        lowest + number: with_seeds(part, {name: seed + number for name, seed in first.items()})
+        for number in range(count)
+    }
 
 
 def with_seeds(part: Part, seeds: Mapping[str, int]) -> Part:

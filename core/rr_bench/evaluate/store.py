@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from math import isclose
-from pathlib import Path
 from typing import Any
 
 from rr.errors import ScoringError
@@ -54,7 +53,6 @@ def score(
     """The answers for all requests, from disk where they are there. `key`: all that determines them besides the
     reranker's input. `reranker` loads it, and is called only if something is missing. `pairs`: what it has answered
     about other data sets, if it may look at one document at a time."""
-    folder = home() / "scores" / fingerprint(key)[:32]
     moving = Moving(advance)
     asking = _Asking(reranker, pairs, moving)
     contents: dict[int, dict[str, Any]] = {}
@@ -62,7 +60,7 @@ def score(
     for seconds in (0, -1):  # first what nobody is busy with
         busy = []
         for number, part in left:
-            content = _part(folder / f"part-{number:05d}.json", _part_key(key, number), part, asking, seconds)
+            content = _part(key, number, part, asking, seconds)
             if content is None:
                 busy.append((number, part))
                 continue
@@ -77,9 +75,20 @@ def score(
     return Scored(answers, ModelInfo(**{**info, "notes": tuple(info["notes"])}), not asking.computed)
 
 
-def _part(path: Path, key: str, part: Sequence[Request], asking: _Asking, seconds: float) -> dict[str, Any] | None:
+def score_part(
+    reranker: Callable[[], Reranker], key: object, number: int, part: Sequence[Request], pairs: Pairs | None
+) -> bool:
+    """Computes one part of what `score` finds then, unless it is there, and tells whether. `number`: its place among
+    all."""
+    asking = _Asking(reranker, pairs, Moving(lambda queries: None))
+    _part(key, number, part, asking, -1)
+    return asking.computed > 0
+
+
+def _part(of: object, number: int, part: Sequence[Request], asking: _Asking, seconds: float) -> dict[str, Any] | None:
     """What the part holds, from disk or computed now; None where another process has been computing it for longer
-    than so many seconds."""
+    than so many seconds. `of`: the key of all parts."""
+    path, key = home() / "scores" / fingerprint(of)[:32] / f"part-{number:05d}.json", _part_key(of, number)
     found: dict[str, Any] | None = read_checked(path, key)
     if found is not None:
         return found

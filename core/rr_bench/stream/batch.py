@@ -3,32 +3,29 @@ requests as JSON lines."""
 
 from __future__ import annotations
 
-import logging
 import re
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rr.data.files import checked_file
-from rr.data.rows import Row
 from rr.errors import RerankError
 from rr.files import file_sha256, fingerprint
-from rr.types import Request, lost_in_32_bits, trec_order
 from rr_bench.api import NamedReranker
 from rr_bench.calibrate.probable import Empty, are_places, gives_probabilities
 from rr_bench.moving import Moving
-from rr_bench.parts import parts
 from rr_bench.progress import SILENT, Progress
 from rr_bench.stream.lookup import Lookup, collection
 from rr_bench.stream.partial import partial
 from rr_bench.stream.places import Place, stored_places
 from rr_bench.stream.requests import Placed, to_json
-from rr_bench.stream.runs import must_be_writable, read_run, run_lines, scores
+from rr_bench.stream.reranking import Lines, Reranking, reranked
+from rr_bench.stream.runs import must_be_writable, read_run, scores
+from rr_bench.stream.spread import Spread
 
 SAVE_SECONDS = 1.0
 """How long answers to requests wait to be flushed to disk, which takes milliseconds, together."""
@@ -42,6 +39,7 @@ def rerank_run(
     depth: int | None = None,
     progress: Progress = SILENT,
     min_probability: float | None = None,
+    spread: Spread | None = None,
 ) -> None:
     """Reranks the run's best `depth` documents of each query (all if None) and writes them, and no others, to `out`,
     as a run tagged with the reranker's name; with `min_probability` those of at least that probability. Texts are those
@@ -49,7 +47,8 @@ def rerank_run(
     scores as those of the first stage.
 
     The run is checked before anything is scored. It is worked through in the parts of the score store, which a kill
-    leaves behind, so that the same call goes on and ends with the same bytes as one that nothing interrupted.
+    leaves behind, so that the same call goes on and ends with the same bytes as one that nothing interrupted. `spread`:
+    who scores them, if it is not this process.
 
     Raises:
         DataError: a file is malformed, or the run names a query or a document that does not exist.
@@ -66,14 +65,18 @@ def rerank_run(
         with partial(out, fingerprint(key)) as work:
             with progress.task(f"reranking with {reranker.name}", total) as advance:
                 advance(work.done)
-                blocks = islice(read_run(run), work.done, None)
-                empty, moving = Empty(min_probability), Moving(advance)
-                for part in parts(_requests(blocks, documents, queries, depth)):
-                    with moving.through(part, reranker.info.listwise):
-                        rankings = reranker.rerank_all(part, min_probability=min_probability)
-                    work.append("".join(run_lines(ranking, tag) for ranking in rankings), len(part))
-                    empty.count(rankings)
-                    moving.finish(len(part))
+                task = Reranking(str(run.absolute()), str(data.absolute()), depth, min_probability, tag)
+                moving = Moving(advance)
+                made: Iterator[Lines] = (
+                    (reranked(reranker, part, documents, queries, task, moving) for part in task.parts(work.done))
+                    if spread is None
+                    else spread.parts(task, work.done, reranker.fingerprint())
+                )
+                empty = Empty(min_probability)
+                for lines in made:
+                    work.append(lines.text, lines.queries)
+                    empty.add(lines.queries, lines.empty)
+                    moving.finish(lines.queries)
             work.publish()
             empty.tell()
 
@@ -141,19 +144,6 @@ def _probability_key(reranker: NamedReranker, least: float | None) -> list[Any]:
     if not gives_probabilities(reranker, least):
         return []
     return [least, asdict(reranker.calibration) if reranker.calibration else None]
-
-
-def _requests(blocks: Iterable[list[Row]], documents: Lookup, queries: Lookup, depth: int | None) -> Iterator[Request]:
-    for block in blocks:
-        first_stage = scores(block)
-        best = trec_order(first_stage)[:depth]
-        query = queries.query(block[0].id("query"))
-        if lost_in_32_bits(first_stage.values()):
-            logging.getLogger("rr").warning(
-                "%s, %s: query %r has scores that 32 bits cannot tell apart; they count as tied, as in trec_eval",
-                *(block[0].file, block[0].at, query.id),
-            )
-        yield Request(query, tuple(map(documents.document, best)), tuple(first_stage[id_] for id_ in best))
 
 
 def _checked(run: Path, sources: list[str], documents: Lookup, queries: Lookup) -> int:

@@ -21,7 +21,8 @@ class Places:
     """The places of a file, in a SQLite file that `stored_places` made."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        # asked by one thread at a time, which need not be this one
+        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
 
     def __len__(self) -> int:
         (count,) = self._connection.execute("SELECT count(*) FROM places").fetchone()
