@@ -1,4 +1,4 @@
-"""README's table and picture are those of the result that lies in docs/results/embedded. `python -m tests.core.test_readme`
+"""README's table and picture are those of the result in docs/results/embedded. `python -m tests.core.test_readme`
 writes both, after a bench was run anew."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rr_bench.evaluate.results import BenchResult
+from rr_bench.evaluate.results import BenchResult, Row
 from rr_bench.report.compact import figure, milliseconds
 from rr_bench.report.html.picture import picture
 from rr_bench.report.stored import read_result
@@ -34,20 +34,17 @@ def short_table(result: BenchResult) -> str:
         f"| --- |{' ---: |' * (len(shown) + 1)}",
     ]
     for name in wanted:
-        rows = [next((row for row in one.rows if row.reranker == name and row.metrics), None) for one in result.datasets]
-        found = [row for row in rows if row is not None]
-        cells = [
-            "–" if row is None else f"{'⚠ ' * (row.worst == 'fault')}{_bold(figure(row.metrics[leading].mean), leading in row.best)}"
-            for row in rows
-        ]
-        times = sorted(row.ms_per_query for row in found)
+        rows = [{row.reranker: row for row in one.rows if row.metrics}.get(name) for one in result.datasets]
+        cells = [_cell(row, leading) if row else "–" for row in rows]
+        times = sorted(row.ms_per_query for row in rows if row)
         spread = " to ".join(dict.fromkeys(milliseconds(one) for one in (times[0], times[-1])))
         lines.append(f"| {name} | {' | '.join(cells)} | {spread} |")
     return "\n".join(lines) + "\n"
 
 
-def _bold(text: str, best: bool) -> str:
-    return f"**{text}**" if best else text
+def _cell(row: Row, leading: str) -> str:
+    shown = figure(row.metrics[leading].mean)
+    return f"{'⚠ ' * (row.worst == 'fault')}{f'**{shown}**' if leading in row.best else shown}"
 
 
 def written(readme: str) -> str:

@@ -1,5 +1,5 @@
-"""docs/reference: the command line as `--help` prints it, every setting as its model has it, and the keys of a registry as
-registry.yaml explains them. `python -m tests.core.test_site_reference` writes the pages."""
+"""docs/reference: the command line as `--help` prints it, every setting as its model has it, and the keys of a registry
+as registry.yaml explains them. `python -m tests.core.test_site_reference` writes the pages."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 WRITTEN = "Written by `python -m tests.core.test_site_reference`; a test compares it with the code."
+EXITS = (
+    "Exit codes: 0 all is well; 1 something failed, and the output names it; 2 bad input; 70 a fault of rr; 130 Ctrl-C."
+)
 WIDTH = 100
 """Letters of a line of help."""
 WITH_SETTINGS: dict[Kind, str] = {
@@ -49,8 +52,7 @@ def command_line() -> str:
     context.terminal_width = WIDTH
     found = [("rr", context.get_help()), *commands(group, context)]
     parts = [f"## {words}\n\n```text\n{text.rstrip()}\n```" for words, text in found]
-    exits = "Exit codes: 0 all is well; 1 something failed, and the output names it; 2 bad input; 70 a fault of rr; 130 Ctrl-C."
-    return "\n\n".join(["# Command line", WRITTEN, exits, *parts]) + "\n"
+    return "\n\n".join(["# Command line", WRITTEN, EXITS, *parts]) + "\n"
 
 
 def cell(text: str) -> str:
@@ -64,11 +66,16 @@ def default_of(field: Any) -> str:
     return f"`{cell(json.dumps(value, ensure_ascii=False))}`"
 
 
+def _row(name: str, field: Any) -> str:
+    type_, meaning = cell(type_name(field.annotation)), cell(field.description or "")
+    return f"| `{name}` | `{type_}` | {default_of(field)} | {meaning} |"
+
+
 def settings_page() -> str:
     parts = [
         "# Settings",
-        f"{WRITTEN} `rr info NAME` shows those of an entry, with the values that it has. Each is a flag of `rr train`, too "
-        "([how](../checkpoints.md#settings-as-flags)).",
+        f"{WRITTEN} `rr info NAME` shows those of an entry, with the values that it has. Each is a flag of `rr train`, "
+        "too ([how](../checkpoints.md#settings-as-flags)).",
     ]
     plugins = installed_plugins()
     for kind, title in WITH_SETTINGS.items():
@@ -78,10 +85,7 @@ def settings_page() -> str:
                 continue
             fields = settings_model(plugins, kind, one.component.name).model_fields
             parts.append(f"### {kind} `{one.component.name}`\n\n{one.component.summary}.".replace("..", "."))
-            rows = [
-                f"| `{name}` | `{cell(type_name(field.annotation))}` | {default_of(field)} | {cell(field.description or '')} |"
-                for name, field in fields.items()
-            ]
+            rows = [_row(name, field) for name, field in fields.items()]
             header = ["| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
             parts.append("\n".join([*header, *rows]) if rows else "It has no settings.")
     return "\n\n".join(parts) + "\n"
@@ -92,7 +96,8 @@ def registry_page() -> str:
     head = re.match(r"(?:#.*\n)+", (ROOT / "registry.yaml").read_text(encoding="utf-8"))
     assert head is not None
     text = re.sub(r"^# ?", "", head[0], flags=re.MULTILINE)
-    return f"# registry.yaml\n\n{WRITTEN} It is the comment at the head of [the packaged registry](../../registry.yaml).\n\n```text\n{text}```\n"
+    where = "It is the comment at the head of [the packaged registry](../../registry.yaml)."
+    return f"# registry.yaml\n\n{WRITTEN} {where}\n\n```text\n{text}```\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -34,18 +34,21 @@ def picture(result: BenchResult) -> str:
     wide = max(WIDTH * len(shown), 2 * COLUMN)
     a_line = wide // COLUMN
     plots = "".join(
-        f'<g transform="translate({place * WIDTH} {TOP})"><text class="title" x="34" y="-18">{text(dataset.name)}</text>'
+        f'<g transform="translate({place * WIDTH} {TOP})">'
+        f'<text class="title" x="34" y="-18">{text(dataset.name)}</text>'
         f'<text class="quiet" x="34" y="-2">{text(leading)}</text>{pareto_shapes(rows, leading, numbers)}</g>'
         for place, (dataset, rows) in enumerate(shown)
     )
     below = TOP + PARETO + 60
     names = "".join(
-        f'<text x="{34 + (number - 1) % a_line * COLUMN}" y="{below + (number - 1) // a_line * LINE}">{number} {text(name)}</text>'
+        f'<text x="{34 + (number - 1) % a_line * COLUMN}" y="{below + (number - 1) // a_line * LINE}">'
+        f"{number} {text(name)}</text>"
         for name, number in numbers.items()
     )
     height = below + -(-len(numbers) // a_line) * LINE
-    told = f"{leading} against milliseconds a query, on {', '.join(dataset.name for dataset, _ in shown)}; the line: the Pareto front"
+    on = ", ".join(dataset.name for dataset, _ in shown)
+    told = f"{leading} against milliseconds a query, on {on}; the line: the Pareto front"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {height}" width="{wide}" height="{height}" role="img" '
-        f'aria-label="{text(told)}"><style>{STYLE}</style>{plots}{names}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {height}" width="{wide}" height="{height}" '
+        f'role="img" aria-label="{text(told)}"><style>{STYLE}</style>{plots}{names}</svg>\n'
     )

@@ -71,7 +71,7 @@ def costed(dataset: DatasetResult) -> list[Row]:
 
 
 def pareto_shapes(rows: Sequence[Row], leading: str, numbers: Mapping[str, int]) -> str:
-    """The plot without its caption, `WIDTH` wide and `PARETO` + 38 high; `numbers`: what stands at a reranker's point."""
+    """The plot without its caption, `WIDTH` wide, `PARETO` + 38 high; `numbers`: what stands at a reranker's point."""
     height, left, right = PARETO, 34, WIDTH - 12
     across = [math.log10(row.ms_per_query) for row in rows]
     up = _ticks(min(row.metrics[leading].mean for row in rows), max(row.metrics[leading].mean for row in rows))
