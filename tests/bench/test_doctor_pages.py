@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from rr import Component, Evidence, Finding, RerankError
 from rr.registry.plugins import Plugins, Registered, installed_plugins
-from rr_bench.api import find_entry
-from rr_bench.cli.app import app
-from rr_bench.cli.flags import entry_settings, setting_models, with_flags
-from rr_bench.cli.spellings import in_our_words
 from rr_bench.doctor import asked, curve, hopeless, overfit, recipe
 from rr_bench.doctor.diagnosis import CORE
 from rr_bench.doctor.pages import page
 from rr_bench.registry import load_registry
+from tests.commands import parsed
 from tests.conftest import ROOT, Rr
 from tests.plugins.planted import examples
 
@@ -89,23 +84,9 @@ def test_commands_can_be_pasted(check: str) -> None:
     assert found
     registry, plugins = load_registry(None), installed_plugins()
     for text in found:
-        words = shlex.split(text)[1:]
-        group: Any = typer.main.get_command(app)
-        context = group.make_context("rr", [words[0]])
-        while hasattr(group, "commands"):
-            name = words.pop(0)
-            group, context = group.get_command(context, name), group.make_context(name, list(words), parent=context)
-        context = group.make_context(name, list(words), parent=context)
-        given = context.params
-        asked_about = given.get("dataset") or []
+        asked_about = parsed(text, registry, plugins).get("dataset") or []
         for dataset in [asked_about] if isinstance(asked_about, str) else asked_about:
             registry.dataset(dataset)
-        if name != "train":
-            assert not context.args, text
-            continue
-        entry = find_entry(registry, plugins, given["name"], given["profile"])
-        arguments, _ = in_our_words(context.args, setting_models(plugins, entry), registry, given["name"], entry)
-        entry_settings(plugins, given["name"], with_flags(plugins, given["name"], entry, arguments))
 
 
 def test_an_unknown_name_is_one_line_with_the_nearest(rr_command: Rr) -> None:

@@ -28,6 +28,9 @@ def report(
     csv: Annotated[
         Path | None, typer.Option("--csv", parser=given_path, help="New file: a line a row, figures unrounded.")
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", parser=given_path, help="New file: the picture of quality against time.")
+    ] = None,
     trec: Annotated[
         Path | None, typer.Option("--trec", parser=given_path, help="Folder for TREC runs and judgements.")
     ] = None,
@@ -43,11 +46,12 @@ def report(
     from rr_bench.outputs import folder_for, new_path
     from rr_bench.report import files, stored
     from rr_bench.report.html.page import html_page
+    from rr_bench.report.html.picture import picture
     from rr_bench.report.latex import latex as latex_text
     from rr_bench.report.terminal import print_result
     from rr_bench.runs.export import export_trec
 
-    asked = {"--html": html, "--latex": latex, "--markdown": markdown, "--csv": csv}
+    asked = {"--html": html, "--latex": latex, "--markdown": markdown, "--csv": csv, "--svg": svg}
     given = {option: path for option, path in asked.items() if path is not None}
     for option, path in given.items():
         same = [other for name, other in given.items() if name != option and other.absolute() == path.absolute()]
@@ -67,9 +71,11 @@ def report(
         "--latex": lambda: latex_text(found.result),
         "--markdown": lambda: files.markdown(found.result),
         "--csv": lambda: files.csv_text(found.result),
+        "--svg": lambda: picture(found.result),
     }
+    written = {option: texts[option]() for option in given}  # before the first file is there
     for option, path in given.items():
-        write_atomic(path, texts[option]())
+        write_atomic(path, written[option])
         tell(f"wrote {path}", err=True)
     if trec is not None and found.run is not None:
         for path in export_trec(found.run, trec):

@@ -13,8 +13,8 @@ from rr_bench.report.html.elements import items, text
 
 WIDTH, SMALL = 380, 270
 """Units, which a page shows as so many pixels or a little more: few enough for the letters to be read on a phone."""
-LINE, BARS = 22, 200
-"""The height of a line of names; the most bars of a picture."""
+LINE, BARS, PARETO = 22, 200, 230
+"""The height of a line of names; the most bars of a picture; the height of quality against time."""
 LABELS = ((7, -7), (7, 15), (-14, -7), (-14, 15), (12, 4), (-20, 4), (0, -14), (0, 22))
 """Where the number of a point may stand, the best place first."""
 
@@ -49,11 +49,30 @@ def intervals(dataset: DatasetResult, result: BenchResult) -> str:
 
 def pareto(dataset: DatasetResult, result: BenchResult) -> str:
     """The leading metric against the milliseconds of a query, on a logarithmic scale; the front is a line."""
-    leading = result.metrics[0]
-    rows = [row for row in dataset.rows if row.metrics and row.ms_per_query > 0]
+    rows = costed(dataset)
     if len(rows) < 2:
         return ""
-    height, left, right = 230, 34, WIDTH - 12
+    leading = result.metrics[0]
+    drawn = pareto_shapes(rows, leading, {row.reranker: number for number, row in enumerate(rows, 1)})
+    listed = [
+        f"{row.reranker}: {figure(row.metrics[leading].mean)}, {milliseconds(row.ms_per_query)} ms"
+        f"{', on the front' if row.pareto else ''}"
+        for row in rows
+    ]
+    line = "; the line: the Pareto front" if sum(row.pareto for row in rows) > 1 else ""
+    caption = f"{leading} against milliseconds a query{line}"
+    legend = items(map(text, listed)).replace("ul>", "ol>")
+    return _picture(caption, f"{caption}, each row by its number in the list below", PARETO + 38, drawn, legend)
+
+
+def costed(dataset: DatasetResult) -> list[Row]:
+    """The rows that have a quality and a time."""
+    return [row for row in dataset.rows if row.metrics and row.ms_per_query > 0]
+
+
+def pareto_shapes(rows: Sequence[Row], leading: str, numbers: Mapping[str, int]) -> str:
+    """The plot without its caption, `WIDTH` wide, `PARETO` + 38 high; `numbers`: what stands at a reranker's point."""
+    height, left, right = PARETO, 34, WIDTH - 12
     across = [math.log10(row.ms_per_query) for row in rows]
     up = _ticks(min(row.metrics[leading].mean for row in rows), max(row.metrics[leading].mean for row in rows))
     powers = list(range(math.floor(min(across)), math.floor(max(across)) + 2))
@@ -82,25 +101,16 @@ def pareto(dataset: DatasetResult, result: BenchResult) -> str:
     for (x1, y1), (x2, y2) in pairwise(front):
         drawn.append(f'<path class="front" stroke-width="2" d="M{x1:.1f} {y1:.1f}H{x2:.1f}V{y2:.1f}"/>')
     taken = [at(row) for row in rows]
-    for number, (row, (x_, y)) in enumerate(zip(rows, list(taken), strict=True), 1):
+    for row, (x_, y) in zip(rows, list(taken), strict=True):
         label = _free(x_, y, taken)
         taken.append(label)
         drawn.append(
             f'<circle class="{"first" if row.pareto else "other"}" r="4.5" cx="{x_:.1f}" cy="{y:.1f}"><title>'
             f"{text(row.reranker)}</title></circle>"
-            f'<text x="{label[0] - 4:.1f}" y="{label[1] + 4:.1f}">{number}</text>'
+            f'<text x="{label[0] - 4:.1f}" y="{label[1] + 4:.1f}">{numbers[row.reranker]}</text>'
         )
     drawn.append(f'<text class="quiet" x="{right}" y="{height + 32}" text-anchor="end">ms a query</text>')
-    listed = [
-        f"{row.reranker}: {figure(row.metrics[leading].mean)}, {milliseconds(row.ms_per_query)} ms"
-        f"{', on the front' if row.pareto else ''}"
-        for row in rows
-    ]
-    caption = f"{leading} against milliseconds a query{'; the line: the Pareto front' if len(front) > 1 else ''}"
-    legend = items(map(text, listed)).replace("ul>", "ol>")
-    return _picture(
-        caption, f"{caption}, each row by its number in the list below", height + 38, "".join(drawn), legend
-    )
+    return "".join(drawn)
 
 
 def differences(row: Row, baseline: Row, metric: str) -> str:
