@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
 from rr.data import with_dev_share
@@ -21,7 +21,19 @@ from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_s
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.served import save_as_cross_encoder
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import PROBED, BatchLoss, as_train, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import (
+    PROBED,
+    BatchLoss,
+    as_train,
+    fit,
+    mixed_precision,
+    pick_device,
+    quiet,
+    restore,
+    seeded,
+    shards,
+    whole,
+)
 
 PROBE = -1
 """The epoch that no training has."""
@@ -51,7 +63,13 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
-        kept = Checkpoints(out, settings.save_total_limit, partial(save, pairs)) if settings.save_total_limit else None
+        kept = Checkpoints(out, settings.save_total_limit) if settings.save_total_limit else None
+
+        def keep(step: int) -> None:
+            weights = whole(pairs.model.state_dict())
+            if kept and rank() == 0:
+                kept.save(step, lambda folder: save(pairs, folder, weights))
+
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -67,23 +85,26 @@ class CrossEncoderTrainer:
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
                 probes={split: found[:PROBED] for split, found in probes.items()},
-                on_save=kept.save if kept else None,
+                on_save=keep if kept else None,
             )
-        pairs.model.load_state_dict(best)
-        if rank() > 0:
+        restore(pairs.model, pairs.model.state_dict(), best)
+        if rank() > 0 and not shards():
             return
         with precision.autocast():
-            told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
+            metrics = dev_metrics(scorer, dataset)
+        if rank() > 0:
+            return
+        told = {**metrics, "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        save(pairs, out)
+        save(pairs, out, best)
         if kept:
             kept.show()
 
 
-def save(pairs: PairModel, folder: Path) -> None:
-    """Writes what this plugin, transformers and sentence-transformers load."""
+def save(pairs: PairModel, folder: Path, weights: Mapping[str, Tensor]) -> None:
+    """Writes what this plugin, transformers and sentence-transformers load, with these weights."""
     with quiet():
-        pairs.model.save_pretrained(folder)
+        pairs.model.save_pretrained(folder, state_dict=dict(weights))
         save_as_cross_encoder(pairs.tokenizer, pairs.prompt, pairs.settings.max_seq_length, folder)
 
 
