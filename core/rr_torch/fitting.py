@@ -141,7 +141,7 @@ def fit(
             answer = loss(items)
         value = (answer.value if isinstance(answer, BatchLoss) else answer) * weight
         scaler.scale(value).backward()  # type: ignore[no-untyped-call]
-        if isinstance(answer, BatchLoss):
+        if isinstance(answer, BatchLoss) and weight:
             figures.add(answer, weight)
         return value.detach()
 
@@ -161,7 +161,7 @@ def fit(
                 raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
             figures = {**more(), **figures}
             # rounding may differ from one machine to another, and all must find the same evaluation the best
-            reached = parallel.told(quality())
+            reached: float = parallel.told(quality())
         module.train()
         moved = movement.figures() if movement else {}
         told = {**figures, **moved}
@@ -229,7 +229,7 @@ def _warmup_steps(settings: FitSettings, total: int) -> int:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What one process computes of a step. `items`: its own, or, `together`, those of all; `size`: how many all have."""
+    """What one process computes of a step. `items`: its own, or everyone's (`together`); `size`: how many in all."""
 
     items: Sequence[Any]
     size: int

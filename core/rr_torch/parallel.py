@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -40,8 +41,13 @@ def lost_in_one_line() -> Iterator[None]:
             raise
         raise PluginError(
             f"one of the {processes()} processes that train together has ended, or cannot be reached "
-            f"({summary(error)[:200]}); the same command again goes on from the last state that was kept"
+            f"({_briefly(error)}); the same command again goes on from the last state that was kept"
         ) from error
+
+
+def _briefly(error: RuntimeError) -> str:
+    """Without the place in its source code that gloo names, and without its advice."""
+    return re.sub(r"^\w+: (\[/\S+\] )?", "", summary(error)).partition(". ")[0][:200]
 
 
 def check_launch(dtype: torch.dtype | None) -> None:
@@ -89,7 +95,7 @@ def gathered(tensor: Tensor) -> list[Tensor]:
 def joined(own: Tensor, rows: int) -> Tensor:
     """All rows of a batch that the processes share out in turn: row i is row i // P of process i % P. Gradients reach
     each process's own ones. `own`: shape (this process's rows, …). Every process must then compute the same of them."""
-    return own if processes() == 1 else _Joined.apply(own, rows)  # type: ignore[no-any-return, no-untyped-call]
+    return own if processes() == 1 else _Joined.apply(own, rows)  # type: ignore[no-untyped-call]
 
 
 class _Joined(torch.autograd.Function):
@@ -100,7 +106,7 @@ class _Joined(torch.autograd.Function):
         return torch.stack(_gathered(padded), dim=1).flatten(0, 1)[:rows].to(own.device)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient[rank() :: processes()], None
 
 

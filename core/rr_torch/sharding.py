@@ -116,7 +116,7 @@ def clip(weights: Sequence[Tensor], norm: float) -> float:
     )
     for some in lists:
         torch.nn.utils.clip_grads_with_norm_(some, norm, total)
-    return total.item()
+    return float(total)
 
 
 def _whole(tensor: DTensor) -> Tensor:

@@ -108,8 +108,9 @@ def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row
     rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
     own = rows[rank() :: processes()] if gather else rows
 
-    def projected(texts: list[str], role: Role) -> Tensor:
-        found = project(head, embed(texts, role)).unflatten(0, (len(own), -1))
+    def projected(texts: list[str], role: Role, each: int = 1) -> Tensor:
+        """(rows, each, d_out), of so many texts of each row."""
+        found = project(head, embed(texts, role)).view(len(own), each, head.out_features)
         return joined(found, len(rows)) if gather else found
 
     queries = projected([row.query for row in own], "query")[:, 0]
@@ -120,7 +121,7 @@ def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row
     negatives = queries.new_zeros(len(rows), width, queries.shape[1])
     if width:
         padded = [text for row in own for text in row.contents + [row.positive] * (width - len(row.contents))]
-        negatives = projected(padded, "document")
+        negatives = projected(padded, "document", width)
     same = _same(rows).to(queries.device)
     foreign = _foreign(rows, width).to(queries.device) & (weights > 0) if cross_row and width else None
     return Batch(queries, positives, negatives, weights, same, foreign)
