@@ -82,11 +82,6 @@ def add_up(tensors: Sequence[Tensor]) -> None:
             tensor.copy_(summed.view_as(tensor))
 
 
-def wait() -> None:
-    """Until all processes have got here."""
-    gathered(torch.zeros(()))
-
-
 def gathered(tensor: Tensor) -> list[Tensor]:
     """The tensor of each process, by rank, in main memory."""
     return [one.cpu() for one in _gathered(tensor)]

@@ -98,7 +98,7 @@ for arguments in sys.argv[1:]:
     if arguments.startswith("call "):
         exec(compile(Path(arguments.removeprefix("call ")).read_text(), "called", "exec"))
         continue
-    sys.argv = ["rr", *arguments.split()]
+    sys.argv = ["rr", *arguments.replace("{RANK}", os.environ["RANK"]).split()]
     try:
         main()
     except SystemExit as ended:
@@ -243,6 +243,8 @@ def check_same(name: str, found: Path, expected: Path, atol: float = 2e-5) -> No
     weights, own = load_file(found / WEIGHTS[name]), load_file(expected / WEIGHTS[name])
     assert weights.keys() == own.keys()
     for key, weight in own.items():
+        if key.endswith("key.bias"):  # nothing depends on it: its gradient is rounding, of which AdamW makes steps
+            continue
         torch.testing.assert_close(weights[key], weight, rtol=0, atol=atol, msg=lambda m, key=key: f"{name} {key}: {m}")
     assert losses(found) == pytest.approx(losses(expected), abs=1e-4)
 
@@ -396,8 +398,13 @@ def test_two_nodes_and_four_processes_train_what_one_would(registry: Path, tmp_p
         check_same(name, tmp_path / "four" / "node-0" / name, tmp_path / name)
     check_same("long", tmp_path / "four" / "node-0" / "long", tmp_path / "long", atol=2e-4)
 
-    Nodes(tmp_path, 1, killed, by="accelerate").succeed()
+    other = command.format("head") + " --lr 0.0{RANK}1 --out other"
+    nodes = Nodes(tmp_path, 1, killed, other, by="accelerate")
+    assert all(nodes.end())
     check_same("long", first / "long", tmp_path / "long", atol=2e-4)
+    for node in (0, 1):
+        assert "error: process 1 of 2 would train something else than the first one" in nodes.output(node)
+    assert not list(first.glob("*other*"))
 
 
 def test_sharded_layers_train_what_whole_ones_would(registry: Path, tmp_path: Path) -> None:
@@ -430,7 +437,9 @@ def test_sharded_layers_train_what_whole_ones_would(registry: Path, tmp_path: Pa
     check_same("cross", here / "continued", tmp_path / "cross")
     saved = load_file(here / "cross" / "checkpoint-3" / "model.safetensors")
     for key, weight in load_file(tmp_path / "cross" / "checkpoint-3" / "model.safetensors").items():
-        torch.testing.assert_close(saved[key], weight, rtol=0, atol=2e-5)
+        assert saved[key].shape == weight.shape
+        if not key.endswith("key.bias"):
+            torch.testing.assert_close(saved[key], weight, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize(

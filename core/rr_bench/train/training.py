@@ -87,7 +87,7 @@ def train(
         new_path(out, "--out")
     folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
     found = kept_checkpoint(folder, key) if rank() == 0 else None
-    if as_first(found is not None):
+    if as_first(found is not None, key):
         return found or Checkpoint(folder, NOTHING)
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
@@ -99,7 +99,7 @@ def train(
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, key) as work:
-        if as_first(work is None):  # someone else has finished it, or an interrupted sitting had
+        if as_first(work is None, key):  # someone else has finished it, or an interrupted sitting had
             if out is None:
                 return train(plugins, resolved, dataset, progress=progress)
             return Checkpoint(folder, NOTHING) if work else open_checkpoint(folder)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,10 +44,12 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_cpu_can_compute_of_it_holds(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_cpu_can_compute_of_it_holds(
+    gpu: ModuleType, bert: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Which checks the measuring: the same functions with the CPU as their device."""
     monkeypatch.setenv("RR_DEVICE", "cpu")
-    lines: list[Any] = [*gpu.packing(True), *gpu.half_precision(True)]
+    lines: list[Any] = [*gpu.packing(True), *gpu.half_precision(True, str(bert(1)))]
     assert all(line.holds for line in lines), "\n".join(map(str, lines))
     assert {line.name.split(":")[0] for line in lines} == {"packed", "float16", "bfloat16"}
     assert all(line.value > 0 for line in lines)
