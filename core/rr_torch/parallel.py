@@ -89,7 +89,8 @@ def gathered(tensor: Tensor) -> list[Tensor]:
 
 def joined(own: Tensor, rows: int) -> Tensor:
     """All rows of a batch that the processes share out in turn: row i is row i // P of process i % P. Gradients reach
-    each process's own ones. `own`: shape (this process's rows, …). Every process must then compute the same of them."""
+    each process's own ones. `own`: shape (this process's rows, …). Every process must then compute the same of them: the
+    loss is the mean of what the processes have."""
     return own if processes() == 1 else _Joined.apply(own, rows)  # type: ignore[no-untyped-call]
 
 
@@ -102,7 +103,7 @@ class _Joined(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient[rank() :: processes()], None
+        return gradient[rank() :: processes()] * processes(), None  # of the mean of so many equal losses
 
 
 def told(value: Any) -> Any:
