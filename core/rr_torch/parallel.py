@@ -89,7 +89,7 @@ def gathered(tensor: Tensor) -> list[Tensor]:
 
 def joined(own: Tensor, rows: int) -> Tensor:
     """All rows of a batch that the processes share out in turn: row i is row i // P of process i % P. Gradients reach
-    each process's own ones. `own`: shape (this process's rows, …). Every process must then compute the same of them, and
+    each process's own ones. `own`: shape (this process's rows, …). Every process must compute the same of them, and
     the loss is the mean of what they have."""
     return own if processes() == 1 else _Joined.apply(own, rows)  # type: ignore[no-untyped-call]
 
