@@ -199,7 +199,7 @@ class Nodes:
     def output(self, node: int) -> str:
         return (self.folders[node] / "output").read_text(encoding="utf-8")
 
-    def end(self, timeout: float = 240) -> list[int]:
+    def end(self, timeout: float = 600) -> list[int]:
         """The exit codes of the agents."""
         try:
             return [agent.wait(timeout) for agent in self.agents]
@@ -347,7 +347,7 @@ ORACLES = {"cross": oracle_of_cross, "letters": oracle_of_letters, "head": oracl
 
 
 def wait_for(nodes: Nodes, there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not there():
         if time.monotonic() > deadline or any(agent.poll() is not None for agent in nodes.agents):
             nodes.kill()
@@ -374,7 +374,7 @@ def test_two_nodes_and_four_processes_train_what_one_would(registry: Path, tmp_p
     first, second = nodes.folders
     wait_for(nodes, lambda: (first / ".long.partial/state/state-000000005.safetensors").is_file())
     os.kill(int((second / "pid-1").read_text()), signal.SIGKILL)
-    assert all(nodes.end(60))
+    assert all(nodes.end(180))
     assert "error: one of the 2 processes that train together has ended" in nodes.output(0)
     assert "the same command again goes on from the last state" in nodes.output(0)
     assert "Traceback" not in nodes.output(0).partition("error: one of")[0]  # behind it there is the launcher's own
@@ -427,7 +427,7 @@ def test_sharded_layers_train_what_whole_ones_would(registry: Path, tmp_path: Pa
         cwd=here,
         capture_output=True,
         encoding="utf-8",
-        timeout=240,
+        timeout=600,
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("best dev") == 4
