@@ -27,12 +27,13 @@ class Line:
         return f"{self.name:<74}{self.value:>8.3f}  {goal}"
 
 
-def report(lines: Sequence[Line], file: Path | None) -> int:
+def report(lines: Sequence[Line], file: Path | None, device: str | None = None) -> int:
     """Prints the figures, writes them as JSON where a file is named, and returns the exit status: 0 if all goals
-    hold."""
+    hold. `device`: what they are of, by its make, where it is no CPU; it then stands beside them."""
     for line in lines:
         print(line)
     if file:
         rows = [{"name": x.name.strip(), "value": x.value, "goal": x.goal, "holds": x.holds} for x in lines]
-        file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        told = rows if device is None else {"device": device, "figures": rows}
+        file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     return 0 if all(line.holds for line in lines) else 1

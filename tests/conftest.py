@@ -165,6 +165,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.user_properties.append(("attack", mark.args[0]))  # which travels with the report, from a worker too
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no GPU")
+
+
 WARNINGS = 2
 """Of all healthy trainings of the planted shelf together."""
 told: dict[str, list[Any]] = {"planted": [], "healthy": []}

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from rr_torch.loading import check_finite, check_length, check_safetensors, quiet, readable_tokens, weights_not_in
     from rr_torch.packed import Packed, can_pack, pack, packed_inputs, packs, positions
     from rr_torch.padding import settle_padding
+    from rr_torch.parallel import joined
     from rr_torch.precision import mixed_precision
     from rr_torch.recording import PROBED, BatchLoss, as_train
     from rr_torch.roles import Embed, Role
     from rr_torch.settings import DtypeName, EncoderSettings, FitSettings, TextModelSettings
+    from rr_torch.sharding import restore, shards, whole
     from rr_torch.short import Layers, ShortEncoder, has_short_way, layers_replaced
     from rr_torch.source import model_path, weights_fingerprint, weights_folder
     from rr_torch.trust import runs_code
@@ -54,6 +56,7 @@ __all__ = [
     "evaluating",
     "fit",
     "has_short_way",
+    "joined",
     "layers_replaced",
     "mixed_precision",
     "model_path",
@@ -67,13 +70,16 @@ __all__ = [
     "precision_of",
     "quiet",
     "readable_tokens",
+    "restore",
     "runs_code",
     "seeded",
     "settle_padding",
+    "shards",
     "token_batches",
     "weights_fingerprint",
     "weights_folder",
     "weights_not_in",
+    "whole",
 ]
 
 _MODULES = [
@@ -90,7 +96,7 @@ _MODULES = [
         "precision",
         "packed",
     ),
-    *("packed", "recording", "short", "fitting", "encoding", "bge_m3"),
+    *("packed", "recording", "short", "sharding", "parallel", "fitting", "encoding", "bge_m3"),
 ]
 """Where the public names live; what needs the fewest distributions comes first, so that nobody needs others'."""
 

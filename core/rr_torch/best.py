@@ -13,6 +13,7 @@ from rr.errors import PluginError
 from rr.files import DamagedError, set_aside
 from rr.training.processes import rank
 from rr_torch import parallel
+from rr_torch.sharding import whole
 from rr_torch.states import DIGITS, read_step, step_file, step_of, steps, write_step
 
 Weights = dict[str, Tensor]
@@ -32,6 +33,7 @@ class Kept:
     def keep(self, step: int, weights: Weights) -> None:
         """In place of those before. They are on the disk when this returns."""
         self.step, self.sha256 = step, None
+        weights = whole(weights)
         if rank() > 0:
             return
         self.sha256 = write_step(self.folder, "best", step, weights, {})
@@ -41,12 +43,14 @@ class Kept:
                 step_file(self.folder, "best", old).unlink()
 
     def weights(self) -> Weights:
-        """Mapped from the file.
+        """Mapped from the file; in all but the first process a copy in main memory.
 
         Raises:
             PluginError: it is not as it was written.
         """
-        parallel.wait()  # the first process has written them now
+        return dict(parallel.sent(self._read() if rank() == 0 else {}))
+
+    def _read(self) -> Weights:
         try:
             return read_step(self.folder, "best", self.step, self.sha256)[0]
         except (DamagedError, FileNotFoundError) as error:

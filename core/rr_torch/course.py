@@ -13,6 +13,7 @@ from rr.protocols import TrainingEvent
 from rr.training.processes import rank
 from rr_torch import parallel
 from rr_torch.best import Kept, forget_after
+from rr_torch.sharding import like, put, whole
 from rr_torch.states import newest_state, save_state
 
 
@@ -34,6 +35,7 @@ class Course:
         tensors = {f"weight.{number}": weight.detach() for number, weight in enumerate(trained)}
         for number, weight in enumerate(trained):
             tensors.update({f"optimizer.{number}.{name}": value for name, value in optimizer.state[weight].items()})
+        tensors = whole(tensors)
         for process, state in enumerate(parallel.gathered(torch.get_rng_state())):
             tensors[f"random.{process}"] = state
         if trained[0].is_cuda:
@@ -60,26 +62,29 @@ def begun(
     scaler: torch.amp.GradScaler,
 ) -> Course:
     """The course that the newest state tells, with weights, optimiser, scaler and randomness set to it; where there is
-    none, a new one of this `batch`."""
-    found = newest_state(folder, lambda facts: Kept(folder, **facts["kept"]).check())
+    none, a new one of this `batch`. The first process reads it, and sends it to the others."""
+    found = newest_state(folder, lambda facts: Kept(folder, **facts["kept"]).check()) if rank() == 0 else None
     forget_after(folder, found[1]["step"] if found else 0)
-    if found is None:
+    facts = parallel.told(found[1] if found else None)
+    if facts is None:
         return Course(batch, Kept(folder))
-    tensors, facts = found
+    random: dict[str, Tensor] = {}
     with torch.no_grad():
-        for number, weight in enumerate(trained):
-            weight.copy_(tensors[f"weight.{number}"])
-            prefix = f"optimizer.{number}."
-            moments = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-            # copies: mapped, they would hold the file, which is to be removed
-            copies = {name: tensor.to(weight.device, copy=True) for name, tensor in moments.items()}
-            optimizer.state[weight] = copies
+        for name, tensor in parallel.sent(found[0] if found else {}):
+            kind, number, *rest = name.split(".")
+            if kind == "random":
+                random[name] = tensor
+            elif kind == "weight":
+                put(trained[int(number)], tensor)
+            else:  # copies: mapped, they would hold the file, which is to be removed
+                weight = trained[int(number)]
+                optimizer.state[weight][".".join(rest)] = like(weight, tensor)
     if scaler.is_enabled():
         scaler.load_state_dict(facts["scaler"])
     # on more processes or on another device than before, dropout is another; everything else goes on as it was
-    if (state := tensors.get(f"random.{rank()}")) is not None:
+    if (state := random.get(f"random.{rank()}")) is not None:
         torch.set_rng_state(state)
-    if trained[0].is_cuda and (state := tensors.get(f"random.cuda.{rank()}")) is not None:
+    if trained[0].is_cuda and (state := random.get(f"random.cuda.{rank()}")) is not None:
         torch.cuda.set_rng_state(state)
     events = [TrainingEvent(**event) for event in facts["events"]]
     kept = Kept(folder, **facts["kept"])

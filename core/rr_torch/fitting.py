@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from transformers import get_scheduler
 
 from rr.errors import NoNumberError, RerankError
@@ -28,6 +30,7 @@ from rr_torch.memory import no_room, out_of_memory
 from rr_torch.precision import Precision
 from rr_torch.recording import BatchLoss, Movement, StepFigures, probed, within_budget
 from rr_torch.settings import FitSettings
+from rr_torch.sharding import alike, clip, shard
 
 Item = TypeVar("Item")
 NO_NUMBER = "the loss is no number any more: the weights have gone beyond what numbers hold; lower the learning rate"
@@ -51,6 +54,7 @@ def fit(
     workers: int = 0,
     precision: Precision = Precision(),  # noqa: B008 - it is frozen
     divisible: bool = True,
+    together: bool = False,
     lr_of: Callable[[str], float] | None = None,
     probes: Mapping[str, Sequence[Item]] = MappingProxyType({}),
     told: Callable[[], Mapping[str, float]] = dict,
@@ -67,6 +71,8 @@ def fit(
         prepare: what can be done to items without the weights, in `workers` processes of its own if there are any.
         divisible: the loss of a batch is the mean of its items' own. A batch for which memory does not suffice is
             then halved, from there on, and its step made of twice as many.
+        together: of several processes that train together, each is given the whole of a batch, and computes its loss
+            from what it shares with the others by `rr_torch.joined`; else a share of it.
         lr_of: by the name of a weight, its learning rate; None: `settings.lr` for all.
         probes: of a split (train, dev), samples drawn once, whose loss is told at every evaluation: that of a step is
             of samples drawn anew, with dropout, and decides nothing. As many are used as the time allows.
@@ -75,13 +81,20 @@ def fit(
 
     Returns:
         The snapshot of the evaluation with the best quality, the earliest of equals: mapped from a file in `out`, which
-        must be there as long as they are used.
+        must be there as long as they are used; in all but the first of several processes a copy. They are whole, even
+        where the module is sharded (`rr_torch.restore` sets them).
 
     Raises:
         RerankError: there are no items, all is frozen, the warm-up never ends, all states found are damaged, a worker
             died, or there is too little memory for a batch that cannot be halved.
         NoNumberError: the loss is NaN or infinite.
+        PluginError: another one of several processes has ended.
     """
+    parallel.check_launch(precision.dtype)
+    parallel.from_first([parameter for parameter in module.parameters() if parameter.requires_grad])
+    sharded = shard(module, next(module.parameters()).device)
+    if sharded and precision.dtype == torch.float16:
+        raise RerankError("fp16 scales its gradients, which cannot be sharded here; set bf16: true in its place")
     named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     trained = [parameter for _, parameter in named]
     if not named:
@@ -99,7 +112,7 @@ def fit(
     if not total:
         raise RerankError("there is nothing to train on: every epoch is empty")
     every = evaluation_steps(settings, total)
-    groups = [{"params": parameters, "peak": rate} for rate, parameters in rates.items()]
+    groups = [{"params": some, "peak": rate} for rate, parameters in rates.items() for some in alike(parameters)]
     optimizer = torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     scaler = precision.scaler()
     # taken as a function of the step, a schedule has no state that could be lost
@@ -116,7 +129,11 @@ def fit(
     def share(step: int) -> Sequence[Any]:
         """The items of a step that this one of several processes computes."""
         _, items, start = steps[step]
-        return prepare(items[start : start + size][rank() :: processes()])
+        taken = items[start : start + size]
+        if together:
+            return prepare(taken)
+        # of sharded weights every process must make a pass, if only for nothing
+        return prepare(taken[rank() :: processes()] or (taken[:1] if sharded else []))
 
     def backward(items: Sequence[Any], weight: float, figures: StepFigures) -> Tensor:
         """Adds to the gradient that of these items' mean loss times `weight`, and gives the latter."""
@@ -124,7 +141,7 @@ def fit(
             answer = loss(items)
         value = (answer.value if isinstance(answer, BatchLoss) else answer) * weight
         scaler.scale(value).backward()  # type: ignore[no-untyped-call]
-        if isinstance(answer, BatchLoss):
+        if isinstance(answer, BatchLoss) and weight:
             figures.add(answer, weight)
         return value.detach()
 
@@ -143,7 +160,8 @@ def fit(
                 tell(TrainingEvent(course.step, total, figures=figures))
                 raise NoNumberError(NO_NUMBER if course.step else NO_NUMBER_YET)
             figures = {**more(), **figures}
-            reached = quality()
+            # rounding may differ from one machine to another, and all must find the same evaluation the best
+            reached: float = parallel.told(quality())
         module.train()
         moved = movement.figures() if movement else {}
         told = {**figures, **moved}
@@ -154,16 +172,21 @@ def fit(
     if settings.record and not course.events:
         evaluate(told)
     module.train()
-    with closing(feed(range(course.step, total), share, workers)) as batches, crashes_in_one_line():
+    with (
+        closing(feed(range(course.step, total), share, workers)) as batches,
+        crashes_in_one_line(),
+        parallel.lost_in_one_line(),
+    ):
         while course.step < total and (settings.patience is None or course.misses < settings.patience):
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * factor(course.step)
             epoch, items, start = steps[course.step]
             taken = min(size, len(items) - start)
-            value, of_step = _gradient(next(batches), taken, course, backward, trained, divisible)
+            parts = _Parts(next(batches), taken, together, sharded)
+            value, of_step = _gradient(parts, course, backward, trained, divisible and not sharded)
             changed.update(number for number, weight in enumerate(trained) if weight.grad is not None)
             scaler.unscale_(optimizer)
-            norm = torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm).item()
+            norm = clip(trained, settings.max_grad_norm)
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad()
@@ -204,16 +227,40 @@ def _warmup_steps(settings: FitSettings, total: int) -> int:
     return settings.warmup_steps
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What one process computes of a step. `items`: its own, or everyone's (`together`); `size`: how many in all."""
+
+    items: Sequence[Any]
+    size: int
+    together: bool
+    sharded: bool
+
+    def of(self, batch: int) -> Iterator[tuple[Sequence[Any], float]]:
+        """The items of each pass, `batch` of them at most, and the weight of their mean loss in the step's."""
+        if self.together:
+            for start in range(0, self.size, batch):
+                part = self.items[start : start + batch]
+                yield part, len(part) / self.size / processes()  # all compute the same
+            return
+        own = len(range(rank(), self.size, processes()))
+        for start in range(0, -(-self.size // processes()) if self.sharded else own, batch):
+            part = self.items[start : min(start + batch, own)]
+            if part:
+                yield part, len(part) / self.size
+            else:  # the other processes make one more
+                yield self.items[:1], 0.0
+
+
 def _gradient(
-    items: Sequence[Any],
-    size: int,
+    parts: _Parts,
     course: Course,
     backward: Callable[[Sequence[Any], float, StepFigures], Tensor],
     trained: Sequence[Tensor],
     divisible: bool,
 ) -> tuple[float, dict[str, float]]:
     """Leaves the gradient of the mean loss over a step's items in the weights, and gives that loss with the figures of
-    the step. `items`: those of this process; `size`: how many all of them have.
+    the step.
 
     Raises:
         RerankError: there is too little memory.
@@ -221,19 +268,18 @@ def _gradient(
     while True:
         try:
             value, figures = torch.zeros((), device=trained[0].device), StepFigures()
-            for start in range(0, len(items), course.batch):
-                part = items[start : start + course.batch]
-                value += backward(part, len(part) / size, figures)
+            for part, weight in parts.of(course.batch):
+                value += backward(part, weight, figures)
             break
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            batch = min(course.batch, len(items))
+            batch = min(course.batch, len(parts.items))
             if not divisible or batch == 1:
                 raise no_room(batch, divisible) from error
         # outside of the handler, which keeps alive what the failed attempt had allocated
-        for weight in trained:
-            weight.grad = None
+        for one in trained:
+            one.grad = None
         torch.cuda.empty_cache()
         course.batch = batch // 2
         warnings.warn(
@@ -242,10 +288,11 @@ def _gradient(
             stacklevel=2,
         )
     if processes() > 1:
-        for weight in trained:
-            if weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
-        parallel.add_up([value, *(weight.grad for weight in trained if weight.grad is not None)])
+        for one in trained:
+            if one.grad is None:
+                one.grad = torch.zeros_like(one)
+        summed = [one.grad for one in trained if one.grad is not None and not isinstance(one, DTensor)]
+        parallel.add_up([value, *summed])
     return value.item(), figures.figures()
 
 

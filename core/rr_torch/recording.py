@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from rr.types import Dataset
 from rr_torch.memory import no_room, out_of_memory
@@ -86,7 +87,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _sampled(weight: Tensor) -> Tensor:
-    flat = weight.detach().reshape(-1)
+    flat = (weight.full_tensor() if isinstance(weight, DTensor) else weight).detach().reshape(-1)
     return flat[:: max(flat.numel() // SAMPLED, 1)].to("cpu", torch.float64, copy=True)
 
 

@@ -8,26 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rr.files import atomic_folder
-from rr.training import STATE, rank
+from rr.training import STATE
 
 NAME = "checkpoint-"
 
 
 class Checkpoints:
     """The newest `limit` of them. They are made beside the states, which alone outlive a kill, and put into `out` at
-    the end. `write` saves the model as it is into an empty folder."""
+    the end."""
 
-    def __init__(self, out: Path, limit: int, write: Callable[[Path], None]) -> None:
-        self._out, self._limit, self._write = out, limit, write
+    def __init__(self, out: Path, limit: int) -> None:
+        self._out, self._limit = out, limit
 
-    def save(self, step: int) -> None:
-        """To be called before the state of this step is saved, so that none is missing to the one that goes on."""
-        if rank() > 0:
-            return
+    def save(self, step: int, write: Callable[[Path], None]) -> None:
+        """To be called before the state of this step is saved, so that none is missing to the one that goes on.
+        `write` saves the model as it is into an empty folder."""
         folder = self._out / STATE / f"{NAME}{step}"
         shutil.rmtree(folder, ignore_errors=True)  # of a sitting that did not come to save its state
         with atomic_folder(folder) as made:
-            self._write(made)
+            write(made)
         kept = [one for one in sorted(self._steps()) if one <= step][-self._limit :]
         for other in self._steps() - set(kept):
             shutil.rmtree(self._out / STATE / f"{NAME}{other}")

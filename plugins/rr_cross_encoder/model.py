@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -173,8 +173,8 @@ class PairModel:
                 scores[index] = value
         return scores
 
-    def save(self, folder: Path) -> None:
-        """Writes what this plugin, transformers and sentence-transformers load.
+    def save(self, folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Writes what this plugin, transformers and sentence-transformers load; with these weights, else its own.
 
         Raises:
             RerankError: something else computes in the model's place.
@@ -182,7 +182,7 @@ class PairModel:
         if not self.settings.plain:
             raise RerankError("what another backend or int8 computes is not written; export with 'backend: torch'")
         with quiet():
-            self.model.save_pretrained(folder)
+            self.model.save_pretrained(folder, state_dict=None if weights is None else dict(weights))
             save_as_cross_encoder(self.tokenizer, self.prompt, self.settings.max_seq_length, folder)
 
     def _fastest(self, tokens: int) -> Callable[[Sequence[Encoded]], torch.Tensor]:

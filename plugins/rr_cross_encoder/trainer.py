@@ -19,7 +19,19 @@ from rr_cross_encoder.model import PairModel
 from rr_cross_encoder.samples import Sample, group_samples, list_samples, pair_samples
 from rr_cross_encoder.scorer import CrossEncoderScorer
 from rr_cross_encoder.settings import CrossEncoderSettings, CrossEncoderTraining
-from rr_torch import PROBED, BatchLoss, as_train, fit, mixed_precision, pick_device, quiet, seeded
+from rr_torch import (
+    PROBED,
+    BatchLoss,
+    as_train,
+    fit,
+    mixed_precision,
+    pick_device,
+    quiet,
+    restore,
+    seeded,
+    shards,
+    whole,
+)
 
 PROBE = -1
 """The epoch that no training has."""
@@ -49,7 +61,13 @@ class CrossEncoderTrainer:
         pairs = PairModel(self._scorer_settings.reference(), None)
         prepare_model(pairs.model, settings)
         scorer, head_lr = CrossEncoderScorer.of(pairs), settings.head_lr or settings.lr
-        kept = Checkpoints(out, settings.save_total_limit, pairs.save) if settings.save_total_limit else None
+        kept = Checkpoints(out, settings.save_total_limit) if settings.save_total_limit else None
+
+        def keep(step: int) -> None:
+            weights = whole(pairs.model.state_dict())
+            if kept and rank() == 0:
+                kept.save(step, lambda folder: pairs.save(folder, weights))
+
         with seeded(settings.seed + rank()):
             best = fit(
                 pairs.model,
@@ -65,15 +83,18 @@ class CrossEncoderTrainer:
                 precision=precision,
                 lr_of=lambda name: head_lr if in_head(pairs.model, name) else settings.lr,
                 probes={split: found[:PROBED] for split, found in probes.items()},
-                on_save=kept.save if kept else None,
+                on_save=keep if kept else None,
             )
-        pairs.model.load_state_dict(best)
-        if rank() > 0:
+        restore(pairs.model, pairs.model.state_dict(), best)
+        if rank() > 0 and not shards():
             return
         with precision.autocast():
-            told = {**dev_metrics(scorer, dataset), "notes": [*mined.notes, *(kept.notes() if kept else ())]}
+            metrics = dev_metrics(scorer, dataset)
+        if rank() > 0:
+            return
+        told = {**metrics, "notes": [*mined.notes, *(kept.notes() if kept else ())]}
         (out / DEV_METRICS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        pairs.save(out)
+        pairs.save(out, best)
         if kept:
             kept.show()
 

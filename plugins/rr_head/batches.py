@@ -11,9 +11,9 @@ from torch import Tensor
 
 from rr import Dataset, HardNegative, RerankError
 from rr.data import folded
-from rr.training import hard_negatives
+from rr.training import hard_negatives, processes, rank
 from rr_head.model import project
-from rr_torch import Embed, FrozenEncoder, Role
+from rr_torch import Embed, FrozenEncoder, Role, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +100,28 @@ class Batch:
     foreign: Tensor | None
 
 
-def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool) -> Batch:
-    """`embed` gives vectors of any length, (texts, d_in).
+def batch_of(embed: Embed, head: torch.nn.Linear, rows: Sequence[Row], cross_row: bool, gather: bool = False) -> Batch:
+    """`embed` gives vectors of any length, (texts, d_in). `gather`: each of several processes that train together
+    projects the vectors of its share, and has the others' from them.
 
     Rows with fewer hard negatives than the longest are padded with weight 0. `cross_row`: hard negatives of the other
     rows are negatives too, each as often as it is named, unless they are relevant to the row or its own."""
-    queries = project(head, embed([row.query for row in rows], "query"))
-    positives = project(head, embed([row.positive for row in rows], "document"))
+    own = rows[rank() :: processes()] if gather else rows
+
+    def projected(texts: list[str], role: Role, each: int = 1) -> Tensor:
+        """(rows, each, d_out), of so many texts of each row."""
+        found = project(head, embed(texts, role)).view(len(own), each, head.out_features)
+        return joined(found, len(rows)) if gather else found
+
+    queries = projected([row.query for row in own], "query")[:, 0]
+    positives = projected([row.positive for row in own], "document")[:, 0]
     width = max(len(row.contents) for row in rows)
     given = [[negative.weight for negative in row.negatives] for row in rows]
     weights = torch.tensor([one + [0.0] * (width - len(one)) for one in given], device=queries.device)
     negatives = queries.new_zeros(len(rows), width, queries.shape[1])
     if width:
-        padded = [text for row in rows for text in row.contents + [row.positive] * (width - len(row.contents))]
-        negatives = project(head, embed(padded, "document")).view(negatives.shape)
+        padded = [text for row in own for text in row.contents + [row.positive] * (width - len(row.contents))]
+        negatives = projected(padded, "document", width)
     same = _same(rows).to(queries.device)
     foreign = _foreign(rows, width).to(queries.device) & (weights > 0) if cross_row and width else None
     return Batch(queries, positives, negatives, weights, same, foreign)

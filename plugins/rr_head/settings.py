@@ -44,6 +44,9 @@ class HeadTraining(FitSettings):
     """A row; those that the data set names come first."""
     cross_row_negatives: bool = False
     """The other rows' hard negatives are negatives of a row too, of weight 1."""
+    gather: bool = True
+    """Of several processes that train together, the rows of all are negatives to one another, as those of one process
+    would be; false: those of each process alone, so that the loss depends on how many there are."""
     dev_ratio: float | None = Field(None, gt=0, lt=1)
     """So much of the train and dev queries is the dev split of this training; null: the data set's own dev split."""
     dev_metric: ListingMetric = "nDCG@10"

@@ -118,7 +118,7 @@ def train_head(
     scorer, task = HeadScorer.of(encoder, head), ListingTask(dataset, "dev")
 
     def batch_loss(rows: Sequence[Row]) -> BatchLoss:
-        batch = batch_of(vectors, head, rows, settings.cross_row_negatives)
+        batch = batch_of(vectors, head, rows, settings.cross_row_negatives, settings.gather)
         chance = chance_level(batch.weights, batch.same, batch.foreign)
         return BatchLoss(loss(batch, trainee.temperature()), chance, vectors.truncated(rows))
 
@@ -141,6 +141,7 @@ def train_head(
             on_event=on_event,
             out=out,
             divisible=False,  # the rows of a batch are each other's negatives
+            together=settings.gather,
             probes=probes,
             told=told,
         )

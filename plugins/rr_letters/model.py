@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rr_torch import (
     precision_of,
     quiet,
     runs_code,
+    shards,
 )
 
 RECORD = "base.json"
@@ -96,7 +97,9 @@ class LetterModel:
         """The hidden states at each prompt's `last` tokens, shape (last · prompts, width): first all prompts' earliest
         ones, at the end their final ones."""
         read = packed_states if self._packed else padded_states
-        return read(self.base.get_decoder(), prompts, self.token_budget, self.device, last)
+        # of sharded weights every process must make as many passes: one, of whatever length
+        budget = len(prompts) * max(map(len, prompts)) if torch.is_grad_enabled() and shards() else self.token_budget
+        return read(self.base.get_decoder(), prompts, budget, self.device, last)
 
     def label_logits(self, hidden: Tensor) -> Tensor:
         """Shape (…, 52), float32, from the label rows of the output matrix alone."""
@@ -114,8 +117,9 @@ class LetterModel:
         blocks = torch.split(hidden, VOCABULARY_ROWS)
         return torch.cat([torch.logsumexp(self.vocabulary_logits(block), dim=-1) for block in blocks])
 
-    def save(self, out: Path, merge: bool) -> None:
-        """Writes the adapter, or with `merge` a whole model that transformers loads by itself."""
+    def save(self, out: Path, merge: bool, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Writes the adapter, or with `merge` a whole model that transformers loads by itself. `weights`: those of the
+        adapter, where the model's own are sharded."""
         with quiet():
             if merge:
                 whole = self.model.merge_and_unload()
@@ -124,7 +128,7 @@ class LetterModel:
             else:
                 adapter = self.model.peft_config["default"]
                 adapter.target_modules = sorted(adapter.target_modules)  # a set's order differs from run to run
-                self.model.save_pretrained(out)
+                self.model.save_pretrained(out, state_dict=None if weights is None else dict(weights))
         record = {"base": self.settings.base(), "prompts": self.settings.prompts()}
         (out / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
 

@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from peft import (
-    LoraConfig,
-    get_peft_model,
-    get_peft_model_state_dict,
-    prepare_model_for_kbit_training,
-    set_peft_model_state_dict,
-)
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from torch import Tensor
 
 from rr import Dataset, OnEvent, RerankError
@@ -24,7 +18,7 @@ from rr_letters.prompt import Prompt
 from rr_letters.samples import Epoch, Sample, probe
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings, LetterTraining
-from rr_torch import BatchLoss, evaluating, fit, pick_device, pick_dtype, quiet, seeded
+from rr_torch import BatchLoss, evaluating, fit, pick_device, pick_dtype, quiet, restore, seeded, shards
 
 FEW = 8
 """Samples that are asked about both ways."""
@@ -43,6 +37,8 @@ class LetterTrainer:
         settings = self._settings
         if settings.merge and self._scorer_settings.quantization != "none":
             raise RerankError("merge: true needs quantization: none; 4-bit weights cannot take an adapter up exactly")
+        if settings.merge and shards():
+            raise RerankError("merge: true needs whole weights, and FSDP shards them; set merge: false")
         letters = _loaded(self._scorer_settings)
         add_lora(letters, settings)
         loss = letter_loss if settings.objective == "letters" else next_token_loss
@@ -61,15 +57,15 @@ class LetterTrainer:
                 settings,
                 loss=lambda samples: loss(letters, samples),
                 quality=lambda: ranking_quality(scorer, dataset),
-                snapshot=lambda: get_peft_model_state_dict(letters.model),
+                snapshot=lambda: adapter(letters),
                 on_event=on_event,
                 out=out,
                 probes=probes,
                 told=lambda: parity(letters, scorer, probes["train"][:FEW]),
             )
-        set_peft_model_state_dict(letters.model, best)
+        restore(letters.model, adapter(letters), best)
         if rank() == 0:
-            letters.save(out, settings.merge)
+            letters.save(out, settings.merge, best)
 
 
 def _loaded(settings: LetterSettings) -> LetterModel:
@@ -101,6 +97,11 @@ def add_lora(letters: LetterModel, settings: LetterTraining) -> None:
         elif settings.gradient_checkpointing:
             letters.model.gradient_checkpointing_enable(options)
         letters.model = get_peft_model(letters.model, config)
+
+
+def adapter(letters: LetterModel) -> dict[str, Tensor]:
+    """The trained weights by their names in the model."""
+    return {name: weight.detach() for name, weight in letters.model.named_parameters() if weight.requires_grad}
 
 
 def letter_loss(letters: LetterModel, samples: Sequence[Sample]) -> BatchLoss:

@@ -26,12 +26,12 @@ class EventLog:
     """Keeps every event, and stops a training whose loss is no number, or whose dev figures are of several metrics.
 
     An event that a resumed training tells again keeps the seconds at which it was told first. `observers`: who else is
-    told; what they raise ends the training.
+    told; what they raise ends the training. Of several processes that train together the one that `writes` tells them.
     """
 
     def __init__(self, folder: Path, writes: bool, observers: Sequence[OnEvent] = ()) -> None:
         self.events: list[TrainingEvent] = []
-        self._observers = observers
+        self._observers = observers if writes else ()
         self._devs: list[float] = []
         self._metric: str | None = None
         path = folder / EVENTS

@@ -16,12 +16,12 @@ from rr.files import file_sha256, fingerprint, home
 from rr.files.kept import with_checksum
 from rr.protocols import OnEvent, Settings
 from rr.registry.plugins import Plugins
+from rr.training.processes import rank
 from rr.types import Dataset
 from rr_bench.border.untouched import unchanged
 from rr_bench.cache.using import using_home
 from rr_bench.data.view import shown, without_test
 from rr_bench.environment import conditions, installed_versions
-from rr_bench.keeping import home_at
 from rr_bench.keys import component_key, engines_of, reranker_key, settings_key
 from rr_bench.outputs import as_file_name, new_path
 from rr_bench.progress import SILENT, Progress
@@ -40,9 +40,13 @@ from rr_bench.train.checkpoints import (
 from rr_bench.train.events import EVENTS, EventLog
 from rr_bench.train.failures import kept_if_failed
 from rr_bench.train.reload import reloaded
+from rr_bench.train.together import as_first
 from rr_bench.train.trainers import load_trainer, training_settings
 from rr_bench.train.trial import tried
-from rr_bench.train.workplace import KEPT, workplace
+from rr_bench.train.workplace import Workplace, workplace
+
+NOTHING = {"seconds": 0.0, "notes": []}
+"""The record, in all but the first of several processes that train together: they may not see its files."""
 
 LOG = logging.getLogger("rr")
 
@@ -87,10 +91,11 @@ def train(
     if out is not None:
         new_path(out, "--out")
     folder, key = out or checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset)
-    found = kept_checkpoint(folder, key)
-    if found is not None:
-        LOG.info("%s on %s: trained before, %s", resolved.name, dataset.name, folder)
-        return found
+    found = kept_checkpoint(folder, key) if rank() == 0 else None
+    if as_first(found is not None, key):
+        if found is not None:
+            LOG.info("%s on %s: trained before, %s", resolved.name, dataset.name, folder)
+        return found or Checkpoint(folder, NOTHING)
     target = load_trainer(plugins, resolved)
     settings = training_settings(plugins, resolved)
     if not dataset.splits["train"] and not dataset.splits["dev"]:
@@ -101,8 +106,11 @@ def train(
     if not dataset.splits["train"] or not dataset.splits["dev"]:
         raise RerankError(f"data set {dataset.name!r} has no train or no dev queries to train {resolved.name!r} on")
     with workplace(folder, key) as work:
-        if work is None:  # someone else has finished it, or an interrupted sitting had
-            return open_checkpoint(folder) if out else train(plugins, resolved, dataset, progress=progress)
+        if as_first(work is None, key):  # someone else has finished it, or an interrupted sitting had
+            if out is None:
+                return train(plugins, resolved, dataset, progress=progress)
+            return Checkpoint(folder, NOTHING) if work else open_checkpoint(folder)
+        assert work is not None
         given = without_test(shown(dataset))
         about = {
             "reranker": resolved.name,
@@ -118,15 +126,15 @@ def train(
                 progress.task(f"{dataset.name}: training {resolved.name}", None) as advance,
                 work.clock() as elapsed,
                 conditions() as timed_on,
-                home_at(work.folder / KEPT),
+                work.home(),
             ):
-                trainer = _ran(target, settings, resolved, given, work.folder, log.listener(advance, progress.status))
+                trainer = _ran(target, settings, resolved, given, work, log.listener(advance, progress.status))
                 seconds, circumstances = round(elapsed(), 3), timed_on()
             if not work.writes:
-                return Checkpoint(folder, {"seconds": seconds, "notes": []})
+                return Checkpoint(folder, NOTHING)
             log.close()
             files, summary = written_files(work.folder), log.summary()
-            with home_at(work.folder / KEPT):
+            with work.home():
                 info = tried(resolved, given, work.folder, files)
                 base = next((event.dev for event in log.events if event.step == 0 and event.dev is not None), None)
                 reload = reloaded(resolved, trainer, settings, given, work.folder, summary["dev_metric"], base)
@@ -147,13 +155,15 @@ def train(
     return open_checkpoint(folder)
 
 
-def _ran(target: Any, settings: Settings, resolved: Resolved, dataset: Dataset, folder: Path, on_event: OnEvent) -> Any:
-    """The trainer, which has trained into the folder."""
+def _ran(
+    target: Any, settings: Settings, resolved: Resolved, dataset: Dataset, work: Workplace, on_event: OnEvent
+) -> Any:
+    """The trainer, which has trained into the workplace's folder."""
     broke = f"training of {resolved.name!r} broke"
     with unchanged((dataset, *dataset.documents.values(), *dataset.queries.values())), plugin_code(broke):
         trainer = target(settings, resolved.settings)
-        trainer.train(dataset, folder, on_event)
-    if not folder.is_dir():
+        trainer.train(dataset, work.folder, on_event)
+    if work.writes and not work.folder.is_dir():
         raise PluginError(f"{broke}: the trainer removed the folder it writes into")
     return trainer
 

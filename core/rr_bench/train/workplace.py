@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from rr.files.atomic import flush, publish
 from rr.files.kept import read_json, take_away, with_checksum
 from rr.protocols import STATE
 from rr.training.processes import rank
+from rr_bench.keeping import home_at
 from rr_bench.outputs import own_folder
 from rr_bench.train.events import EVENTS
 
 NOTES = "workplace.json"
 KEPT = "kept"
-"""A training's own home (`rr.files.kept.home_at`): it finds nothing there that others have computed, and after a
+"""A training's own home (`rr_bench.keeping.home_at`): it finds nothing there that others have computed, and after a
 kill what it has computed itself."""
 
 
@@ -56,6 +58,16 @@ class Workplace:
         finally:
             if self.writes and self.folder.is_dir():
                 self._note(elapsed())
+
+    @contextmanager
+    def home(self) -> Iterator[None]:
+        """The training's own home for the block; in a process that writes nothing here, one that vanishes with it."""
+        with ExitStack() as left:
+            kept = self.folder / KEPT
+            if not self.writes:
+                kept = Path(left.enter_context(tempfile.TemporaryDirectory(prefix="rr-kept-")))
+            left.enter_context(home_at(kept))
+            yield
 
     def prepare(self) -> bool:
         """Clears away what an interrupted sitting left and nobody goes on from. True: that sitting had all but
