@@ -336,6 +336,5 @@ def equal_queries(queries: Iterable[Query]) -> dict[str, str]:
     content = cache(lambda met: folded(met.content) or met.id)  # of documents, which stand in many histories
     first, equal = dict[tuple[str, ...], str](), dict[str, str]()
     for query in queries:
-        asked = (folded(query.text), *map(content, query.history))
-        equal[query.id] = first.setdefault(asked, query.id)
+        equal[query.id] = first.setdefault((folded(query.text), *map(content, query.history)), query.id)
     return equal

@@ -45,9 +45,8 @@ def with_dev_share(dataset: Dataset, share: float, seed: int) -> Dataset:
     split stays what it is. Raises DataError: one of the two would be empty."""
     queries = (*dataset.splits["train"], *dataset.splits["dev"])
     dealt = deal(queries, dataset.groups, {"dev": share}, seed)
-    for name, query_ids in dealt.items():
-        if not query_ids:
-            raise DataError(f"a dev split of {share:g} of {len(queries)} queries leaves no {name} queries")
+    if empty := [name for name, ids in dealt.items() if not ids]:
+        raise DataError(f"a dev split of {share:g} of {len(queries)} queries leaves no {empty[0]} queries")
     return replace(dataset, splits={**dataset.splits, **{name: tuple(ids) for name, ids in dealt.items()}})
 
 
