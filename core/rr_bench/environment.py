@@ -33,7 +33,7 @@ def installed_versions() -> dict[str, str]:
 
 def machine() -> str:
     """`x86_64, AMD EPYC 7B13, 2 cores`: the cores that this process may use."""
-    return ", ".join(filter(None, (platform.machine(), _processor(), f"{_cores()} cores")))
+    return ", ".join(filter(None, (platform.machine(), _processor(), f"{cores()} cores")))
 
 
 @contextmanager
@@ -79,14 +79,15 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads() -> int:
     """Of torch, where anybody has loaded it; the core itself does not."""
     torch = sys.modules.get("torch")
-    return int(torch.get_num_threads()) if torch else int(os.environ.get("OMP_NUM_THREADS") or _cores())
+    return int(torch.get_num_threads()) if torch else int(os.environ.get("OMP_NUM_THREADS") or cores())
 
 
 def _device(on_gpu: bool) -> str:

@@ -11,10 +11,11 @@ QUICK = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "
 """How soon a node is given up."""
 
 if __name__ == "__main__":
-    cluster = Cluster(
-        initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "_system_config": QUICK}
-    )
-    nodes = [cluster.head_node, *(cluster.add_node(**NODE) for _ in range(2))]
+    cluster = Cluster()
+    # none is waited for by itself: a busy machine takes longer than that has patience
+    head = cluster.add_node(wait=False, **NODE, include_dashboard=False, _system_config=QUICK)
+    nodes = [head, *(cluster.add_node(wait=False, **NODE) for _ in range(2))]
+    cluster.wait_for_nodes(timeout=300)
     raylets = [node.all_processes["raylet"][0].process.pid for node in nodes]
     sys.stdout.write(json.dumps({"address": cluster.address, "raylets": raylets}) + "\n")
     sys.stdout.flush()

@@ -219,7 +219,8 @@ def nodes(installed: Install) -> Iterator[Nodes]:
         pytest.skip("ray is not installed")
     path = [str(installed("rr_counted")), str(ROOT / "core"), str(ROOT / "plugins"), str(ROOT)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment["RAY_raylet_start_wait_time_s"] = "120"
+    # a busy machine takes long to start the many processes of a node
+    environment |= {"RAY_raylet_start_wait_time_s": "300", "RAY_agent_register_timeout_ms": "300000"}
     command = [sys.executable, "-m", "tests.bench.ray_nodes"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]

@@ -16,6 +16,7 @@ from typing import Any
 from rr.files import kept
 from rr_bench.engine.engine import best
 from rr_bench.engine.task import Outcome, Task
+from rr_bench.environment import cores
 
 
 class Worker:
@@ -71,7 +72,7 @@ class Processes:
     def __init__(self, count: int, where: Mapping[str, Any]) -> None:
         self._count, self._where = count, where
         # of the machine's cores to each: more threads than cores hold one another up
-        self._threads = max(1, len(os.sched_getaffinity(0)) // count)
+        self._threads = max(1, cores() // count)
         self._workers: list[Worker] = []
 
     def begin(self, waiting: list[Task]) -> None:

@@ -103,6 +103,9 @@ class Rows:
         return self._handed
 
     def _plan(self, data: Plain) -> None:
+        entry = self.asked[data["name"]]
+        if self.folds is None and entry.split.all == "train":  # of which nothing is tested
+            return
         for fold, dataset in enumerate(datasets(data)):
             name = f"{dataset.name}: " if self.folds is None else f"{dataset.name}, fold {fold + 1}: "
             count = sum(1 for _ in parts(shown(dataset).requests("test")))
