@@ -52,7 +52,8 @@ def test_a_cross_encoder(registry: Path, rr_command: Rr, tmp_path: Path) -> None
         found = model.predict([(QUERY, text) for text in TEXTS]).tolist()
         assert found == pytest.approx([ours.scores[str(place)] for place in range(5)], abs=1e-5)
         ranked = [str(row["corpus_id"]) for row in model.rank(QUERY, TEXTS)]
-        assert ranked == [item.document.id for item in ours]
+        in_order = [ours.scores[id_] for id_ in ranked]  # two texts that are cut to the same tokens are tied
+        assert in_order == pytest.approx(sorted(in_order, reverse=True), abs=1e-5)
     assert len(set(ours.scores.values())) == 5
 
 
