@@ -13,13 +13,16 @@ from rr.files import fingerprint
 from rr.training import DEV_METRIC
 from rr_letters.base import TINY, tiny_base
 from rr_letters.labels import LETTERS
-from rr_letters.templates import Templates, read_templates
+from rr_letters.templates import Layout, Templates, read_templates
 from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 
 
 class LetterSettings(Settings):
     model: str = TINY
     """The base: a folder, a hub name, or `tiny-qwen3`, the embedded one."""
+    layout: Layout = "question-last"
+    """Where a prompt has the question, or the history: behind the candidates, so that the model reads them knowing
+    nothing and the question knowing them, or before them, as LlamaRec has it. `tiny-qwen3` has learned the first."""
     next_item_template: DataPath | None = None
     """A text file with {history}, {candidates} and {letters}; null: the plugin's own."""
     passage_template: DataPath | None = None
@@ -56,7 +59,7 @@ class LetterSettings(Settings):
         return fingerprint(asdict(self.templates()))
 
     def templates(self) -> Templates:
-        return read_templates(self.next_item_template, self.passage_template)
+        return read_templates(self.next_item_template, self.passage_template, self.layout)
 
     def folder(self) -> str:
         return str(tiny_base()) if self.model == TINY else model_path(self.model)

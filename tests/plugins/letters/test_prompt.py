@@ -33,7 +33,7 @@ def test_the_prompt_of_a_question(tokenizer: Any) -> None:
     assert text == (
         "<|im_start|>user\nYou are a passage ranking assistant.\n"
         "Choose exactly ONE passage that answers the question.\n\n"
-        "Question: Where is  it?\n\nCandidates:\nA. in the hall\nB. \nC. vườn\n\n"
+        "Candidates:\nA. in the hall\nB. \nC. vườn\n\nQuestion: Where is  it?\n\n"
         "Answer with only one letter (A-C)." + TURN_END
     )
     assert (prompt.cut, prompt.history_dropped) == (0, 0)
@@ -44,10 +44,23 @@ def test_the_prompt_of_a_history(tokenizer: Any) -> None:
     assert text == (
         "<|im_start|>user\nYou are a recommendation ranking assistant.\n"
         "Choose exactly ONE item that the user will interact with next.\n\n"
-        "User history, oldest first:\n- Second\n- Third\n\nCandidates:\nA. X\nB. Y\n\n"
+        "Candidates:\nA. X\nB. Y\n\nUser history, oldest first:\n- Second\n- Third\n\n"
         "Answer with only one letter (A-B)." + TURN_END
     )
     assert prompt.history_dropped == 0  # what history_items leaves out is no loss
+
+
+@pytest.mark.parametrize("request_", [passages("Where?", ["x", "y"]), next_item(["Met"], ["x", "y"])])
+def test_the_question_may_come_first(tokenizer: Any, request_: Request) -> None:
+    """As LlamaRec has it: the same parts, in another order."""
+    asked = "User history, oldest first:\n- Met" if request_.query.history else "Question: Where?"
+    shown = "Candidates:\nA. x\nB. y"
+    texts = {}
+    for layout in ("question-first", "question-last"):
+        own = read_templates(layout=layout)
+        texts[layout] = Prompter(tokenizer, Budget(32, 20, 1536), own).text(request_, ["Met"], ["x", "y"])
+    assert f"\n\n{asked}\n\n{shown}\n\nAnswer" in texts["question-first"]
+    assert texts["question-last"] == texts["question-first"].replace(f"{asked}\n\n{shown}", f"{shown}\n\n{asked}")
 
 
 def test_the_question_the_letters_and_the_cue_survive_every_budget(tokenizer: Any) -> None:
