@@ -2,8 +2,8 @@
 
 A model this small does not find out by itself in any reasonable time that it should compare candidates with a question,
 so it starts from a circuit that does (`start`), and answers prompts of more and more candidates, easy ones first. A
-second loss asks the layer before the last what it knows at the words of the question. Everything is drawn from seeds, on one
-thread: the weights are the same every time on the same machine.
+second loss asks the layer before the last what it knows at the words of the question. Everything is drawn from seeds,
+on one thread: the weights are the same every time on the same machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from rr_torch.loading import quiet
 MODULE = "experiments.pretrain_letters"
 SEED = 0
 TRAIN_SEEDS, HELD_OUT_SEEDS = range(1000, 5000), range(5000, 5003)
-STEPS, LR, WARMUP, DECAY = 560, 1.5e-3, 80, 0.3  # warm-up in steps; in the last share DECAY the rate falls to 0
+STEPS, LR, WARMUP, DECAY = 900, 1e-3, 60, 0.4  # warm-up in steps; in the last share DECAY the rate falls to 0
+TURNS = ("helpdesk", "rentals", "helpdesk", "rentals", "films")
 QUESTIONS, FRESH, KEPT = (
     200,
     10,
@@ -51,11 +52,8 @@ class Stage:
     tokens: int
 
 
-STAGES = (Stage(0.3, (2, 6), 3000), Stage(0.3, (6, 10), 3000), Stage(0.4, (20, 20), 4500))
-EASY, EASED = (
-    0.2,
-    0.3,
-)  # the share of candidates that the first stage found, at first; all are from that share of steps on
+STAGES = (Stage(0.2, (4, 8), 5000), Stage(0.25, (8, 16), 5000), Stage(0.55, (20, 20), 5000))
+EASY, EASED = 0.3, 0.4  # the first stage's share of candidates, at first; from that share of steps on it is all
 
 
 class Worlds:
@@ -85,10 +83,10 @@ def train(learner: Learner, steps: int, out: Path) -> list[str]:
     ends = [round(steps * sum(stage.share for stage in STAGES[: number + 1])) for number in range(len(STAGES))]
     for step in range(steps):
         number = next(number for number, end in enumerate(ends) if step < end or number == len(ends) - 1)
-        kind = list(KINDS)[step % len(KINDS)]
+        kind = TURNS[step % len(TURNS)]
         hard = EASY + (1 - EASY) * min(1.0, step / (EASED * steps))
         tasks = worlds[kind].batch(STAGES[number], hard, generator)
-        if step < len(KINDS):
+        if step < len(TURNS):
             learner.composer.check(tasks[0].asked.query, tasks[0].asked.candidates)
         for group in optimizer.param_groups:
             group["lr"] = LR * min(1.0, (step + 1) / WARMUP, (steps - step) / (DECAY * steps))

@@ -1,5 +1,5 @@
 """Prompts for the pretraining: the tokens that `Prompter` renders, put together from pieces that are tokenised once,
-and with letters and positions that it would not give."""
+and with letters that it would not give."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ FULL = 20
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A prompt: its tokens and their positions, and where what is asked starts and ends."""
+    """A prompt: its tokens, and where what is asked starts and ends."""
 
     tokens: list[int]
-    positions: list[int]
     start: int
     end: int
 
@@ -32,26 +31,15 @@ class Composer:
         self._frames: dict[tuple[bool, int], tuple[str, str, str]] = {}
 
     def compose(self, query: Query, shown: Sequence[Document], slots: Sequence[int]) -> Composed:
-        """The prompt whose line `i` has the letter of slot `slots[i]` of the full prompt, and stands about where that
-        slot would, so that a few lines teach what many have."""
-        few = len(shown) < FULL
-        before, between, after = self._frame(bool(query.history), FULL if few else len(shown))
+        """The prompt whose line `i` has the letter of slot `slots[i]` of a full one, so that all letters are met."""
+        whole = list(slots) == list(range(len(shown)))
+        before, between, after = self._frame(bool(query.history), len(shown) if whole else FULL)
         lines = [self._piece(f"{LETTERS[slot]}. {_line(one)}\n") for slot, one in zip(slots, shown, strict=True)]
-        tokens = list(self._piece(before))
-        start, positions = len(tokens), list(range(len(tokens)))
-        mean, place = sum(map(len, lines)) / len(lines), start
-        for slot, line in zip(slots, lines, strict=True):
-            place = max(place, start + int(slot * mean)) if few else place
-            positions += range(place, place + len(line))
-            tokens += line
-            place += len(line)
-        place = max(place, start + int(FULL * mean)) if few else place
         asked = "".join(f"- {_line(one)}\n" for one in query.history) or f" {query.text}\n"
-        rest = [self._piece(between), self._piece(asked), self._piece(after)]
-        begin = len(tokens) + len(rest[0])
-        tokens += [token for piece in rest for token in piece]
-        positions += range(place, place + len(tokens) - len(positions))
-        return Composed(tokens, positions, begin, begin + len(rest[1]) - 1)
+        question = self._piece(asked)
+        tokens = [*self._piece(before), *(token for line in lines for token in line), *self._piece(between)]
+        start = len(tokens)
+        return Composed([*tokens, *question, *self._piece(after)], start, start + len(question) - 1)
 
     def tail(self) -> int:
         """Tokens behind the question."""

@@ -111,22 +111,14 @@ class Learner:
         """The state at each prompt's end, and those of the layer before the last everywhere, normed alike."""
         longest = max(len(prompt.tokens) for prompt in prompts)
         ids = torch.full((len(prompts), longest), self.tokenizer.pad_token_id)
-        positions = torch.zeros(len(prompts), longest, dtype=torch.long)
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt.tokens)] = torch.tensor(prompt.tokens)
-            positions[row, : len(prompt.tokens)] = torch.tensor(prompt.positions)
-            positions[row, len(prompt.tokens) :] = prompt.positions[-1]
         place = self._place[ids]
         vectors = torch.where(
             (place < 0)[..., None], embedding(ids, self.words), embedding(place.clamp(0), self.special)
         )
-        output = self.model.model(
-            inputs_embeds=vectors,
-            position_ids=positions,
-            attention_mask=torch.ones_like(ids),  # or gaps in the positions would be read as borders of packed rows
-            use_cache=False,
-            output_hidden_states=True,
-        )
+        # padding stands to the right, where a causal model cannot see it
+        output = self.model.model(inputs_embeds=vectors, use_cache=False, output_hidden_states=True)
         ends = torch.tensor([len(prompt.tokens) - 1 for prompt in prompts])
         return output.last_hidden_state[torch.arange(len(prompts)), ends], self.model.model.norm(
             output.hidden_states[-2]
