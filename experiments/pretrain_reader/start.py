@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from experiments.pretrain_letters.tiny import HEAD, HEADS, INSIDE, LAYERS, NEWLINE, WIDTH, minilm, minilm_vocabulary
+from experiments.pretrain_reader.tiny import HEAD, HEADS, INSIDE, LAYERS, NEWLINE, WIDTH, minilm, minilm_vocabulary
 from rr_letters.labels import LETTERS
 
 CONSTANT, FLAG, CODES = 0, 1, 32
