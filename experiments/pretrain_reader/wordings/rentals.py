@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from rr_data.generators.rentals import Wording, Wordings, typed_price
 
-PRICES: tuple[int, ...] = (
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    21,
-    22,
-    23,
-    26,
-    27,
-    28,
-    31,
-    32,
-    33,
-    36,
-    37,
-    38,
-    41,
-    42,
-    43,
-    46,
-    47,
-    48,
+# neither a price nor what lies a step above it is benched
+PRICES = (
+    *range(10, 19),
+    *(price for price in range(20, 55) if price % 5 in (1, 2, 3)),
+    *range(56, 69),
+    *range(71, 90, 2),
 )
-PRICES += tuple(range(51, 54)) + tuple(range(56, 69)) + tuple(range(71, 90, 2))
 AREAS = (9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 23, 24, 26, 27, 28, 29, 31, 32, 33, 34, 36, 38, 40, 42, 45, 48, 50)
 
 # one place a line: district | how people type it | street | landmark
