@@ -11,15 +11,19 @@ from rr import Settings
 from rr.data import DataPath
 from rr.files import fingerprint
 from rr.training import DEV_METRIC
-from rr_letters.base import TINY, tiny_base
+from rr_letters.base import READER, TINY, tiny_base
 from rr_letters.labels import LETTERS
-from rr_letters.templates import Templates, read_templates
+from rr_letters.templates import Layout, Templates, read_templates
 from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 
 
 class LetterSettings(Settings):
     model: str = TINY
-    """The base: a folder, a hub name, or `tiny-qwen3`, the embedded one."""
+    """The base: a folder, a hub name, or an embedded one: `tiny-qwen3` knows films, `tiny-qwen3-reader` reads
+    passages."""
+    layout: Layout = "question-first"
+    """Where a prompt has the question, or the history: before the candidates, as LlamaRec has it, or behind them, so
+    that it is read knowing them. `tiny-qwen3` has learned `question-first`, `tiny-qwen3-reader` `question-last`."""
     next_item_template: DataPath | None = None
     """A text file with {history}, {candidates} and {letters}; null: the plugin's own."""
     passage_template: DataPath | None = None
@@ -56,10 +60,10 @@ class LetterSettings(Settings):
         return fingerprint(asdict(self.templates()))
 
     def templates(self) -> Templates:
-        return read_templates(self.next_item_template, self.passage_template)
+        return read_templates(self.next_item_template, self.passage_template, self.layout)
 
     def folder(self) -> str:
-        return str(tiny_base()) if self.model == TINY else model_path(self.model)
+        return str(tiny_base(self.model)) if self.model in (TINY, READER) else model_path(self.model)
 
 
 class LetterTraining(FitSettings):

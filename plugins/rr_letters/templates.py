@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
+from typing import Literal
 
 from rr import RerankError
 
 FOLDER = Path(__file__).parent / "templates"
+Layout = Literal["question-last", "question-first"]
 FIELDS = {"question", "history", "candidates", "letters"}
 
 
@@ -20,15 +22,18 @@ class Templates:
     passage: str
 
 
-def read_templates(next_item: Path | None = None, passage: Path | None = None) -> Templates:
-    """The given files, or the plugin's own.
+def read_templates(
+    next_item: Path | None = None, passage: Path | None = None, layout: Layout = "question-first"
+) -> Templates:
+    """The given files, or the plugin's own in that layout.
 
     Raises:
         RerankError: a file cannot be read, lacks a field that its task needs, or has one that does not exist.
     """
+    own = FOLDER / layout.replace("-", "_")
     return Templates(
-        _read(next_item or FOLDER / "next_item.txt", {"history", "candidates", "letters"}),
-        _read(passage or FOLDER / "passage.txt", {"question", "candidates", "letters"}),
+        _read(next_item or own / "next_item.txt", {"history", "candidates", "letters"}),
+        _read(passage or own / "passage.txt", {"question", "candidates", "letters"}),
     )
 
 

@@ -19,13 +19,23 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
 from rr import Document, Query, Settings
 from rr.data import Collection
 
-# one theme a line
+
+class Wordings(NamedTuple):
+    """What a world is told in: the letters' embedded base is pretrained on worlds in other wordings than these."""
+
+    themes: str
+    """One a line: its nouns."""
+    adjectives: str
+    forms: tuple[str, ...]
+
+
 THEMES = """
 harbor lighthouse anchor tide sailor lagoon seagull
 violin trumpet opera choir piano ballad orchestra
@@ -78,6 +88,8 @@ secret seventh silent sleepless stolen stubborn sudden tender unfinished velvet 
 """
 
 FORMS = ("{} {}", "The {} {}", "My {} {}", "The Last {} {}")
+WORDINGS = Wordings(THEMES, ADJECTIVES, FORMS)
+
 CIRCLE = 3  # themes
 LENGTHS = (5, 8)  # films a user watches: each target has 2 to 7 before it
 SHARES = (0.65, 0.25, 0.1)  # of a circle's themes among the films that its users watch
@@ -103,8 +115,8 @@ class Options(Settings):
 class Films:
     Settings = Options
 
-    def __init__(self, settings: Options) -> None:
-        self._options = settings
+    def __init__(self, settings: Options, wordings: Wordings = WORDINGS) -> None:
+        self._options, self._wordings = settings, wordings
 
     def files(self) -> list[Path]:
         """None: the text is this module's."""
@@ -112,7 +124,7 @@ class Films:
 
     def read(self) -> Collection:
         generator = random.Random(self._options.seed)
-        circles = _circles(generator)
+        circles = _circles(self._wordings, generator)
         documents = dict(sorted((f.id, f) for circle in circles for theme in circle for f in theme))
         circle_of = {
             film.id: [f for t in circle for f in t] for circle in circles for theme in circle for film in theme
@@ -147,11 +159,11 @@ class Films:
         return Collection(documents, queries, qrels, splits, run=run, facets={"history": watched_before})
 
 
-def _circles(generator: random.Random) -> list[list[list[Document]]]:
+def _circles(wordings: Wordings, generator: random.Random) -> list[list[list[Document]]]:
     """The films of each theme of each circle."""
-    themes = [line.split() for line in THEMES.strip().splitlines()]
+    themes = [line.split() for line in wordings.themes.strip().splitlines()]
     generator.shuffle(themes)
-    adjectives = ADJECTIVES.split()
+    adjectives = wordings.adjectives.split()
     count = sum(map(len, themes))
     numbers = iter(generator.sample(range(1, count + 1), count))  # in random order, or an id would tell its theme
     films = [
@@ -159,7 +171,9 @@ def _circles(generator: random.Random) -> list[list[list[Document]]]:
             Document(
                 id=f"f{next(numbers):03}",
                 text="",
-                title=generator.choice(FORMS).format(generator.choice(adjectives).capitalize(), noun.capitalize()),
+                title=generator.choice(wordings.forms).format(
+                    generator.choice(adjectives).capitalize(), noun.capitalize()
+                ),
             )
             for noun in theme
         ]

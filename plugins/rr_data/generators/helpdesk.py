@@ -29,6 +29,20 @@ class Topic(NamedTuple):
     written: tuple[str, ...]
 
 
+class Wordings(NamedTuple):
+    """What a world is told in: the letters' embedded base is pretrained on worlds in other wordings than these."""
+
+    systems: str
+    """One a line: its name | what it is for."""
+    faults: str
+    """Blocks of: how people put it (after the system's name), one a line, then `=` and how articles do."""
+    circumstances: str
+    """Likewise, after the fault."""
+    naming: tuple[str, ...]
+    asking: tuple[str, ...]
+    remedies: tuple[str, ...]
+
+
 class Article(NamedTuple):
     system: str
     purpose: str
@@ -37,7 +51,6 @@ class Article(NamedTuple):
     """None: the general article on the fault."""
 
 
-# one system a line: its name | what it is for
 SYSTEMS = """
 Tern | expenses
 Quillon | documents
@@ -57,7 +70,6 @@ Havik | printing
 Cadenza | equipment
 """
 
-# blocks of: how people put it (after the system's name), one a line, then `=` and how articles do
 FAULTS = """
 keeps throwing me back to the front page
 asks who I am again and again
@@ -221,6 +233,9 @@ REMEDIES = (
 )
 
 
+WORDINGS = Wordings(SYSTEMS, FAULTS, CIRCUMSTANCES, NAMING, ASKING, REMEDIES)
+
+
 class Options(Settings):
     faults: int = Field(8, ge=1, le=14)
     """That a system has, of all there are."""
@@ -239,18 +254,18 @@ class Options(Settings):
 class Helpdesk:
     Settings = Options
 
-    def __init__(self, settings: Options) -> None:
-        self._options = settings
+    def __init__(self, settings: Options, wordings: Wordings = WORDINGS) -> None:
+        self._options, self._wordings = settings, wordings
 
     def files(self) -> list[Path]:
         """None: the text is this module's."""
         return []
 
     def read(self) -> Collection:
-        generator = random.Random(self._options.seed)
-        faults, circumstances = _topics(FAULTS), _topics(CIRCUMSTANCES)
+        generator, wordings = random.Random(self._options.seed), self._wordings
+        faults, circumstances = topics(wordings.faults), topics(wordings.circumstances)
         articles: list[Article] = []
-        for line in SYSTEMS.strip().splitlines():
+        for line in wordings.systems.strip().splitlines():
             system, purpose = line.split(" | ")
             for fault in generator.sample(faults, self._options.faults):
                 met: list[Topic | None] = [*generator.sample(circumstances, self._options.circumstances)]
@@ -259,7 +274,7 @@ class Helpdesk:
                 articles += [Article(system, purpose, fault, circumstance) for circumstance in met]
         generator.shuffle(articles)  # before they are numbered, or an id would tell the system
         ids = {article: f"a{number:03}" for number, article in enumerate(articles, 1)}
-        documents = {ids[article]: _document(ids[article], article, generator) for article in articles}
+        documents = {ids[article]: _document(ids[article], article, wordings, generator) for article in articles}
 
         queries: dict[str, Query] = {}
         qrels: dict[str, dict[str, int]] = {}
@@ -268,7 +283,7 @@ class Helpdesk:
         askable = [article for article in articles if article.circumstance]
         for number in range(self._options.questions):
             article = askable[number % len(askable)]
-            query = Query(f"q{number + 1:03}", _question(article, self._options, generator))
+            query = Query(f"q{number + 1:03}", _question(article, self._options, wordings, generator))
             queries[query.id] = query
             qrels[query.id] = {ids[article]: 2}
             general = article._replace(circumstance=None)
@@ -279,7 +294,7 @@ class Helpdesk:
         return Collection(documents, queries, qrels, groups=groups, facets={"general": general_too})
 
 
-def _topics(blocks: str) -> list[Topic]:
+def topics(blocks: str) -> list[Topic]:
     topics = []
     for block in blocks.strip().split("\n\n"):
         lines = block.splitlines()
@@ -289,22 +304,22 @@ def _topics(blocks: str) -> list[Topic]:
     return topics
 
 
-def _document(id_: str, article: Article, generator: random.Random) -> Document:
+def _document(id_: str, article: Article, wordings: Wordings, generator: random.Random) -> Document:
     title = f"{article.system} ({article.purpose}): {generator.choice(article.fault.written)}"
     if article.circumstance:
         title += f" {generator.choice(article.circumstance.written)}"
-    text = f"This concerns {article.system}. {generator.choice(REMEDIES)}"
+    text = f"This concerns {article.system}. {generator.choice(wordings.remedies)}"
     return Document(id_, text, title)
 
 
-def _question(article: Article, options: Options, generator: random.Random) -> str:
+def _question(article: Article, options: Options, wordings: Wordings, generator: random.Random) -> str:
     assert article.circumstance
     fault = generator.choice(article.fault.asked)
     if generator.random() < options.typos:
         fault = _with_typo(fault, generator)
-    system = generator.choice(NAMING).format(name=article.system.lower(), purpose=article.purpose)
+    system = generator.choice(wordings.naming).format(name=article.system.lower(), purpose=article.purpose)
     circumstance = generator.choice(article.circumstance.asked)
-    return generator.choice(ASKING).format(system=system, fault=fault, circumstance=circumstance)
+    return generator.choice(wordings.asking).format(system=system, fault=fault, circumstance=circumstance)
 
 
 def _with_typo(text: str, generator: random.Random) -> str:

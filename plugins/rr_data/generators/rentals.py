@@ -35,8 +35,19 @@ class Wording(NamedTuple):
     query: tuple[str, ...]
 
 
+class Wordings(NamedTuple):
+    """What a world is told in: the letters' embedded base is pretrained on worlds in other wordings than these."""
+
+    values: dict[str, dict[str, Wording]]
+    """Attribute → value → how it is put. A price is in 100,000 dong."""
+    step: int
+    """From a price to the limit that it lies under."""
+    openers: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
 class Listing(NamedTuple):
-    """A room: each field names a value of that attribute in `WORDINGS`."""
+    """A room: each field names a value of that attribute in the `Wordings`."""
 
     location: str
     price: str
@@ -76,13 +87,13 @@ def _places() -> dict[str, Wording]:
     return places
 
 
-def _typed_price(price: int) -> str:
+def typed_price(price: int) -> str:
     return f"{price // 10}tr{price % 10 or ''}"
 
 
 def _price(price: int) -> Wording:
     figure = f"{price / 10:g} triệu".replace(".", ",")
-    typed = _typed_price(price)
+    typed = typed_price(price)
     return Wording((figure, f"giá {figure}"), (typed, typed, f"giá {typed}", figure))
 
 
@@ -94,7 +105,7 @@ def _floor(floor: int) -> Wording:
     return Wording((f"lầu {floor}",), (f"lầu {floor}", f"l{floor}"))
 
 
-WORDINGS: dict[str, dict[str, Wording]] = {
+VALUES: dict[str, dict[str, Wording]] = {
     "location": _places(),
     "price": {str(price): _price(price) for price in PRICES},
     "area": {str(area): _area(area) for area in (12, 16, 20, 25, 30, 35)},
@@ -125,6 +136,9 @@ OPENERS = ("Phòng", "Phòng trọ", "Phòng mới")
 SEARCHES = ("", "", "", "phòng", "tìm phòng", "cần thuê")
 
 
+WORDINGS = Wordings(VALUES, PRICES.step, OPENERS, SEARCHES)
+
+
 class Options(Settings):
     families: int = Field(96, ge=1)
     """Of rooms that are alike but for what a search asks for."""
@@ -139,16 +153,16 @@ class Options(Settings):
 class Rentals:
     Settings = Options
 
-    def __init__(self, settings: Options) -> None:
-        self._options = settings
+    def __init__(self, settings: Options, wordings: Wordings = WORDINGS) -> None:
+        self._options, self._wordings = settings, wordings
 
     def files(self) -> list[Path]:
         """None: the text is this module's."""
         return []
 
     def read(self) -> Collection:
-        generator = random.Random(self._options.seed)
-        families = _families(self._options.families, generator)
+        generator, wordings = random.Random(self._options.seed), self._wordings
+        families = _families(self._options.families, wordings, generator)
         corpus = [listing for family in families for listing in family]
         order = generator.sample(range(1, len(corpus) + 1), len(corpus))  # or the ids would tell the families
         ids = {listing: f"r{number:03}" for listing, number in zip(corpus, order, strict=True)}
@@ -159,13 +173,13 @@ class Rentals:
         hard_negatives: dict[str, list[HardNegative]] = {}
         marks: dict[str, str] = {}
         for number, family in enumerate(families, 1):
-            for listing, text in zip(family, _texts(family, generator), strict=True):
+            for listing, text in zip(family, _texts(family, wordings, generator), strict=True):
                 documents[ids[listing]] = Document(ids[listing], text, metadata=listing._asdict())
             asked = [family[turn % len(family)] for turn in range(number, number + self._options.queries)]
             for turn, positive in enumerate(asked, 1):
-                wishes = _search(positive, corpus, generator)
+                wishes = _search(positive, corpus, wordings, generator)
                 generator.shuffle(wishes)
-                text = " ".join([generator.choice(SEARCHES), *wishes]).strip().lower()
+                text = " ".join([generator.choice(wordings.searches), *wishes]).strip().lower()
                 plain = generator.random() < self._options.plain
                 query = Query(f"q{number:03}-{turn}", without_marks(text) if plain else text)
                 queries[query.id] = query
@@ -197,16 +211,16 @@ def combined_weight(types: Iterable[str]) -> float:
     return min(CAP, heaviest + INCREMENT * sum(rest))
 
 
-def _families(count: int, generator: random.Random) -> list[list[Listing]]:
+def _families(count: int, wordings: Wordings, generator: random.Random) -> list[list[Listing]]:
     """Families of listings, no two alike in the whole corpus."""
     families: list[list[Listing]] = []
     taken: set[Listing] = set()
     while len(families) < count:
-        base = Listing(*(generator.choice(list(WORDINGS[name])) for name in WEIGHTS))
+        base = Listing(*(generator.choice(list(wordings.values[name])) for name in WEIGHTS))
         changed = generator.sample(list(WEIGHTS), SIBLINGS)
         family = [base]
         for name in changed:
-            others = [value for value in WORDINGS[name] if value != getattr(base, name)]
+            others = [value for value in wordings.values[name] if value != getattr(base, name)]
             family.append(base._replace(**{name: generator.choice(others)}))
         if taken.isdisjoint(family):
             taken.update(family)
@@ -214,29 +228,29 @@ def _families(count: int, generator: random.Random) -> list[list[Listing]]:
     return families
 
 
-def _texts(family: list[Listing], generator: random.Random) -> list[str]:
+def _texts(family: list[Listing], wordings: Wordings, generator: random.Random) -> list[str]:
     """The family's listings, all in the same words but for the values in which they differ."""
-    opener = generator.choice(OPENERS)
+    opener = generator.choice(wordings.openers)
     order = generator.sample(list(WEIGHTS), len(WEIGHTS))
     phrasing = {name: generator.randrange(2) for name in WEIGHTS}
     texts = []
     for listing in family:
         parts = []
         for name in order:
-            phrases = WORDINGS[name][getattr(listing, name)].listing
+            phrases = wordings.values[name][getattr(listing, name)].listing
             parts.append(phrases[phrasing[name] % len(phrases)])
         texts.append(f"{opener} {', '.join(parts)}.")
     return texts
 
 
-def _search(positive: Listing, corpus: list[Listing], generator: random.Random) -> list[str]:
+def _search(positive: Listing, corpus: list[Listing], wordings: Wordings, generator: random.Random) -> list[str]:
     """Wishes, the location first among them, that of all listings only the positive fulfils."""
     while True:
         names = ["location", *generator.sample(list(WEIGHTS)[1:], len(WEIGHTS) - 1)]
         rivals = [listing for listing in corpus if listing != positive]
         wishes: list[str] = []
         for name in names:
-            accepted, wish = _wish(name, getattr(positive, name), generator)
+            accepted, wish = _wish(name, getattr(positive, name), wordings, generator)
             left = [rival for rival in rivals if getattr(rival, name) in accepted]
             if len(wishes) < 3 or len(left) < len(rivals):
                 wishes.append(wish)
@@ -245,12 +259,12 @@ def _search(positive: Listing, corpus: list[Listing], generator: random.Random) 
             return wishes
 
 
-def _wish(name: str, value: str, generator: random.Random) -> tuple[set[str], str]:
+def _wish(name: str, value: str, wordings: Wordings, generator: random.Random) -> tuple[set[str], str]:
     """The values of the attribute that a searcher would take, and how it is typed."""
     if name == "price" and generator.random() < CEILING:
-        limit = int(value) + PRICES.step
-        return {str(price) for price in PRICES if price < limit}, f"dưới {_typed_price(limit)}"
-    return {value}, generator.choice(WORDINGS[name][value].query)
+        limit = int(value) + wordings.step
+        return {price for price in wordings.values[name] if int(price) < limit}, f"dưới {typed_price(limit)}"
+    return {value}, generator.choice(wordings.values[name][value].query)
 
 
 def without_marks(text: str) -> str:

@@ -50,6 +50,19 @@ def test_the_prompt_of_a_history(tokenizer: Any) -> None:
     assert prompt.history_dropped == 0  # what history_items leaves out is no loss
 
 
+@pytest.mark.parametrize("request_", [passages("Where?", ["x", "y"]), next_item(["Met"], ["x", "y"])])
+def test_the_question_may_come_last(tokenizer: Any, request_: Request) -> None:
+    """The same parts, in another order."""
+    asked = "User history, oldest first:\n- Met" if request_.query.history else "Question: Where?"
+    shown = "Candidates:\nA. x\nB. y"
+    texts = {}
+    for layout in ("question-first", "question-last"):
+        own = read_templates(layout=layout)
+        texts[layout] = Prompter(tokenizer, Budget(32, 20, 1536), own).text(request_, ["Met"], ["x", "y"])
+    assert f"\n\n{asked}\n\n{shown}\n\nAnswer" in texts["question-first"]
+    assert texts["question-last"] == texts["question-first"].replace(f"{asked}\n\n{shown}", f"{shown}\n\n{asked}")
+
+
 def test_the_question_the_letters_and_the_cue_survive_every_budget(tokenizer: Any) -> None:
     """Sweeps the limit from roomy to impossible: what is rendered is whole where it must be."""
     question = "Which of these {rooms} is the largest, and why is that so?"
