@@ -145,9 +145,10 @@ class _Asking:
         # one query in no company: it was compared when the first of these pairs were kept
         compare = not self._compared and (about is None or len(due) > 1)
         self._compared = True
-        alone_ = loaded.rerank(due[:1]) if compare else ()
         with self._moving.through(due, loaded.info.listwise):
             rankings = loaded.rerank(due)
+        # afterwards: a model that keeps vectors would answer from those of another batch, in other last bits
+        alone_ = loaded.rerank(due[:1]) if compare else ()
         info = checked_info(loaded.info)
         for request, before, now in zip(due, alone_, rankings, strict=False):
             same_in_company(request, before.run, now.run, info, tuple(now.diagnostics))
