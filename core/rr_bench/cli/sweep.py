@@ -11,6 +11,8 @@ from rr_bench.cli.completing import datasets, rerankers
 from rr_bench.cli.options import (
     RESUMES,
     DeviceOption,
+    EngineOption,
+    JobsOption,
     ProfileOption,
     RegistryOption,
     compute_on,
@@ -40,6 +42,8 @@ def sweep(
         Path | None,
         typer.Option("--out", parser=given_path, help="Folder for the study (else in $RR_HOME).", show_default=False),
     ] = None,
+    jobs: JobsOption = None,
+    engine: EngineOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the failed trials once more.")] = False,
     device: DeviceOption = None,
     profile: ProfileOption = None,
@@ -49,24 +53,28 @@ def sweep(
 
     Settings are flags as of 'rr train': a list (--lr 1e-5,2e-5) or a range (--lr 1e-5:1e-3:log, --epochs 1:8) is
     tried, one value holds for all. Lists alone are tried in all combinations; of ranges --trials are drawn by TPE.
-    The same command goes on where it was stopped, and does no finished trial again. Exit code 1 if none ended well.
+    The same command goes on where it was stopped, and does no finished trial again. With --jobs or --engine several
+    run at once. Exit code 1 if none ended well.
 
     Example: rr sweep head -d rentals --lr 1e-4,2e-4 --epochs 3,5
     """
+    import json
     import shlex
 
     from rr_bench.cli.asked import asked
     from rr_bench.cli.flags import ALONE, argument, pairs
     from rr_bench.cli.options import RichProgress
     from rr_bench.data.load import load_dataset
+    from rr_bench.engine.opened import checked_engine, opened_engine
     from rr_bench.outputs import folder_for
     from rr_bench.schema import RerankerEntry
-    from rr_bench.train.sweep.space import Choices, Point, Range, dimension, words
+    from rr_bench.train.sweep.space import Choices, Point, Range, dimension, one_by_one, words
     from rr_bench.train.sweep.study import FILE
     from rr_bench.train.sweep.sweep import best, prepared
     from rr_bench.train.sweep.sweep import sweep as run
 
     compute_on(device)
+    checked_engine(engine, jobs)
     if out is not None:
         folder_for(out, (FILE,), "--out")
     this, progress = asked(context, name, dataset, None, profile, registry), RichProgress()
@@ -83,8 +91,8 @@ def sweep(
 
     data = load_dataset(this.called, this.read, progress)
     planned = prepared(this.plugins, name, space, seed, entry, data, this.read, out)
-    with on_interrupt(RESUMES):
-        done = run(planned, trials, retry_failed, progress=progress, ended=_told)
+    with on_interrupt(RESUMES), opened_engine(engine, jobs, json.dumps(planned.task(one_by_one(space)[0]))) as workers:
+        done = run(planned, trials, retry_failed, progress=progress, ended=_told, workers=workers)
     show(done, planned.space)
     winner = best(done)
     if winner is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from rr.errors import RegistryError, RerankError
@@ -11,17 +12,24 @@ from rr.files import alone, fingerprint, home
 from rr.registry.plugins import Plugins
 from rr.types import Dataset
 from rr_bench.cache.using import using_home
+from rr_bench.engine.engine import Engine, carried_out
+from rr_bench.engine.task import Outcome as HandedOutcome
+from rr_bench.engine.task import Task as Handed
 from rr_bench.evaluate.merging import Prefixed
 from rr_bench.progress import SILENT, Progress
 from rr_bench.registry import DatasetEntry
 from rr_bench.resolve import resolve
 from rr_bench.schema import RerankerEntry
 from rr_bench.train.checkpoints import dev_share
+from rr_bench.train.sweep import trial as trials
 from rr_bench.train.sweep.space import Point, Space, grid, one_by_one, words
 from rr_bench.train.sweep.study import FILE, Study, Trial, optuna
 from rr_bench.train.sweep.trial import Outcome, Task, run_trial, task_of
 from rr_bench.train.trainers import training_settings
 from rr_bench.train.training import checkpoint_folder
+
+AT_ONCE = 4
+"""Trials of ranges that are under way together: more would be drawn without knowing of one another."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +98,10 @@ def sweep(
     run: Callable[[Task, Progress], Outcome] = run_trial,
     progress: Progress = SILENT,
     ended: Callable[[Trial], None] = lambda trial: None,
+    workers: Engine | None = None,
 ) -> list[Trial]:
-    """All trials of the study; those that are missing are run. `count`: how many; `again`: the failed ones once more;
-    `ended`: is told of each that has ended now.
+    """All trials of the study; those that are missing are run, here or by `workers`. `count`: how many; `again`: the
+    failed ones once more; `ended`: is told of each that has ended now.
 
     Raises:
         RerankError: another process is at this study, or another sweep lies in its folder.
@@ -101,12 +110,49 @@ def sweep(
     try:
         with alone(asked.folder / FILE, 0):
             study = Study(asked.folder, asked.key, asked.space, asked.seed)
+            if workers is not None:
+                _handed(asked, study, study.due(count, again), workers, progress, ended)
+                return study.trials()
             for trial in study.due(count, again):
                 prefixed = Prefixed(progress, f"trial {trial.number + 1}, ")
                 ended(study.tell(trial, _compared(study.trials(), _tried(asked, trial, run, prefixed))))
             return study.trials()
     except TimeoutError as error:
         raise RerankError(f"another rr sweep works on {asked.folder}; wait for its end") from error
+
+
+def _handed(
+    asked: Sweep,
+    study: Study,
+    due: Iterator[Trial],
+    workers: Engine,
+    progress: Progress,
+    ended: Callable[[Trial], None],
+) -> None:
+    """The trials that are due, several at a time. Of a grid all are begun; of ranges `AT_ONCE`, and another when one
+    has ended, so that those which are drawn know how the earlier ones ended."""
+    begun: dict[str, Trial] = {}
+    resources = asked.entry(one_by_one(asked.space)[0]).resources
+
+    def tasks(most: int | None) -> list[Handed]:
+        found = {f"trial {trial.number + 1}": trial for trial in islice(due, most)}
+        begun.update(found)
+        return [
+            Handed(name, f"{trials.__name__}:handed_trial", {"task": asked.task(trial.point)}, resources=resources)
+            for name, trial in found.items()
+        ]
+
+    with progress.task(f"{asked.dataset.name}: trials of {asked.name}", None) as advance:
+
+        def then(task: Handed, outcome: HandedOutcome) -> list[Handed]:
+            found: Outcome = outcome.value if outcome.state == "done" else {"failure": outcome.reason}
+            ended(study.tell(begun[task.name], _compared(study.trials(), found)))
+            advance(1)
+            return tasks(1)
+
+        first = tasks(None if grid(asked.space, 1, asked.seed) is not None else AT_ONCE)
+        for _ in carried_out(workers, first, then):
+            pass
 
 
 def best(trials: Sequence[Trial]) -> Trial | None:
