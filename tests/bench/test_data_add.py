@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -290,3 +294,20 @@ def test_an_alias_is_not_added_to() -> None:
     text = "suites:\n  a: &a\n    datasets:\n      x: 1\n  b: *a\n"
     with pytest.raises(RegistryError, match="without a change of something else"):
         with_entry(text, ("suites", "b", "datasets"), "new", 1, "r.yaml")
+
+
+def test_a_question_that_nobody_answers_changes_nothing(tmp_path: Path) -> None:
+    """The end of input at a terminal."""
+    (tmp_path / "rows.csv").write_text(
+        "query,document\n" + "".join(f"q {n},d {n}\n" for n in range(20)), encoding="utf-8"
+    )
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from rr_bench.cli import main; main()", "data", "add", "rows", "rows.csv"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        os.close(theirs)
+        os.write(ours, b"\x04")
+        _, said = process.communicate(timeout=120)
+    os.close(ours)
+    assert process.returncode == 1, said
+    assert said.endswith("error: no answer, so nothing was done; --yes goes on without a question\n")
+    assert not (tmp_path / "registry.yaml").exists()

@@ -112,6 +112,8 @@ def _run() -> int:
         code = int(command(prog_name="rr", standalone_mode=False) or 0)
     except Interrupted as stopped:
         return _interrupted(str(stopped))
+    except typer.Abort:  # the end of input, or Ctrl-C, at a question
+        return _say("no answer, so nothing was done; --yes goes on without a question", 1)
     except Exception as error:  # noqa: BLE001 - every one is told
         return _told(error)
     return _interrupted("") if code == INTERRUPTED else code
