@@ -60,6 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     def moved(link: re.Match[str]) -> str:
         (target,) = targets(place(here), link[0])
         uri = target.removeprefix("docs/") if target.startswith("docs/") else f"{OUTSIDE}/{target}"
+        uri = re.sub(r"\.vi\.md$", ".md", uri)  # a translation is the page itself, in the language that is read
         return f"{link[1]}{posixpath.relpath(uri, posixpath.dirname(here) or '.')}"
 
     return LINK.sub(moved, markdown)

@@ -129,7 +129,7 @@ class NamedReranker:
         """One ranking a request; the model may batch across them.
 
         Raises:
-            As `rerank`.
+            RerankError: and what else `rerank` raises, likewise.
         """
         asked, most = arguments.requests(requests), arguments.most(top_n)
         least = None if min_probability is None else self._least(min_probability)
@@ -154,7 +154,7 @@ class NamedReranker:
         to its end, and is dropped.
 
         Raises:
-            As `rerank`.
+            RerankError: and what else `rerank` raises, likewise.
         """
         asked = [arguments.asked(query, documents)]
         return (await self.arerank_all(asked, top_n=top_n, min_probability=min_probability))[0]
@@ -165,7 +165,7 @@ class NamedReranker:
         """As `rerank_all` and `arerank`.
 
         Raises:
-            As `rerank`.
+            RerankError: and what else `rerank` raises, likewise.
         """
         asked = arguments.requests(requests)
         work = partial(self.rerank_all, asked, top_n=top_n, min_probability=min_probability)
