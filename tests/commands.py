@@ -42,7 +42,7 @@ def rr_commands(text: str) -> list[str]:
 
 
 def parsed(text: str, registry: Registry, plugins: Plugins) -> dict[str, Any]:
-    """The parameters of a command line that begins with `rr`; the settings of `rr train` are checked, too.
+    """The parameters of a command line that begins with `rr`; settings of `rr train` and `rr sweep` are checked, too.
 
     Raises:
         click.ClickException: there is no such command, argument or option, or a value is none.
@@ -58,18 +58,18 @@ def parsed(text: str, registry: Registry, plugins: Plugins) -> dict[str, Any]:
             raise RerankError(f"{text}: no such command as {name}")
         group, context = below, below.make_context(name, list(words), parent=context)
     given: dict[str, Any] = context.params
-    if name != "train":
+    if name not in ("train", "sweep"):
         if context.args:
             raise RerankError(f"{text}: {context.args} is nothing that rr {name} takes")
         return given
     entry = find_entry(registry, plugins, given["name"], given["profile"])
-    arguments, models = context.args, setting_models(plugins, entry)
+    # of a list or a range of values the first is read
+    first = [re.split(r"[,:]", word)[0] if name == "sweep" else word for word in context.args]
+    arguments, models = first, setting_models(plugins, entry)
     if given["dataset"] is None:  # files, of which readers say by which flags they are named
         flags = {f"--{flag}" for offer in offers(plugins) for flag in offer.options}
         arguments = [
-            word
-            for word, before in zip(context.args, ["", *context.args], strict=False)
-            if word not in flags and before not in flags
+            word for word, before in zip(first, ["", *first], strict=False) if word not in flags and before not in flags
         ]
     arguments, _ = in_our_words(arguments, models, registry, given["name"], entry)
     entry_settings(plugins, given["name"], with_flags(plugins, given["name"], entry, arguments))

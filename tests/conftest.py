@@ -83,7 +83,8 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         if environment:
             return in_a_process(*arguments, stdin=stdin, **environment)
         capsys.readouterr()
-        log = logging.StreamHandler(sys.stderr)  # as without pytest, which takes the log lines
+        log, level = logging.StreamHandler(sys.stderr), logging.getLogger("rr").level
+        # as without pytest, which takes the log lines
         logging.getLogger("rr").addHandler(log)
         with monkeypatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("default")
@@ -96,6 +97,7 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
                 code = ended.code
             finally:
                 logging.getLogger("rr").removeHandler(log)
+                logging.getLogger("rr").setLevel(level)
         assert isinstance(code, int)
         shown = capsys.readouterr()
         return subprocess.CompletedProcess(sys.argv, code, shown.out, shown.err)

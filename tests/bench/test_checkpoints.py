@@ -425,7 +425,7 @@ def test_the_command_calls_an_unnamed_dev_figure_unnamed(rr_command: Rr, small_r
     ended = rr_command("train", "mine", "-d", "rooms", "--registry", small_registry, PYTHONPATH=path)
     assert ended.returncode == 0, ended.stderr
     assert "best dev (of a metric that the trainer does not name) 0.5000" in ended.stderr
-    assert "nDCG" not in ended.stderr
+    assert "best dev nDCG" not in ended.stderr
 
 
 def test_a_row_without_a_checkpoint_names_none(small_registry: Path, rooms: Dataset) -> None:

@@ -103,7 +103,7 @@ def test_a_deeper_list_scores_the_new_documents() -> None:
     again = Counting()
     found = again.run(requests(5, 6))
     new = [(r.query.text, document.text) for r in requests(5) for document in documents(6)[4:]]
-    assert again.asked == [*new, *new[:2]], "the first query alone once more, to be compared"
+    assert again.asked == [*new[:2], *new], "the first query alone once more, to be compared"
     assert found.answers == plain(requests(5, 6)).answers, "the share of truncated documents is put together too"
 
 

@@ -52,7 +52,7 @@ def test_what_a_cpu_can_compute_of_it_holds(
     lines: list[Any] = [*gpu.packing(True), *gpu.half_precision(True, str(bert(1)))]
     assert all(line.holds for line in lines), "\n".join(map(str, lines))
     assert {line.name.split(":")[0] for line in lines} == {"packed", "float16", "bfloat16"}
-    assert all(line.value > 0 for line in lines)
+    assert all(line.value >= 0 for line in lines)  # a tiny model may round to the same halves
     weights, events = gpu.trained(gpu.encoder(True), gpu.steps(4, 3), range(12), 16)
     assert sum(event.loss is not None for event in events) == 3
     other, _ = gpu.trained(gpu.encoder(True), gpu.steps(2, 3, gradient_accumulation_steps=2), range(12), 16)

@@ -80,7 +80,8 @@ def score_part(
 ) -> bool:
     """Computes one part of what `score` finds then, unless it is there, and tells whether. `number`: its place among
     all."""
-    asking = _Asking(reranker, pairs, Moving(lambda queries: None))
+    # as in one process, where the first part is compared: a model that keeps vectors answers from those of that query
+    asking = _Asking(reranker, pairs, Moving(lambda queries: None), compared=number > 0)
     _part(key, number, part, asking, -1)
     return asking.computed > 0
 
@@ -110,12 +111,15 @@ def _part_key(key: object, number: int) -> str:
 
 
 class _Asking:
-    """Asks the reranker, once it is loaded, for what `pairs` do not know. `computed`: for how many parts."""
+    """Asks the reranker, once it is loaded, for what `pairs` do not know. `computed`: for how many parts. `compared`:
+    one query was asked alone, elsewhere."""
 
-    def __init__(self, reranker: Callable[[], Reranker], pairs: Pairs | None, moving: Moving) -> None:
+    def __init__(
+        self, reranker: Callable[[], Reranker], pairs: Pairs | None, moving: Moving, compared: bool = False
+    ) -> None:
         self._reranker, self._pairs, self._moving = reranker, pairs, moving
         self.computed = 0
-        self._compared = False
+        self._compared = compared
 
     def content(self, part: Sequence[Request]) -> dict[str, Any]:
         """What a part holds: JSON-able."""
@@ -145,10 +149,9 @@ class _Asking:
         # one query in no company: it was compared when the first of these pairs were kept
         compare = not self._compared and (about is None or len(due) > 1)
         self._compared = True
+        alone_ = loaded.rerank(due[:1]) if compare else ()
         with self._moving.through(due, loaded.info.listwise):
             rankings = loaded.rerank(due)
-        # afterwards: a model that keeps vectors would answer from those of another batch, in other last bits
-        alone_ = loaded.rerank(due[:1]) if compare else ()
         info = checked_info(loaded.info)
         for request, before, now in zip(due, alone_, rankings, strict=False):
             same_in_company(request, before.run, now.run, info, tuple(now.diagnostics))
