@@ -1,4 +1,4 @@
-"""The Python API: `rr.load("name").rerank(query, documents)`. Its other doors: `rr_bench.doors`, `rr.bench`."""
+"""The Python API: `rr.load("name").rerank(query, documents)`. Its other doors: `rr_bench.public`."""
 
 from __future__ import annotations
 
@@ -227,9 +227,8 @@ def load(
     loaded: dict[str, NamedReranker] = {}
     known: dict[str, NamedReranker] = {}
     for leaf in part.leaves:
-        trains = leaf.entry.trainer is not None and leaf.entry.checkpoint in ("train", "best")
         with of_member(leaf, part):
-            trained = _checkpoint(resolved[leaf.name], None, data if trains else None, plugins)
+            trained = _checkpoint(resolved[leaf.name], None, data if leaf.entry.has_weights_of_data else None, plugins)
             key = _key(resolved[leaf.name], trained)
             if key not in known:  # else it is loaded already, under another name
                 known[key] = loaded_entry(resolved[leaf.name], trained)

@@ -103,9 +103,7 @@ def _loaded(
 ) -> NamedReranker:
     """With the weights that the data set asks for, where it does."""
     entry = find_entry(registry, plugins, name, profile)
-    single = entry.scorer is not None or entry.reranker is not None
-    trains = entry.trainer is not None and entry.checkpoint in ("train", "best")
-    asks = trains or not single or checkpoint is not None
+    asks = entry.has_weights_of_data or entry.composed is not None or checkpoint is not None
     return load(
         name,
         checkpoint=checkpoint,

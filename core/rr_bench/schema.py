@@ -101,6 +101,16 @@ class RerankerEntry(Section):
         """What it names: its kind and its name."""
         return ("scorer", self.scorer) if self.scorer is not None else ("reranker", str(self.reranker))
 
+    @property
+    def trains(self) -> bool:
+        """Whether a bench trains it on the data set that it is benched on."""
+        return self.trainer is not None and self.checkpoint == "train"
+
+    @property
+    def has_weights_of_data(self) -> bool:
+        """Whether its weights are others for each data set: what was trained on it, or is the best there."""
+        return self.trainer is not None and self.checkpoint in ("train", "best")
+
     @model_validator(mode="after")
     def _consistent(self) -> "RerankerEntry":
         if [self.scorer, self.reranker, self.fuse, self.cascade].count(None) != 3:

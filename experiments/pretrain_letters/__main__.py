@@ -10,7 +10,6 @@ letter of the best one. Everything is drawn from seeds, on one thread: the weigh
 from __future__ import annotations
 
 import argparse
-import platform
 import random
 import sys
 import time
@@ -18,13 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import tokenizers
 import torch
-import transformers
 
+from experiments.card import made_with
 from experiments.pretrain_letters.learner import BATCH, EVALUATED, Learner, Stage, sample
 from experiments.pretrain_letters.worlds import BENCH_SEED
-from rr.files import file_sha256
 from rr_torch.device import parameter_counts
 from rr_torch.loading import quiet
 
@@ -171,12 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lr=LR,
         steps=sum(stage.steps for stage in stages),
         seconds=seconds,
-        python=platform.python_version(),
-        torch=torch.__version__,
-        transformers=transformers.__version__,
-        tokenizers=tokenizers.__version__,
-        machine=platform.machine(),
-        sha256=file_sha256(options.out / "model.safetensors"),
+        **made_with(options.out),
         stages="\n".join(
             f"| {number} | {stage.steps} | {stage.candidates or 'none'} "
             f"| {stage.history[0]}-{stage.history[1]} | {stage.repeats:.0%} | {stage.rivals} |"

@@ -9,7 +9,6 @@ on one thread: the weights are the same every time on the same machine.
 from __future__ import annotations
 
 import argparse
-import platform
 import random
 import sys
 import time
@@ -17,15 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tokenizers
 import torch
-import transformers
 
+from experiments.card import made_with
 from experiments.pretrain_reader.learner import EVALUATED, Learner, Task, draw
 from experiments.pretrain_reader.start import CONTENT
 from experiments.pretrain_reader.tiny import MINILM, WIDTH
 from experiments.pretrain_reader.worlds import BENCHED, KINDS, Asked, held_out, world
-from rr.files import file_sha256
 from rr_torch.device import parameter_counts
 from rr_torch.loading import quiet
 
@@ -162,12 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lr=LR,
         steps=options.steps,
         seconds=seconds,
-        python=platform.python_version(),
-        torch=torch.__version__,
-        transformers=transformers.__version__,
-        tokenizers=tokenizers.__version__,
-        machine=platform.machine(),
-        sha256=file_sha256(options.out / "model.safetensors"),
+        **made_with(options.out),
         stages="\n".join(
             f"| {number} | {stage.share:.0%} | {stage.lines[0]}-{stage.lines[1]} | {stage.tokens:,} |"
             for number, stage in enumerate(STAGES, 1)

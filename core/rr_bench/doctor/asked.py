@@ -101,7 +101,7 @@ def _of_name(
 ) -> Evidence | None:
     """`always`: it is asked about its dev split where no training of it is there; None otherwise."""
     data = load_dataset(name, registry.dataset(name), progress)
-    if resolved.entry.trainer is not None and resolved.entry.checkpoint == "train":
+    if resolved.entry.trains:
         folder = checkpoint_folder(plugins, resolved, data)
         if folder.is_dir() or (failed_folder(folder) / FAILURE).is_file():
             return replace(of_path(folder, options), data=data.report)

@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from rr.errors import RerankError, summary
-from rr.files import kept
 from rr_bench.engine.engine import best
 from rr_bench.engine.task import Outcome, Task
 from rr_bench.schema import Resources
@@ -85,9 +84,8 @@ class Cluster:
             actor = next((one for one in free if one.group in known), free[0])
             task = best(fitting, actor.group, (one.group for one in self._actors if one.task is not None))
             waiting.remove(task)
-            made = None if kept.made_anew is None else sorted(map(str, kept.made_anew))
             actor.task, actor.group = task, task.group
-            actor.answer = actor.handle.do.remote(**task.plain(), made_anew=made)
+            actor.answer = actor.handle.do.remote(**task.plain())
 
     def ended(self) -> list[tuple[Task, Outcome]]:
         if self._refused:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from rr.files import kept
 from rr_bench.engine.engine import best
 from rr_bench.engine.task import Outcome, Task
 from rr_bench.environment import cores
@@ -45,8 +44,7 @@ class Worker:
 
     def ask(self, task: Task) -> None:
         self.task, self.group = task, task.group
-        made = None if kept.made_anew is None else sorted(map(str, kept.made_anew))
-        self._send({**task.plain(), "made_anew": made})
+        self._send(task.plain())
 
     def outcome(self) -> Outcome:
         """Of the task that it was asked."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from rr.files import kept
 from rr_bench.schema import Resources
 
 ANY = Resources.model_validate({})
@@ -25,7 +26,9 @@ class Task:
     resources: Resources = ANY
 
     def plain(self) -> dict[str, Any]:
-        return {"function": self.function, "arguments": dict(self.arguments)}
+        """What `rr_bench.engine.work.do` takes, with all that was made anew until now."""
+        made = None if kept.made_anew is None else sorted(map(str, kept.made_anew))
+        return {"function": self.function, "arguments": dict(self.arguments), "made_anew": made}
 
 
 @dataclass(frozen=True)

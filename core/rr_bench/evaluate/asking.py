@@ -170,9 +170,7 @@ class Asking:
         return [*leaf.key, self.bench.dataset.fingerprint, split, *narrowed]
 
     def _pairs(self, one: Part) -> Pairs | None:
-        # ids that are drawn by lot mean nothing
-        named = self.bench.dataset.protocol != "oracle"
-        return Pairs(self.leaves[one.name].key, named) if one.entry.scorer is not None else None
+        return Pairs.of(self.leaves[one.name].key, one.entry, self.bench.dataset)
 
     def _ask(self, one: Part, split: str, requests: Sequence[Request], asked: list[Asked]) -> list[Scores]:
         leaf, loaded, dataset = self.leaves[one.name], list[Reranker](), self.bench.dataset

@@ -92,8 +92,7 @@ def leaf_keys(part: Part, dataset: Dataset, plugins: Plugins) -> dict[str, list[
     found = {}
     for leaf in part.leaves:
         resolved = resolve(plugins, leaf.name, leaf.entry)
-        trains = leaf.entry.trainer is not None and leaf.entry.checkpoint == "train"
-        training = checkpoint_folder(plugins, resolved, dataset).name if trains else ""
+        training = checkpoint_folder(plugins, resolved, dataset).name if leaf.entry.trains else ""
         device = device_name() if "torch" in sys.modules else "cpu"
         found[leaf.name] = [reranker_key(resolved), training, device]
     return found

@@ -135,7 +135,7 @@ class Rows:
         found = set[str]()
         if alone and at.parts == 1:
             return found
-        if trains(leaf):
+        if leaf.entry.trains:
             found = {self._step(at, leaf, "training", "trained", set()).task.name}
         if not whole or at.parts == 1:
             return found
@@ -167,7 +167,9 @@ class Rows:
 
     def _label(self, part: Part) -> str:
         """Its name, and its seed where there are several."""
-        seeds = [leaf.entry.training["seed"] for leaf in part.leaves if trains(leaf) and "seed" in leaf.entry.training]
+        seeds = [
+            leaf.entry.training["seed"] for leaf in part.leaves if leaf.entry.trains and "seed" in leaf.entry.training
+        ]
         return f"{part.name}, seed {min(seeds)}" if self.seeds is not None and seeds else part.name
 
     def _then(self, task: Task, outcome: Outcome) -> Iterator[Task]:
@@ -190,11 +192,6 @@ class Rows:
             other.after.clear()
             said = outcome.reason if other.of == step.of else f"member {step.of!r}: {outcome.reason}"
             yield from self._then(other.task, Outcome(outcome.state, reason=said, traceback=outcome.traceback))
-
-
-def trains(leaf: Part) -> bool:
-    """Whether the bench trains it."""
-    return leaf.entry.trainer is not None and leaf.entry.checkpoint == "train"
 
 
 def asked_about_all(part: Part) -> set[str]:

@@ -64,7 +64,7 @@ def on_dev(resolved: Resolved, checkpoint: Checkpoint, dataset: Dataset, progres
     def of_weights(trained: Checkpoint | None) -> float:
         weights = [reranker_key(resolved), trained.fingerprint() if trained else ""]
         key = [*weights, data.fingerprint, "dev", *([] if share is None else [list(share)])]
-        pairs = Pairs(weights, named=data.protocol != "oracle") if resolved.entry.scorer is not None else None
+        pairs = Pairs.of(weights, resolved.entry, data)
         who = f"{data.name}: {resolved.name}{'' if trained else ', its base'} on dev"
         with progress.task(who, len(requests)) as advance:
             found = score(

@@ -25,8 +25,9 @@ from typing import Any
 
 from rr.files import DamagedError, fingerprint, home, made, outdated, set_aside
 from rr.rerank.gate import with_ties
-from rr.types import Document, Query, Request, Scores, trec_order
+from rr.types import Dataset, Document, Query, Request, Scores, trec_order
 from rr_bench.database import BESIDE, database, reading
+from rr_bench.schema import RerankerEntry
 
 VERSION = 1
 SCHEMA = """
@@ -57,6 +58,12 @@ class Pairs:
         self._key, self._named = fingerprint(["pairs", key]), named
         self._path = home() / "pairs" / f"{self._key[:32]}.sqlite"
         self._documents: dict[int, tuple[Document, bytes]] = {}
+
+    @classmethod
+    def of(cls, key: object, entry: RerankerEntry, dataset: Dataset) -> Pairs | None:
+        """Those of an entry's component on a data set, whose ids mean nothing where they are drawn by lot (protocol
+        oracle); None where it is no scorer."""
+        return cls(key, named=dataset.protocol != "oracle") if entry.scorer is not None else None
 
     def known(self, requests: Sequence[Request]) -> tuple[list[list[Answer]], dict[str, Any] | None]:
         """For each request the answers that cover some of its documents, none of them twice; and what is known

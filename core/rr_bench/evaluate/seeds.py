@@ -47,7 +47,7 @@ def repeated(part: Part, bench: Bench, row: Callable[[Part, Bench], Row], count:
 def variants(part: Part, plugins: Plugins, count: int | None) -> tuple[tuple[str, ...], dict[int, Part]]:
     """What there is to say of those that are trained once all the same; and seed → the entry with that seed, of one
     that is to be trained `count` times. Raises RerankError: the settings of a trainer are wrong."""
-    trained = [leaf for leaf in part.leaves if leaf.entry.trainer is not None and leaf.entry.checkpoint == "train"]
+    trained = [leaf for leaf in part.leaves if leaf.entry.trains]
     if count is None or not trained:
         return (), {}
     found = {leaf.name: _seed(leaf, plugins) for leaf in trained}

@@ -64,7 +64,7 @@ def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, pro
     Raises:
         RerankError: a folder that is named holds no whole checkpoint, or the training broke.
     """
-    if resolved.entry.checkpoint == "train" and resolved.entry.trainer is not None:
+    if resolved.entry.trains:
         return Choice(train(plugins, resolved, dataset, progress=progress))
     return chosen_checkpoint(plugins, resolved, dataset)
 

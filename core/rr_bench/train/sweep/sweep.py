@@ -138,7 +138,7 @@ def _handed(
         found = {f"trial {trial.number + 1}": trial for trial in islice(due, most)}
         begun.update(found)
         return [
-            Handed(name, f"{trials.__name__}:handed_trial", {"task": asked.task(trial.point)}, resources=resources)
+            Handed(name, f"{trials.__name__}:run_trial", {"task": asked.task(trial.point)}, resources=resources)
             for name, trial in found.items()
         ]
 

@@ -54,8 +54,3 @@ def run_trial(task: Task, progress: Progress = SILENT) -> Outcome:
         "steps": record["steps"],
         "seconds": record["seconds"],
     }
-
-
-def handed_trial(task: Task) -> dict[str, Any]:
-    """As `run_trial`, for a worker (`rr_bench.engine`)."""
-    return dict(run_trial(task))
