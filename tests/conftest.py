@@ -72,6 +72,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return install
 
 
+@pytest.fixture(autouse=True)
+def _as_a_program_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran in this process decided how much is said for the rest of it."""
+    from rr_bench.cli import printing
+
+    monkeypatch.setattr(printing, "_says", "as usual")
+    logging.getLogger("rr").setLevel(logging.NOTSET)
+    if logging.lastResort is not None:
+        logging.lastResort.setLevel(logging.WARNING)
+
+
 @pytest.fixture
 def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rr:
     """Runs the real command in an empty folder: in this process, which has loaded torch already, or, where it is given
@@ -83,7 +94,7 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         if environment:
             return in_a_process(*arguments, stdin=stdin, **environment)
         capsys.readouterr()
-        log, level = logging.StreamHandler(sys.stderr), logging.getLogger("rr").level
+        log = logging.StreamHandler(sys.stderr)
         # as without pytest, which takes the log lines
         logging.getLogger("rr").addHandler(log)
         with monkeypatch.context() as patch, warnings.catch_warnings():
@@ -97,7 +108,6 @@ def rr_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
                 code = ended.code
             finally:
                 logging.getLogger("rr").removeHandler(log)
-                logging.getLogger("rr").setLevel(level)
         assert isinstance(code, int)
         shown = capsys.readouterr()
         return subprocess.CompletedProcess(sys.argv, code, shown.out, shown.err)
