@@ -83,10 +83,8 @@ def trained(resolved: Resolved, dataset: Dataset, folder: Path, record: bool) ->
         seconds = time.process_time() - started
         if not record:
             return seconds, 0.0
-        start = next(event.dev for event in log.events if event.step == 0)
-        metric = log.summary()["dev_metric"]
         started = time.process_time()
-        reloaded(resolved, trainer, settings, dataset, out, metric, start)
+        reloaded(resolved, trainer, dataset, out, log.dev())
         return seconds, time.process_time() - started
 
 

@@ -20,6 +20,7 @@ from rr.registry.plugins import Plugins, installed_plugins
 from rr.types import Dataset, Document, Query, Ranking, Request
 from rr_bench import arguments, entries
 from rr_bench.arguments import opened
+from rr_bench.cache.using import Claim, using_home
 from rr_bench.code import room_fingerprint
 from rr_bench.compose.loaded import Composite, Known, asks
 from rr_bench.compose.weights import Found, found_weights, spelled
@@ -50,7 +51,10 @@ class NamedReranker:
 
     Any number of threads may ask it at once. It answers one after the other, and models with weights take turns in the
     whole process, since their libraries keep settings for all of it: threads make no single model faster; `rerank_all`
-    with many requests does, which the model may batch. In coroutines, `arerank`."""
+    with many requests does, which the model may batch. In coroutines, `arerank`.
+
+    As long as it lives, `rr cache clean` takes nothing away: it may read vectors, answers and its calibration at any
+    time."""
 
     resolved: Resolved
     checkpoint: Checkpoint | None
@@ -58,6 +62,7 @@ class NamedReranker:
     key: str = ""
     """Of one that is made of others: a hash of everything that its scores depend on besides the requests."""
     _own_turn: AbstractContextManager[Any] = field(default_factory=threading.RLock, repr=False, compare=False)
+    _claim: Claim = field(default_factory=Claim, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -186,6 +191,7 @@ class NamedReranker:
 
 
 @explaining()
+@using_home
 def load(
     name: str,
     *,
@@ -199,6 +205,8 @@ def load(
 
     Its weights: `checkpoint`, a folder that `rr train` wrote, or `latest`, `best` or `none` as in the registry; or the
     checkpoint that was trained on `dataset`; or what the entry itself says.
+
+    From here on, and as long as the reranker lives, `rr cache clean` takes nothing away.
 
     Raises:
         RerankError: the name is unknown, the checkpoint missing, or the model would answer from random weights

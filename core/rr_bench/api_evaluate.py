@@ -16,7 +16,7 @@ from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
 from rr_bench.explain import explaining
 from rr_bench.judge.given import given_qrels, given_run
-from rr_bench.judge.judge import Judged, judge
+from rr_bench.judge.judge import Judged, checked_metrics, judge
 from rr_bench.registry import Registry, Suite
 
 
@@ -40,11 +40,13 @@ def evaluate(
     A reranker is the name of an entry, which is loaded (where it is trained, with the checkpoint of this data set;
     nothing is trained here), or a loaded one. A run is a mapping query → document → score, rankings, or the path of a
     file. It is judged by `qrels`, a mapping query → document → grade or the path of a file, or by those of the data
-    set's split. `metrics`: those of the data set's suite if not given, but for what a run does not tell.
+    set's split. `metrics`: those of the data set's suite if not given, but for those over a population, which
+    `rr.bench` tells.
 
     Raises:
-        RerankError: a name, a metric or a split does not exist; a file is missing or malformed; the run holds none of
-            the judged queries; not exactly one of `reranker` and `run` is given, or of `dataset` and `qrels`.
+        RerankError: a name, a metric or a split does not exist; a metric is over a population; a file is missing or
+            malformed; the run holds none of the judged queries; not exactly one of `reranker` and `run` is given, or of
+            `dataset` and `qrels`.
         TypeError: an argument is of a wrong type.
     """
     for name, value in {"dataset": dataset, "split": split, "profile": profile}.items():
@@ -53,6 +55,7 @@ def evaluate(
     arguments.of_type("checkpoint", checkpoint, str, Path)
     arguments.of_type("plugins", plugins, Plugins)
     asked = () if metrics is None else tuple(dict.fromkeys(arguments.texts("metrics", metrics)))
+    checked_metrics(asked)  # before anything is loaded or ranked
     if (reranker is None) == (run is None):
         raise RerankError("give a reranker, or run=, what one has ranked: one of them")
     if (dataset is None) == (qrels is None):

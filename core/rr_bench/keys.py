@@ -27,7 +27,7 @@ from rr.registry.plugins import GROUP, OURS, Registered, installed_plugins
 from rr.registry.resolve import checked_settings, target_name
 from rr.spec import Kind
 from rr_bench.code import code_fingerprint, places, room_fingerprint
-from rr_bench.loading import told
+from rr_bench.loading import naming, told
 from rr_bench.resolve import Resolved
 
 COMPUTING = ("torch", "transformers", "tokenizers", "sentence-transformers", "peft", "numpy", "scipy")
@@ -51,10 +51,12 @@ def reranker_key(resolved: Resolved) -> str:
         PluginError: nothing tells which files the code is made of.
     """
     entry = resolved.entry
+    with naming(resolved):
+        settings = settings_key(resolved.settings)
     return fingerprint(
         {
             **component_key(resolved.target, resolved.registered, engines_of(resolved.settings)),
-            **settings_key(resolved.settings),
+            **settings,
             "window": [entry.beyond, entry.window, entry.stride],
             "beyond": room_fingerprint("rr_bench.tournament") if entry.beyond == "tournament" else "",
             "permutations": [entry.permutations, entry.permutation],

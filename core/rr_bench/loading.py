@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
-from rr.errors import PluginError, ScoringError
+from rr.errors import NotApplicableError, PluginError, RerankError, ScoringError
 from rr.protocols import ModelInfo, Reranker, Settings
 from rr.registry.resolve import target_name
 from rr.rerank import compose
@@ -42,13 +43,27 @@ def load_reranker(resolved: Resolved, checkpoint: Path | None) -> Reranker:
 def load_component(resolved: Resolved, checkpoint: Path | None) -> Any:
     """The entry's own scorer or reranker, with nothing around it but the border to a plugin's code. Raises PluginError:
     construction broke (its cause is chained), or made nothing that scores or reranks."""
-    with plugin_code(f"reranker {resolved.name!r} cannot be loaded"):
+    with naming(resolved), plugin_code(f"reranker {resolved.name!r} cannot be loaded"):
         component = Isolated(resolved.target(resolved.settings, checkpoint))
         method = "score" if resolved.entry.scorer is not None else "rerank"
         if not callable(getattr(component, method, None)):
             raise PluginError(f"reranker {resolved.name!r}: {target_name(resolved.target)} has no method {method!r}")
     component.info  # noqa: B018 - now, for nothing that it says can be told without it
     return component
+
+
+@contextmanager
+def naming(resolved: Resolved) -> Iterator[None]:
+    """An error of ours that comes of the block names the entry: a plugin knows its model, and not for whom it is."""
+    entry = f"reranker {resolved.name!r}"
+    try:
+        yield
+    except NotApplicableError:  # no fault of the entry
+        raise
+    except RerankError as error:
+        if entry not in str(error):
+            error.args = (f"{entry}: {error}", *error.args[1:])
+        raise
 
 
 def told(settings: Settings, method: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rr_torch.settings import DtypeName, EncoderSettings, FitSettings, TextModelSettings
     from rr_torch.sharding import restore, shards, whole
     from rr_torch.short import Layers, ShortEncoder, has_short_way, layers_replaced
-    from rr_torch.source import model_path, weights_fingerprint, weights_folder
+    from rr_torch.source import fetching, model_path, weights_fingerprint, weights_folder
     from rr_torch.trust import runs_code
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "cosine_scores",
     "counted",
     "evaluating",
+    "fetching",
     "fit",
     "has_short_way",
     "joined",

@@ -13,7 +13,7 @@ from rr.errors import RerankError
 from rr_torch.device import pick_device
 from rr_torch.loading import check_length, check_safetensors, quiet, whole_folder
 from rr_torch.settings import TextModelSettings
-from rr_torch.source import model_path
+from rr_torch.source import fetching, model_path
 from rr_torch.trust import runs_code
 
 HEADS = ("sparse_linear.pt", "colbert_linear.pt")
@@ -38,7 +38,7 @@ class BgeM3:
         source = model_path(settings.model, settings.sha256)
         check_safetensors(source)
         try:
-            with quiet():
+            with quiet(), fetching(source):
                 self.flag: Any = BGEM3FlagModel(
                     source,
                     use_fp16=False,

@@ -27,7 +27,7 @@ from rr_torch.packed_texts import PROBE, packed_vectors, reads_packed
 from rr_torch.padding import settle_padding
 from rr_torch.roles import Embed, Role, encode_as, prompt_of, reads_apart, set_prompts
 from rr_torch.settings import EncoderSettings
-from rr_torch.source import model_path
+from rr_torch.source import fetching, model_path
 from rr_torch.trust import runs_code
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _sentence_transformer(settings: EncoderSettings) -> Any:
     source = model_path(settings.model, settings.sha256)
     remote = runs_code(settings.trust_remote_code, source)
     check_safetensors(source)
-    with quiet():
+    with quiet(), fetching(source):
         module: Any = SentenceTransformer(
             source,
             device=str(pick_device()),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from rr.errors import RerankError
@@ -74,6 +75,32 @@ def model_path(model: str, sha256: str | None = None) -> str:
         if found != sha256:
             raise RerankError(f"model {model!r}: model.safetensors has SHA-256 {found}, expected {sha256}")
     return str(folder)
+
+
+@contextmanager
+def fetching(model: str) -> Iterator[None]:
+    """The block loads `model` (as `model_path` gives it) by a library that asks the hub for what is no folder.
+
+    Raises:
+        FileNotFoundError: the hub's cache does not hold all of it, and no hub gives it. It is no RerankError, so that
+            the border to the plugin says for whom it was loaded.
+    """
+    try:
+        yield
+    except OSError as error:
+        if local_folder(model) is not None:
+            raise
+        raise FileNotFoundError(_not_given(model, error.__cause__ or error)) from error
+
+
+def _not_given(model: str, cause: BaseException) -> str:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        why, mend = "HF_HUB_OFFLINE keeps it from being asked", "name a local folder, or unset HF_HUB_OFFLINE"
+    else:
+        why, mend = f"none that can be reached gives it ({type(cause).__name__})", "name a local folder"
+    return f"model {model!r} is no folder, the hub's cache does not hold all of it, and {why}; {mend}"
 
 
 def weights_fingerprint(model: str, revision: str | None = None) -> str:

@@ -22,6 +22,7 @@ from rr_torch import (
     check_length,
     check_safetensors,
     counted,
+    fetching,
     model_path,
     parameter_counts,
     pick_device,
@@ -46,10 +47,12 @@ class FlagScorer:
             raise RerankError("use_fp16: FlagReranker has half precision on a GPU only; set use_fp16: false")
         remote = runs_code(settings.trust_remote_code, source)
         check_safetensors(source)
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
+        with fetching(source):
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+            config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
+        check_labels(config, settings.model)
         check_separator(self._tokenizer, settings.model)
-        with quiet():
+        with quiet(), fetching(source):
             self._reranker: Any = FlagReranker(
                 source,
                 use_fp16=settings.use_fp16,

@@ -22,6 +22,7 @@ from rr_torch import (
     check_length,
     check_safetensors,
     counted,
+    fetching,
     has_short_way,
     model_path,
     pack,
@@ -57,11 +58,13 @@ class PairModel:
         self.device = pick_device() if settings.plain else torch.device("cpu")
         remote = runs_code(settings.trust_remote_code, source)
         check_safetensors(source)
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+        with fetching(source):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+            config = AutoConfig.from_pretrained(source, trust_remote_code=remote)
         self.prompt = own_prompt(source)
-        check_labels(AutoConfig.from_pretrained(source, trust_remote_code=remote), settings.model)
+        check_labels(config, settings.model)
         check_separator(self.tokenizer, settings.model)
-        with quiet(), seeded(settings.seed):
+        with quiet(), seeded(settings.seed), fetching(source):
             self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source,
                 num_labels=1,

@@ -5,7 +5,6 @@ first bytes say, whatever it is called; text may be packed."""
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -16,12 +15,12 @@ from typing import Any, Literal
 
 from rr import DataError
 from rr.data import Damage, Row, lines, nfc, opened, parse_json, read_text
+from rr_data.arrow import parquet_rows
 from rr_data.saved import all_files, is_saved, parts
 from rr_data.tables import header, sniffed, table_rows
 from rr_data.workbook import sheet_lines
 
 Form = Literal["parquet", "xlsx", "json", "jsonl", "delimited", "saved"]
-BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +141,11 @@ def _saved(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise DataError(f"{path}: a Parquet file; pip install pyarrow, or save it as CSV") from error
-    number = 0
-    with opened(path) as file:
-        try:
-            # it is read from its end, which of a packed file is not known before all is unpacked
-            seekable = file if isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO) else None
-            for batch in parquet.ParquetFile(seekable or io.BytesIO(file.read())).iter_batches(BATCH):
-                for fields in batch.to_pylist():
-                    number += 1
-                    yield Row.of(path, f"row {number}", {key: _filled(value) for key, value in fields.items()})
-        except pyarrow.ArrowException as error:
-            raise DataError(f"{path}: not Parquet ({str(error).splitlines()[0]}); fetch it again") from error
-    if not number:
+    empty = True
+    for row in parquet_rows(path):
+        empty = False
+        yield Row(row.file, row.at, {key: _filled(value) for key, value in row.fields.items()})
+    if empty:
         raise DataError(f"{path}: no rows; fetch or write the file again")
 
 

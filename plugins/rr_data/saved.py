@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rr import DataError
-from rr.data import Row, opened, read_json
+from rr.data import Row, read_json
+from rr_data.arrow import arrow_rows, parquet_rows
 from rr_data.found import files_in
 from rr_data.sources import Split
 
-BATCH = 1000
 DICT, STATE = "dataset_dict.json", "state.json"
 """Of a DatasetDict, and of a Dataset."""
 SPLITS: dict[str, Split] = {"train": "train", "dev": "dev", "validation": "dev", "valid": "dev", "val": "dev"}
@@ -90,33 +90,8 @@ def _data_files(folder: Path) -> list[Path]:
 
 
 def _of_files(files: list[Path]) -> Iterator[Row]:
-    try:
-        import pyarrow
-        from pyarrow import ipc, parquet
-    except ImportError as error:
-        raise DataError(f"{files[0]}: pip install pyarrow to read it") from error
     for path in files:
-        with opened(path) as file:
-            try:
-                if path.suffix == ".parquet":
-                    yield from _numbered(path, parquet.ParquetFile(file).iter_batches(BATCH))
-                else:
-                    start = file.read(6)
-                    file.seek(0)
-                    reader = ipc.open_file(file) if start == b"ARROW1" else ipc.open_stream(file)
-                    batches = map(reader.get_batch, range(reader.num_record_batches)) if start == b"ARROW1" else reader
-                    yield from _numbered(path, batches)
-            except (pyarrow.ArrowException, EOFError, ValueError) as error:
-                kind = path.suffix.removeprefix(".")
-                raise DataError(f"{path}: not whole {kind} ({_line(error)}); fetch it again") from error
-
-
-def _numbered(path: Path, batches: Any) -> Iterator[Row]:
-    number = 0
-    for batch in batches:
-        for fields in batch.to_pylist():
-            number += 1
-            yield Row.of(path, f"row {number}", fields)
+        yield from parquet_rows(path) if path.suffix == ".parquet" else arrow_rows(path)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -124,7 +99,3 @@ def _json(path: Path) -> dict[str, Any]:
         return Row.of(path, "top level", read_json(path)).fields
     except DataError as error:
         raise DataError(f"{error}; or save the data set again") from error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

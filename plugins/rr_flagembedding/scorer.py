@@ -23,6 +23,7 @@ from rr_torch import (
     check_finite,
     check_length,
     check_safetensors,
+    fetching,
     model_path,
     parameter_counts,
     pick_device,
@@ -54,7 +55,7 @@ class FlagEmbeddingScorer:
         check_safetensors(source)
         self._llm = settings.kind == "llm"
         options: dict[str, Any] = {"prompt": settings.prompt} if self._llm else {}
-        with quiet():
+        with quiet(), fetching(source):
             self._library: Any = (FlagLLMReranker if self._llm else FlagReranker)(
                 source,
                 use_fp16=settings.use_fp16,

@@ -22,6 +22,7 @@ from rr_torch import (
     can_pack,
     check_finite,
     check_safetensors,
+    fetching,
     pack,
     pick_device,
     pick_dtype,
@@ -52,8 +53,10 @@ class LetterModel:
         source = str(checkpoint) if checkpoint is not None and not adapted else settings.folder()
         remote = runs_code(settings.trust_remote_code, source)
         check_safetensors(source)
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
-        self.model: Any = _load(settings, source, pick_dtype(dtype or settings.dtype, self.device), self.device, remote)
+        number_format = pick_dtype(dtype or settings.dtype, self.device)
+        with fetching(source):
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(source, trust_remote_code=remote)
+            self.model: Any = _load(settings, source, number_format, self.device, remote)
         if checkpoint is not None and adapted:
             _check_adapter(checkpoint)
             with quiet():

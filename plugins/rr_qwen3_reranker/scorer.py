@@ -18,6 +18,7 @@ from rr_torch import (
     check_length,
     check_safetensors,
     counted,
+    fetching,
     model_path,
     parameter_counts,
     pick_device,
@@ -51,8 +52,8 @@ class Qwen3RerankerScorer:
         if folder is not None:
             check_safetensors(str(folder))
         named: dict[str, Any] = {"revision": settings.revision or "main", "trust_remote_code": remote}
-        tokenizer: Any = AutoTokenizer.from_pretrained(source, **named)
-        with quiet():
+        with quiet(), fetching(source):
+            tokenizer: Any = AutoTokenizer.from_pretrained(source, **named)
             model, loading = AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=pick_dtype(settings.dtype, self._device),

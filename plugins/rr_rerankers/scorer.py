@@ -18,6 +18,7 @@ from rr_rerankers.settings import RerankersSettings
 from rr_torch import (
     check_finite,
     check_safetensors,
+    fetching,
     model_path,
     parameter_counts,
     pick_device,
@@ -50,7 +51,7 @@ class RerankersScorer:
         elif remote:
             raise RerankError(f"model_type {settings.model_type!r} takes no 'trust_remote_code'; leave it out")
         told = StringIO()
-        with redirect_stdout(told), quiet(), seeded(0):
+        with redirect_stdout(told), quiet(), seeded(0), fetching(source):
             self._ranker: Any = Reranker(
                 source, model_type=settings.model_type, verbose=0, device=str(device), **arguments
             )

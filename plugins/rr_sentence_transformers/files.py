@@ -10,6 +10,7 @@ from transformers.utils import cached_file
 
 from rr import RerankError
 from rr_sentence_transformers.settings import Kind
+from rr_torch import fetching
 
 CONFIG, MODULES, TRANSFORMER = "config_sentence_transformers.json", "modules.json", "config.json"
 CLASSES: dict[str, Kind] = {"CrossEncoder": "cross_encoder", "SentenceTransformer": "bi_encoder"}
@@ -29,20 +30,12 @@ def kind_of(source: str, revision: str | None) -> Kind:
     if has_modules(source, revision):  # older releases wrote it for SentenceTransformers alone
         return "bi_encoder"
     config = _read(source, TRANSFORMER, revision)
-    if not config and not Path(source).is_dir():  # transformers tells a hub out of reach by giving nothing, too
-        raise _unreachable(source)
     architectures = config.get("architectures") or ["none"]
     if str(architectures[0]).endswith("ForSequenceClassification"):
         return "cross_encoder"
     raise RerankError(
         f"model {source!r}: its files do not say what it is for (it has no {MODULES}, and its architecture is "
         f"{architectures[0]}); set kind: cross_encoder, or kind: bi_encoder"
-    )
-
-
-def _unreachable(source: str) -> RerankError:
-    return RerankError(
-        f"model {source!r}: no folder is called so, and no hub that can be reached gives it; name a folder"
     )
 
 
@@ -54,9 +47,10 @@ def _read(source: str, name: str, revision: str | None) -> dict[str, Any]:
     """A JSON file of the model's, empty where it has none; a list as `{"": list}`.
 
     Raises:
-        RerankError: the model cannot be found, or the file is none.
+        FileNotFoundError: the model cannot be had.
+        RerankError: the file is none.
     """
-    try:
+    with fetching(source):
         found = cached_file(
             source,
             name,
@@ -64,8 +58,8 @@ def _read(source: str, name: str, revision: str | None) -> dict[str, Any]:
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=name == TRANSFORMER,
         )
-    except OSError as error:
-        raise _unreachable(source) from error
+        if found is None and name == TRANSFORMER and not Path(source).is_dir():
+            raise FileNotFoundError(name)  # by which transformers tells a hub out of reach, too
     if found is None:
         return {}
     try:

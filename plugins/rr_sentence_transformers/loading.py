@@ -16,6 +16,7 @@ from rr_torch import (
     check_finite,
     check_length,
     check_safetensors,
+    fetching,
     model_path,
     pick_device,
     pick_dtype,
@@ -55,7 +56,7 @@ def load(kind: Callable[..., Any], source: str, settings: SentenceTransformersSe
     folder = weights_folder(source, settings.revision)
     if folder is not None:
         check_safetensors(str(folder))
-    with quiet(), seeded(0):
+    with quiet(), seeded(0), fetching(source):
         module = kind(
             source,
             device=str(device),

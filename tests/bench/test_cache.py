@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import rr
 from rr.errors import RerankError
 from rr.files import home
 from rr_bench.cache.clean import seconds_of
@@ -173,6 +175,7 @@ def test_nothing_is_taken_away_while_somebody_works(rr_command: Rr) -> None:
 
 
 def test_a_bench_and_a_training_say_that_they_work() -> None:
+    from rr_bench.api import load
     from rr_bench.evaluate.bench import bench
     from rr_bench.train.sweep.sweep import sweep
     from rr_bench.train.training import train
@@ -191,5 +194,66 @@ def test_a_bench_and_a_training_say_that_they_work() -> None:
     with alone_at_home():
         pass
     code = using_home(again).__code__  # that of the wrapper
-    for function in (train, sweep, bench.__wrapped__.__wrapped__):  # type: ignore[attr-defined]
+    for function in (train, sweep, load.__wrapped__, bench.__wrapped__.__wrapped__):  # type: ignore[attr-defined]
         assert function.__code__ is code, function
+
+
+def in_use() -> bool:
+    try:
+        with alone_at_home():
+            return False
+    except RerankError:
+        return True
+
+
+def test_nothing_is_taken_away_as_long_as_a_reranker_lives(small_registry: Path, rr_command: Rr) -> None:
+    with small_registry.open("a", encoding="utf-8") as file:
+        file.write("  fused: {fuse: [bi-encoder, bm25]}\n")
+    kept = put(home() / "costs" / f"{HEX}.json")
+    for name in ("bi-encoder", "fused"):
+        reranker = rr.load(name, registry=small_registry)
+        failed(rr_command("cache", "clean", "--all", "--yes"), "a running rr uses")
+        assert kept.exists()
+        assert reranker.rerank("rẻ", ["phòng rẻ", "phòng rộng"]).items[0].document.text == "phòng rẻ"
+        del reranker
+        gc.collect()
+        assert not in_use()
+    assert rr_command("cache", "clean", "--all", "--yes").returncode == 0
+    assert not kept.exists()
+
+
+def test_what_cannot_be_loaded_uses_nothing(small_registry: Path) -> None:
+    with pytest.raises(RerankError):
+        rr.load("bm52", registry=small_registry)
+    assert not in_use()
+
+
+def test_rr_rerank_uses_what_is_kept_until_it_ends(small_registry: Path, rr_command: Rr, tmp_path: Path) -> None:
+    kept = put(home() / "costs" / f"{HEX}.json")
+    request = json.dumps({"query": "a", "documents": ["a " * 500, "b " * 500]})
+    (tmp_path / "asked.jsonl").write_text(f"{request}\n" * 300, encoding="utf-8")
+    words = ("rerank", "bm25", "--input", tmp_path / "asked.jsonl", "--registry", small_registry)
+    command = [sys.executable, "-m", "rr_bench", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline()  # more than the pipe holds: it waits for a reader
+        failed(rr_command("cache", "clean", "--all", "--yes"), "a running rr uses")
+        assert kept.exists()
+        assert running.communicate(timeout=60)[0].count("\n") == 299
+    assert rr_command("cache", "clean", "--all", "--yes").returncode == 0
+    assert not kept.exists()
+
+
+def test_a_disk_that_must_not_be_written_keeps_nobody_from_reading(
+    small_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RR_HOME", "/proc/no-such-folder")
+    assert len(rr.load("bm25", registry=small_registry).rerank("a", ["a", "b"]).items) == 2
+
+
+def test_a_link_in_the_place_of_the_lock_is_refused(small_registry: Path, tmp_path: Path) -> None:
+    (home() / "locks").mkdir(parents=True)
+    (home() / "locks" / "in-use.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RerankError, match=r"in-use\.lock: .* symbolic links"):
+        rr.load("bm25", registry=small_registry)
+    assert not (tmp_path / "elsewhere").exists()

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from types import SimpleNamespace
@@ -422,6 +423,72 @@ def test_a_checkpoint_that_changes_nothing_says_so(
         train(plugins, toy(plugins), rooms, tmp_path / "mine")
     assert of_path(tmp_path / "mine").record["unchanged"] is True
     assert len(of_path(tmp_path / "mine").events) == 4
+
+
+def dev_from_to(on_event: OnEvent, before: float, after: float, metric: str = "nDCG@10") -> None:
+    for event in (TrainingEvent(0, 1, dev=before, metric=metric), TrainingEvent(1, 1, loss=1.0)):
+        on_event(event)
+    on_event(TrainingEvent(1, 1, dev=after, metric=metric))
+
+
+DEV_TOLD = {
+    "it learned": ((0.5, 0.7), "the untrained model does: see that its trainer saves .* the learning rate is not 0$"),
+    "no number": ((0.5, math.nan), "the untrained model does: see that its trainer saves"),
+    "it learned nothing": (
+        (0.5, 0.5),
+        "nothing was better: dev nDCG@10 0.5000 before the first step, 0.5000 at best after it; see that its trainer "
+        "saves .* neither 0 nor too high; or give it more dev queries, or no training",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DEV_TOLD)
+def test_a_checkpoint_that_changes_nothing_says_what_the_dev_figures_were(
+    plugins: Plugins,
+    rooms: Dataset,
+    tmp_path: Path,
+    tells: Callable[[Told], None],
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+) -> None:
+    figures, text = DEV_TOLD[case]
+    monkeypatch.setattr(Scorer, "reads", False)
+    tells(lambda on_event, out: dev_from_to(on_event, *figures))
+    with pytest.raises(PluginError, match=text):
+        train(plugins, toy(plugins), rooms, tmp_path / "mine")
+    assert of_path(tmp_path / "mine").record["unchanged"] is True
+
+
+@pytest.mark.parametrize("metric", ["nDCG@10", "RR", "its own"])
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_training_that_begins_with_all_of_dev_right_is_no_fault_of_its_trainer(
+    plugins: Plugins,
+    rooms: Dataset,
+    tmp_path: Path,
+    tells: Callable[[Told], None],
+    monkeypatch: pytest.MonkeyPatch,
+    metric: str,
+    missed: bool,
+) -> None:
+    """All that there is to find: the first stage may have `missed` what a dev query asks for."""
+    monkeypatch.setattr(Scorer, "reads", False)
+    highest = 1.0
+    if missed and metric != "its own":
+        first, *others = rooms.splits["dev"]
+        found = tuple(id_ for id_ in rooms.candidates[first] if not rooms.qrels[first].get(id_))
+        rooms = replace(rooms, candidates={**rooms.candidates, first: found}, first_stage={})
+        highest = len(others) / (1 + len(others))
+    tells(lambda on_event, out: dev_from_to(on_event, highest, highest, metric))
+    with pytest.raises(RerankError, match="no order of their candidates is better") as caught:
+        train(plugins, toy(plugins), rooms, tmp_path / "mine")
+    line = str(caught.value)
+    assert not isinstance(caught.value, PluginError)
+    assert "exactly as the untrained model does" in line
+    assert f"dev {metric} {highest:.4f} before the first step, {highest:.4f} at best after it" in line
+    assert line.endswith("give it more or harder dev queries, or no training (checkpoint: none)")
+    assert not (tmp_path / "mine").exists()
+    evidence = of_path(tmp_path / "mine")
+    assert (evidence.error, evidence.record["unchanged"]) == (line, False)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b"\xff", b'{"error": "x", "sha256": "0"}'])

@@ -276,3 +276,31 @@ def test_real_llamarec(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> No
             for name in ("nDCG@10", "MRR@10", "Recall@5", "Recall@10"):
                 of_all, of_valid = (row.metrics[f"{name}:{over}"].mean for over in ("all-users", "valid-retrieval"))
                 assert of_all == pytest.approx(of_valid * share)
+
+
+@pytest.mark.parametrize("metrics", [["MRR:all-users"], ["MRR", "nDCG@10:valid-retrieval"]])
+def test_rr_evaluate_takes_none_and_says_what_does_before_any_work(small_registry: Path, metrics: list[str]) -> None:
+    name = next(one for one in metrics if ":" in one)
+    line = (
+        f"metric {name!r} is over what a first stage found, which neither 'rr eval' nor rr.evaluate asks: name it in "
+        f"the metrics of the data set's suite and run 'rr bench' (rr.bench), or take ':{name.partition(':')[2]}' off"
+    )
+    asked = (
+        {"reranker": "nobody", "dataset": "nowhere"},  # neither is looked for
+        {"run": "no-such-file", "dataset": "rooms"},
+        {"run": {"q": {"d": 1.0}}, "qrels": {"q": {"d": 1}}},
+    )
+    for one in asked:
+        with pytest.raises(DataError) as caught:
+            rr.evaluate(**one, metrics=metrics, registry=small_registry)  # type: ignore[arg-type]
+        assert str(caught.value) == line
+
+
+def test_a_bench_does_what_that_line_says(small_registry: Path) -> None:
+    text = small_registry.read_text(encoding="utf-8")
+    named = text.replace("metrics: [nDCG@10, MRR@10]", "metrics: ['nDCG@10:valid-retrieval', MRR@10]")
+    small_registry.write_text(named, encoding="utf-8")
+    (row,) = rr.bench(["bm25"], registry=small_registry).datasets[0].rows
+    assert set(row.metrics) == {"nDCG@10:valid-retrieval", "MRR@10"}
+    judged = rr.evaluate("bm25", "rooms", registry=small_registry)  # of the suite, all that it can
+    assert judged.metrics == {"MRR@10": row.metrics["MRR@10"]}

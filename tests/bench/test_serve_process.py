@@ -20,7 +20,9 @@ from typing import Any
 import httpx
 import pytest
 
+from rr.files import home
 from tests.bench.served import QUICK
+from tests.bench.test_cli import failed
 from tests.conftest import INTERRUPTIBLE, ROOT, Rr
 
 REGISTRY = """
@@ -93,6 +95,22 @@ def started(folder: Path, *arguments: str, **environment: str) -> Iterator[Proce
             process.kill()
             running.ended()
         assert process.stdout.read() == ""  # one line, and no more
+
+
+def test_nothing_that_is_kept_is_taken_away_while_it_serves(tmp_path: Path, rr_command: Rr) -> None:
+    kept = home() / "costs" / f"{'0' * 32}.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}", encoding="utf-8")
+    with started(tmp_path, "bm25") as running:
+        for _ in range(2):
+            failed(rr_command("cache", "clean", "--all", "--yes"), "a running rr uses", "wait for its end")
+            running.send(signal.SIGHUP)
+            running.said("reloaded")
+        assert kept.exists()
+        running.send(signal.SIGTERM)
+        assert running.ended() == 0
+        assert rr_command("cache", "clean", "--all", "--yes").returncode == 0
+    assert not kept.exists()
 
 
 def test_fifty_clients_lose_no_answer_across_a_sigterm(tmp_path: Path) -> None:

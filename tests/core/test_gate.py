@@ -348,6 +348,14 @@ class SavesWhatItStartedFrom(Trainer):
 
 
 @plugin
+class BeginsWithAllOfDevRight(SavesWhatItStartedFrom):
+    def train(self, dataset: Dataset, out: Path, on_event: OnEvent) -> None:
+        for step in (0, 1):
+            on_event(TrainingEvent(step, 1, dev=1.0, metric="nDCG@10"))
+        super().train(dataset, out, on_event)
+
+
+@plugin
 class SavesWhatCannotBeLoaded(Trainer):
     writes: ClassVar[dict[str, str]] = {"weights": "2"}
 
@@ -507,6 +515,7 @@ def test_rounding_passes(small_registry: Path, name: str, entry: dict[str, Any])
         ("Loads", "SavesWhatItStartedFrom", "dev queries exactly as the untrained model does"),
         ("IgnoresItsCheckpoint", "Learns", "dev queries exactly as the untrained model does"),
         ("OrdersOnly", "SavesWhatItStartedFrom", "dev queries exactly as the untrained model does"),
+        ("Loads", "BeginsWithAllOfDevRight", "no order of their candidates is better, whatever its trainer does"),
         ("Loads", "CountsInWords", "TrainingEvent.trained is 'all of them'; it counts weights"),
         ("Loads", "SavesWhatCannotBeLoaded", "cannot be loaded: FileNotFoundError"),
     ],

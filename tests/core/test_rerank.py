@@ -473,5 +473,5 @@ def test_a_component_that_cannot_be_built_is_a_plugin_error_with_its_cause() -> 
     def explains(_settings: Settings, _checkpoint: Path | None) -> ByGold:
         raise RegistryError("as it is")
 
-    with pytest.raises(RegistryError, match=r"\Aas it is\Z"):
+    with pytest.raises(RegistryError, match=r"\Areranker 'mine': as it is\Z"):
         loaded(explains)

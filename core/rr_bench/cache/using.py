@@ -3,12 +3,13 @@ from the dead."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from rr.errors import RerankError
@@ -30,6 +31,15 @@ def using_home(work: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+class Claim:
+    """Nothing is taken away as long as anything refers to this."""
+
+    def __init__(self) -> None:
+        handle = _taken(fcntl.LOCK_SH)
+        if handle is not None:
+            weakref.finalize(self, os.close, handle)
+
+
 @contextmanager
 def alone_at_home() -> Iterator[None]:
     """Nobody works with what is kept while the block goes on: who begins now waits for its end.
@@ -46,18 +56,29 @@ def alone_at_home() -> Iterator[None]:
 
 @contextmanager
 def _claimed(how: int) -> Iterator[None]:
-    path = home() / "locks" / LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(path) as handle:
-        with suppress(*([] if how & fcntl.LOCK_NB else [OSError])):  # a file system without locks stops no work
-            fcntl.flock(handle, how)
-        yield
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    handle = _taken(how)
     try:
-        yield handle
+        yield
     finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _taken(how: int) -> int | None:
+    """The open lock. None: it is a shared one that cannot be had, on a disk that is full or must not be written; that
+    keeps nobody from reading."""
+    path, alone = home() / "locks" / LOCK, bool(how & fcntl.LOCK_NB)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if alone or error.errno == errno.ELOOP:  # somebody's link stands there
+            raise
+        return None
+    try:
+        with suppress(*([] if alone else [OSError])):  # a file system without locks stops no work
+            fcntl.flock(handle, how)
+    except BaseException:
         os.close(handle)
+        raise
+    return handle

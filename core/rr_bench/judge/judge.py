@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rr.errors import DataError
-from rr.measures import evaluate, metric
+from rr.measures import Metric, evaluate, metric
 from rr.types import trec_order
 from rr_bench.evaluate.corrections import holm
 from rr_bench.evaluate.significance import Difference, Interval, difference, interval
@@ -43,24 +43,16 @@ class Compared:
 def judge(run: RunFile, name: str, qrels: Mapping[str, Mapping[str, int]], metrics: Sequence[str]) -> Judged:
     """
     Raises:
-        DataError: the run holds none of the judged queries.
+        DataError: the run holds none of the judged queries, or a metric is over a population.
         RegistryError: there is no such metric.
     """
-    queries = tuple(qrels)
-    measures = [metric(one) for one in metrics]
-    populations = [one for one in metrics if ":" in one]
-    if populations:
-        raise DataError(
-            f"metric {populations[0]!r} is over what a first stage found, which a run does not tell; drop it"
-        )
+    queries, measures = tuple(qrels), checked_metrics(metrics)
     if not any(query in run.scores for query in queries):
         raise DataError(
             f"{run.path}: none of its {len(run.scores)} queries is judged: it has {next(iter(run.scores), '')!r}, the "
             f"judgements {queries[0]!r}; give the judgements of these queries"
         )
-    values = {
-        one: evaluate(run.scores, qrels, queries, measure) for one, measure in zip(metrics, measures, strict=True)
-    }
+    values = {one.name: evaluate(run.scores, qrels, queries, one) for one in measures}
     return Judged(
         name,
         queries,
@@ -68,6 +60,23 @@ def judge(run: RunFile, name: str, qrels: Mapping[str, Mapping[str, int]], metri
         values,
         (*run.warnings, *_warnings(run, qrels)),
     )
+
+
+def checked_metrics(names: Sequence[str]) -> list[Metric]:
+    """
+    Raises:
+        DataError: one is over a population.
+        RegistryError: there is no such metric.
+    """
+    measures = [metric(name) for name in names]
+    for one in measures:
+        if one.population is not None:
+            told = "name it in the metrics of the data set's suite and run 'rr bench' (rr.bench)"
+            raise DataError(
+                f"metric {one.name!r} is over what a first stage found, which neither 'rr eval' nor rr.evaluate asks: "
+                f"{told}, or take ':{one.population}' off"
+            )
+    return measures
 
 
 def compared(run: Judged, others: Sequence[Judged]) -> list[Compared]:

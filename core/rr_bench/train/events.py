@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,16 @@ from rr_bench.progress import clock
 EVENTS = "events.jsonl"
 UNNAMED = "the trainer does not name its dev metric: its best dev figure compares with none"
 FIELDS = [one.name for one in fields(TrainingEvent)]
+
+
+@dataclass(frozen=True)
+class DevFigures:
+    """What a trainer tells of the dev split, by its `metric`: `before` the first step, and at `best` after it, which
+    the model before it is not. None: it did not tell."""
+
+    metric: str | None = None
+    before: float | None = None
+    best: float | None = None
 
 
 class EventLog:
@@ -76,15 +86,16 @@ class EventLog:
             chance = last.figures.get("chance")
             parts.append(f"loss {last.loss:.3g}" + ("" if chance is None else f" (chance {chance:.3g})"))
         if self._devs:
-            best = self._best()
+            best = self.dev().best
             parts.append(f"dev {_short(self._devs[-1])}" + ("" if best is None else f" best {_short(best)}"))
         if (left := self._seconds_left(event)) is not None:
             parts.append(f"ETA {clock(left)}")
         return " · ".join(parts)
 
-    def _best(self) -> float | None:
-        """Of what was trained, which the model before the first step is not."""
-        return max((event.dev for event in self.events if event.dev is not None and event.step > 0), default=None)
+    def dev(self) -> DevFigures:
+        told = [(event.step, event.dev) for event in self.events if event.dev is not None]
+        before = next((dev for step, dev in told if step == 0), None)
+        return DevFigures(self._metric, before, max((dev for step, dev in told if step > 0), default=None))
 
     def _seconds_left(self, event: TrainingEvent) -> float | None:
         """By the pace of this sitting, its evaluations included; None before it has one, and where nothing is left."""
@@ -122,9 +133,9 @@ class EventLog:
 
     def summary(self) -> dict[str, Any]:
         """`dev_metric`: what the trainer calls its dev figures; null where there are none, or where it does not say.
-        `best_dev`: of what was trained, which the model before the first step is not."""
+        `best_dev`: of what was trained."""
         losses = [event.loss for event in self.events if event.loss is not None]
-        dev = {"dev_metric": self._metric, "best_dev": self._best()}
+        dev = {"dev_metric": self._metric, "best_dev": self.dev().best}
         notes = [UNNAMED] if self._devs and self._metric is None else []
         if not losses:
             return {"steps": 0, **dev, "notes": ["trained without a single step", *notes]}

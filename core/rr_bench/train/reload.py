@@ -9,42 +9,35 @@ from statistics import fmean
 from typing import Any
 
 from rr.border import plugin_code
-from rr.data import with_dev_share
 from rr.errors import RerankError
 from rr.measures import evaluate, metric
-from rr.protocols import Requalifies, Settings
+from rr.protocols import Requalifies
 from rr.rerank import compose
 from rr.training import DEV_METRIC
 from rr.types import Dataset, Ranking
 from rr_bench.loading import Checked, load_component
 from rr_bench.resolve import Resolved
+from rr_bench.train.events import DevFigures
 
 
-def reloaded(
-    resolved: Resolved,
-    trainer: Any,
-    training: Settings,
-    dataset: Dataset,
-    folder: Path,
-    dev_metric: str | None,
-    base: float | None,
-) -> dict[str, Any]:
-    """`metric` and `found`: what the trainer selects by (nDCG@10 where nobody but it can tell it), of the checkpoint as
+def reloaded(resolved: Resolved, trainer: Any, dataset: Dataset, folder: Path, dev: DevFigures) -> dict[str, Any]:
+    """`dataset`: with the dev split that the training selects on; `dev`: what it has told of it.
+
+    `metric` and `found`: what the trainer selects by (nDCG@10 where nobody but it can tell it), of the checkpoint as
     it is loaded; `base`: of its component without one, as the trainer has told it or as it is asked now, null where
-    there is none. `twice`: the largest difference
-    between two scorings. `spread`: the mean standard deviation of a query's scores. `diagnostics`: means over the
-    queries. `chosen`: how often the candidate at each place was ranked first. `queries`: how many.
+    there is none. `twice`: the largest difference between two scorings. `spread`: the mean standard deviation of a
+    query's scores. `diagnostics`: means over the queries. `chosen`: how often the candidate at each place was ranked
+    first. `queries`: how many.
 
     Raises:
         RerankError: it cannot be loaded, or does not score.
     """
-    if (share := training.dev_split()) is not None:
-        dataset = with_dev_share(dataset, *share)
-    asks = dev_metric is not None and not _known(dev_metric) and isinstance(trainer, Requalifies)
-    name = dev_metric if dev_metric is not None and (asks or _known(dev_metric)) else DEV_METRIC
+    asks = dev.metric is not None and not _known(dev.metric) and isinstance(trainer, Requalifies)
+    name = dev.metric if dev.metric is not None and (asks or _known(dev.metric)) else DEV_METRIC
     component = load_component(resolved, folder)
     first, again = _ranked(resolved, component, dataset), _ranked(resolved, component, dataset)
-    if base is None or name != dev_metric:
+    base = dev.before
+    if base is None or name != dev.metric:
         base = _base(resolved, trainer, dataset, name, asks)
     spreads = [_deviation(list(ranking.scores.values())) for ranking in first]
     names = {key for ranking in first for key in ranking.diagnostics}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rr.border import plugin_code
+from rr.data import with_dev_share
 from rr.errors import NotApplicableError, PluginError, RerankError
 from rr.files import file_sha256, fingerprint, home
 from rr.files.kept import with_checksum
@@ -133,17 +134,18 @@ def train(
             if not work.writes:
                 return Checkpoint(folder, NOTHING)
             log.close()
-            files, summary = written_files(work.folder), log.summary()
+            files, dev = written_files(work.folder), log.dev()
+            share = settings.dev_split()
+            selected = given if share is None else with_dev_share(given, *share)
             with work.home():
-                info = tried(resolved, given, work.folder, files)
-                base = next((event.dev for event in log.events if event.step == 0 and event.dev is not None), None)
-                reload = reloaded(resolved, trainer, settings, given, work.folder, summary["dev_metric"], base)
+                info = tried(resolved, selected, work.folder, files, dev)
+                reload = reloaded(resolved, trainer, selected, work.folder, dev)
             record = {
                 **about,
                 "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "seconds": seconds,
                 "timed_on": circumstances,
-                **summary,
+                **log.summary(),
                 "trained_parameters": info.trainable if log.trained is None else log.trained,
                 "parameters": info.parameters,
                 "reload": reload,

@@ -336,7 +336,7 @@ def test_what_cannot_be_read_at_all(tmp_path: Path) -> None:
     with fails("has 1 sheets, and no sheet 2; they are Sheet1"):
         read("table", rows=book, sheet=2)
     (tmp_path / "cut.parquet").write_bytes(pq(tmp_path / "p", [{"query": "a", "passage": "b"}]).read_bytes()[:-9])
-    with fails(r"cut\.parquet: not Parquet"):
+    with fails(r"cut\.parquet: not whole Parquet"):
         read("table", rows=tmp_path / "cut.parquet")
     with fails(r"odd\.json: expected a JSON list of objects"):
         read("table", rows=text(tmp_path / "odd.json", "{", '"a": 1', "}"))

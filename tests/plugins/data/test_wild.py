@@ -780,7 +780,7 @@ def test_squad_damage(tmp_path: Path) -> None:
     assert list(skipping("xquad", path=tmp_path / "r.jsonl").queries) == ["q1"]
     path = saved(ROWS, tmp_path / "rows", "parquet") / "test-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    with fails("test-00000-of-00001.parquet: not whole parquet"):
+    with fails("test-00000-of-00001.parquet: not whole Parquet"):
         read("xquad", path=tmp_path / "rows")
 
 
@@ -886,7 +886,7 @@ def test_hf_damage(tmp_path: Path) -> None:
         read("hf", folder=tmp_path, columns={"document": "headline"})
     saved(TABLES["corpus"], tmp_path / "saved", "save_to_disk")
     (tmp_path / "saved" / "data-00000-of-00001.arrow").write_bytes(b"ARROW")
-    with fails(r"data-00000-of-00001.arrow: not whole arrow"):
+    with fails(r"data-00000-of-00001.arrow: not whole Arrow"):
         read("hf", folder=tmp_path, documents=tmp_path / "saved")
 
 
