@@ -7,7 +7,7 @@ import fcntl
 import functools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -17,6 +17,7 @@ from rr.files import home
 P = ParamSpec("P")
 R = TypeVar("R")
 LOCK = "in-use.lock"
+_for_good = ExitStack()
 
 
 def using_home(work: Callable[P, R]) -> Callable[P, R]:
@@ -28,6 +29,11 @@ def using_home(work: Callable[P, R]) -> Callable[P, R]:
             return work(*arguments, **named)
 
     return run
+
+
+def used_from_now_on() -> None:
+    """As `using_home`, until this process ends."""
+    _for_good.enter_context(_claimed(fcntl.LOCK_SH))
 
 
 @contextmanager
