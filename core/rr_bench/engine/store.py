@@ -267,9 +267,7 @@ def _opened(url: str) -> tuple[Any, str]:
     """The file system, and where on it."""
     shown = PASSWORD.sub("***", url.partition("?")[0]) + "?***" * ("?" in url)
     if shown != url:
-        raise RerankError(
-            f"store {shown}: what is shown as *** does not belong there; put it into fsspec's configuration"
-        )
+        raise RerankError(f"store {shown}: put what stands at *** into fsspec's configuration, not into the URL")
     protocol, _, place = url.partition("://")
     if not place or (protocol in ("file", "local") and not place.startswith("/")):
         raise RerankError(f"store {url!r} is no whole URL; say file:///FOLDER, s3://BUCKET/FOLDER or the like")
