@@ -182,6 +182,16 @@ def test_one_process_shares_too_without_workers(small_registry: Path, tmp_path: 
     assert "store memory://shared/rr failed" in row.failure
 
 
+def test_folds_are_data_sets_of_the_store(small_registry: Path, url: str, tmp_path: Path) -> None:
+    found = []
+    for name, asked in (("one", {}), ("two", {"jobs": 2, "store": url})):
+        with home_at(tmp_path / name):
+            found.append(rows(rr.bench(["bm25"], registry=small_registry, folds=2, **asked))["bm25"])
+    assert found[0].failure == found[1].failure == ""
+    assert found[0].per_query == found[1].per_query
+    assert len(list((tmp_path / "store" / "data").glob("*-fold?of2"))) == 2
+
+
 def test_data_sets_are_read_by_the_driver_alone(
     small_registry: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,7 +495,7 @@ def test_a_workers_home_can_be_cleaned(rr_command: Rr, tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-# what they are for
+# on other machines
 
 
 @pytest.fixture

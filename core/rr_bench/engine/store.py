@@ -224,9 +224,9 @@ class Store:
         """What goes wrong in the block, but for `passing`, is told as a fault of the store."""
         try:
             yield
-        except (RerankError, *passing):
-            raise
         except Exception as error:  # of whatever package the protocol has
+            if isinstance(error, (RerankError, *passing)):
+                raise
             raise RerankError(f"store {self.url} failed at {what} ({summary(error)}); {MEND}") from error
 
 

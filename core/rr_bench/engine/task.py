@@ -57,7 +57,8 @@ def names_of(paths: Iterable[Path]) -> list[str]:
 
 def made_elsewhere(names: Iterable[str]) -> None:
     """Notes what others have made anew, by `names_of`: it is not made once more."""
-    for path in map(home().joinpath, names if kept.made_anew is not None else ()):
-        kept.made_anew.add(path)
+    for path in map(home().joinpath, names):
+        if kept.made_anew is not None:
+            kept.made_anew.add(path)
         if kept.elsewhere is not None:
             kept.elsewhere.renew(path)
