@@ -14,14 +14,12 @@ from typing import Any
 from rr.files.atomic import atomic_folder, write_atomic
 from rr.files.fingerprints import file_sha256, fingerprint
 
-CHECKSUM = "sha256"
-"""The key of a JSON object under which the checksum of all the rest stands."""
-SEAL = "sha256.json"
-"""In a sealed folder: the SHA-256 of each other file."""
+CHECKSUM = "sha256"  # the key of a JSON object under which the checksum of all the rest stands
+SEAL = "sha256.json"  # in a sealed folder: the SHA-256 of each other file
 KEEPING: ContextVar[bool] = ContextVar("keeping", default=True)
 """Whether what one row of a bench has computed may help another: not while anything is timed."""
-made_anew: set[Path] | None = None
-"""What was made since `rr_bench.keeping.anew()` began; None outside it."""
+made_anew: set[Path] | None = None  # what was made since `rr_bench.keeping.anew()` began; None outside it
+elsewhere: Any = None  # where others find what is kept here, and what is missing is fetched (`rr_bench.engine.store`)
 
 
 class DamagedError(Exception):
@@ -34,14 +32,19 @@ def keeping() -> bool:
 
 
 def outdated(path: Path) -> bool:
-    """Whether it is to be made anew although it is there."""
-    return made_anew is not None and path not in made_anew
+    """Whether it is to be made anew although it is there. To be asked before it is looked for: now it is fetched."""
+    anew = made_anew is not None and path not in made_anew
+    if elsewhere is not None and not anew:
+        elsewhere.fetch(path)
+    return anew
 
 
 def made(path: Path) -> None:
     """Says that it has been made now."""
     if made_anew is not None:
         made_anew.add(path)
+    if elsewhere is not None:
+        elsewhere.keep(path)
 
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +60,7 @@ def read_json(path: Path, key: str | None = None) -> dict[str, Any]:
         data = file.read()
     try:
         found: dict[str, Any] = json.loads(data)
-        told = found.pop(CHECKSUM)
-        content = fingerprint(found)
+        told, content = found.pop(CHECKSUM), fingerprint(found)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise DamagedError("it is no JSON with a checksum") from error
     if content != told:
@@ -102,18 +104,16 @@ def sealed_folder(path: Path, key: str) -> Iterator[Path]:
 
 def is_sealed(path: Path, key: str) -> bool:
     """Whether the folder is there as `sealed_folder` left it under this key; a damaged one is named, and set aside."""
-    if not os.path.lexists(path):
-        return False
     if outdated(path):
         take_away(path)
+    if not os.path.lexists(path):
         return False
     try:
         if path.is_symlink() or not path.is_dir():
             raise DamagedError("it is no folder")
         written, sums = read_json(path / SEAL, key)["content"], _sums(path)
-        for name in sorted({*sums, *written}):
-            if sums.get(name) != written.get(name):
-                raise DamagedError(f"{name} is {'not the file that was written' if name in sums else 'missing'}")
+        for name, _ in sorted(written.items() ^ sums.items()):
+            raise DamagedError(f"{name} is {'not the file that was written' if name in sums else 'missing'}")
     except (DamagedError, OSError) as error:
         set_aside(path, error)
         return False

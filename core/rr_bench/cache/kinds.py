@@ -31,6 +31,7 @@ KINDS: dict[str, KindOf] = {
     "probes": KindOf("answers to probes"),
     "weights": KindOf("weights of fusions"),
     "sources": KindOf("fingerprints of source files"),
+    "stores": KindOf("homes of workers that share a store"),
     "http": KindOf("answers of remote models, which cost money", again=False, name=re.compile(r"\.?[0-9a-f]{2}")),
     "calibrations": KindOf("fitted probabilities", again=False),
     "checks": KindOf("results of rr check", again=False),

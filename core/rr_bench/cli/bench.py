@@ -62,6 +62,14 @@ def bench(
     ] = False,
     jobs: JobsOption = None,
     engine: EngineOption = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Share what is kept at s3://…, gs://…, file:///…: workers need not see this $RR_HOME.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", parser=given_path, help="Folder for bench.md, bench.csv, bench.json and more."),
@@ -74,6 +82,8 @@ def bench(
     """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed.
 
     Example: rr bench bm25 --checkpoint head=runs/one -d rentals
+
+    Example: rr bench --all --engine ray://head:6379 --store s3://bucket/rr
     """
     from rr.errors import RerankError
     from rr_bench.cli.options import RichProgress, console
@@ -104,6 +114,7 @@ def bench(
             fresh=fresh,
             jobs=jobs,
             engine=engine,
+            store=store,
             registry=registry,
             progress=RichProgress(),
         )

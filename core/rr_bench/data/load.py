@@ -13,7 +13,7 @@ from rr.border import plugin_code
 from rr.data.collection import Collection
 from rr.data.damage import MISSING
 from rr.errors import DataError
-from rr.files import fingerprint, home, is_sealed
+from rr.files import fingerprint, home, is_sealed, outdated
 from rr.protocols import Reader, Retriever
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.resolve import checked_settings
@@ -76,6 +76,36 @@ def _stored(
     plugins: Plugins,
 ) -> list[Dataset]:
     """The data set, or that of each fold, from `$RR_HOME/data` if all are there as they were written."""
+    reader, retriever, folders = _meant(name, entry, folds, plugins)
+
+    def there(folder: Path) -> bool:
+        outdated(folder)  # which is when it is fetched
+        return os.path.lexists(folder)
+
+    # all that are there, so that each damaged one is set aside
+    whole = [is_sealed(folder, folder.name) for folder in takewhile(there, folders())]
+    if len(whole) == (folds or 1) and all(whole):
+        LOG.info("%s: prepared before, in %s", name, next(folders()).parent)
+        return [read_dataset(folder, sealed=True) for folder in folders()]
+    with progress.task(f"{name}: reading", None):
+        try:
+            datasets = prepared(_read(reader, entry), retriever)
+        except DataError as error:
+            raise DataError(f"data set {name!r}: {error}") from error
+    for dataset, folder in zip(datasets, folders(), strict=True):
+        write_dataset(dataset, folder)
+    return datasets
+
+
+def kept_folders(name: str, entry: DatasetEntry, folds: int | None) -> list[Path]:
+    """Where `load_dataset`, or `load_folds`, keeps what it gives."""
+    return list(_meant(name, entry, folds, installed_plugins())[2]())
+
+
+def _meant(
+    name: str, entry: DatasetEntry, folds: int | None, plugins: Plugins
+) -> tuple[Reader, Retriever, Callable[[], Iterator[Path]]]:
+    """Who reads it, who ranks it first, and where it is kept."""
     reader, reader_key = keyed_component(plugins, "reader", entry.reader, entry.options, f"data set {name!r}: options")
     asked = entry.candidates
     retriever, retriever_key = keyed_component(
@@ -99,19 +129,7 @@ def _stored(
         for part in [""] if folds is None else (f"-fold{number}of{folds}" for number in range(1, folds + 1)):
             yield home() / "data" / f"{as_file_name(name)}-{key[:16]}{part}"
 
-    # all that are there, so that each damaged one is set aside
-    whole = [is_sealed(folder, folder.name) for folder in takewhile(os.path.lexists, folders())]
-    if len(whole) == (folds or 1) and all(whole):
-        LOG.info("%s: prepared before, in %s", name, next(folders()).parent)
-        return [read_dataset(folder, sealed=True) for folder in folders()]
-    with progress.task(f"{name}: reading", None):
-        try:
-            datasets = prepared(_read(reader, entry), retriever)
-        except DataError as error:
-            raise DataError(f"data set {name!r}: {error}") from error
-    for dataset, folder in zip(datasets, folders(), strict=True):
-        write_dataset(dataset, folder)
-    return datasets
+    return reader, retriever, folders
 
 
 def read_collection(entry: DatasetEntry, plugins: Plugins) -> Collection:

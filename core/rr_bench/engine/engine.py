@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
-from rr.files import made
-from rr_bench.engine.task import Outcome, Task
+from rr_bench.engine.task import Outcome, Task, made_elsewhere
 
 TRIES = 3
 """How often a task is begun whose workers die."""
@@ -39,8 +37,7 @@ def carried_out(
             return
         for task, outcome in engine.ended():
             begun -= 1
-            for path in outcome.made:
-                made(Path(path))
+            made_elsewhere(outcome.made)
             for level, text in outcome.said:
                 logging.getLogger("rr").log(level, "%s", text)
             if outcome.state == "lost":

@@ -9,6 +9,7 @@ from rr.errors import RerankError
 from rr_bench.engine.cluster import cluster
 from rr_bench.engine.engine import Engine
 from rr_bench.engine.processes import processes
+from rr_bench.engine.store import Store
 from rr_bench.engine.work import place
 
 LOCAL, RAY = "local", "ray"
@@ -31,16 +32,21 @@ def checked_engine(engine: str | None, jobs: int | None) -> str | None:
 
 
 @contextmanager
-def opened_engine(engine: str | None, jobs: int | None, named: str = "") -> Iterator[Engine | None]:
+def opened_engine(
+    engine: str | None, jobs: int | None, named: str = "", store: Store | None = None
+) -> Iterator[Engine | None]:
     """`engine`: `local` (None), `ray` or `ray://HOST:PORT`; `jobs`: processes of this machine. None: nothing is handed
-    out. `named`: `rr_bench.engine.work.place`.
+    out. `named`, `store`: `rr_bench.engine.work.place`.
 
     Raises:
-        RerankError: as `checked_engine`; Ray is not installed, or there is no such cluster.
+        RerankError: as `checked_engine`; Ray is not installed, there is no such cluster, or the store fails.
     """
     address = checked_engine(engine, jobs)
     if address is None and (jobs or 1) == 1:
         yield None
         return
-    with place(named) as where, processes(jobs or 1, where) if address is None else cluster(where, address) as found:
+    with (
+        place(named, store) as where,
+        processes(jobs or 1, where) if address is None else cluster(where, address) as found,
+    ):
         yield found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from rr.files import kept
+from rr.files import home, kept
 from rr_bench.schema import Resources
 
 ANY = Resources.model_validate({})
@@ -27,15 +28,15 @@ class Task:
 
     def plain(self) -> dict[str, Any]:
         """What `rr_bench.engine.work.do` takes, with all that was made anew until now."""
-        made = None if kept.made_anew is None else sorted(map(str, kept.made_anew))
+        made = None if kept.made_anew is None else names_of(kept.made_anew)
         return {"function": self.function, "arguments": dict(self.arguments), "made_anew": made}
 
 
 @dataclass(frozen=True)
 class Outcome:
     """`failed`: the work broke, as it would have anywhere; `inapplicable`: there is nothing to do here
-    (`rr.errors.NotApplicableError`); `lost`: nobody knows, since its worker is gone. `made`: the paths below
-    `$RR_HOME` that were made anew, where that was asked for (`rr_bench.keeping.anew`). `said`: level and text of what
+    (`rr.errors.NotApplicableError`); `lost`: nobody knows, since its worker is gone. `made`: what was
+    made anew, where that was asked for (`rr_bench.keeping.anew`), as `names_of` has it. `said`: level and text of what
     was logged meanwhile."""
 
     state: State
@@ -47,3 +48,17 @@ class Outcome:
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def names_of(paths: Iterable[Path]) -> list[str]:
+    """What is kept as others know it, whose `$RR_HOME` may be another: the paths below it."""
+    return sorted(str(path.relative_to(home())) for path in paths if path.is_relative_to(home()))
+
+
+def made_elsewhere(names: Iterable[str]) -> None:
+    """Notes what others have made anew, by `names_of`: it is not made once more."""
+    for path in map(home().joinpath, names):
+        if kept.made_anew is not None:
+            kept.made_anew.add(path)
+        if kept.elsewhere is not None:
+            kept.elsewhere.renew(path)

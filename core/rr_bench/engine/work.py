@@ -19,26 +19,33 @@ from typing import Any
 
 from rr.errors import NotApplicableError, RerankError, summary
 from rr.files import home, kept, write_atomic
+from rr_bench.cache.using import Claim
 from rr_bench.code import room_fingerprint
-from rr_bench.engine.task import Outcome, State
+from rr_bench.engine.store import MARKS, Store, shared_from_now_on
+from rr_bench.engine.task import Outcome, State, made_elsewhere, names_of
 
 PASSED_ON = ("RR_", "HF_", "TRANSFORMERS_")
 """What variables begin with that workers on other machines get; and those that a task names, as `${VARIABLE}`."""
 VARIABLE = re.compile(r"\$\{(\w+)")
+_claims: list[Claim] = []
+"""To the machine's own `$RR_HOME`, which the home of a store lies in, until this process ends."""
 
 
 @contextmanager
-def place(named: str = "") -> Iterator[dict[str, Any]]:
-    """Where this process stands, as plain data for `stand`. `named`: text whose `${VARIABLE}`s workers need, too."""
-    here = home().absolute()
-    mark = here / "engine" / uuid.uuid4().hex
-    write_atomic(mark, "")
+def place(named: str = "", store: Store | None = None) -> Iterator[dict[str, Any]]:
+    """Where this process stands, as plain data for `stand`. `named`: text whose `${VARIABLE}`s workers need, too.
+    `store`: what they share with it in place of its `$RR_HOME`."""
     names = [name for name in os.environ if name.startswith(PASSED_ON)] + VARIABLE.findall(named)
+    environment = {name: os.environ[name] for name in names if name in os.environ}
+    here = home().absolute()
+    mark = here / MARKS / uuid.uuid4().hex
+    write_atomic(mark, "")
     try:
         yield {
-            "environment": {name: os.environ[name] for name in names if name in os.environ} | {"RR_HOME": str(here)},
+            "environment": {**environment, "RR_HOME": str(here)},
             "folder": str(Path.cwd()),
             "mark": str(mark),
+            "store": None if store is None else {"url": store.url, "mark": store.mark},
             "code": _code(),
         }
     finally:
@@ -49,15 +56,23 @@ def stand(where: Mapping[str, Any]) -> None:
     """Takes this process to where the one stands that hands out the work.
 
     Raises:
-        RerankError: it does not see that one's `$RR_HOME`, or runs another release.
+        RerankError: it does not see that one's `$RR_HOME`, or its store, or runs another release.
     """
+    store, own = where["store"], os.environ.get("RR_HOME", "")
     os.environ.update(where["environment"])
+    if store is not None:
+        os.environ["RR_HOME"] = own  # empty as where there is none
+        _claims.append(Claim())
+        try:
+            shared_from_now_on(**store)
+        except RerankError as error:
+            raise RerankError(f"{socket.gethostname()}: {error}") from error
     with contextlib.suppress(OSError):  # of another machine: paths that are whole need no folder to start from
         os.chdir(where["folder"])
-    if not Path(where["mark"]).exists():
+    if store is None and not Path(where["mark"]).exists():
         raise RerankError(
             f"{socket.gethostname()} does not see {os.environ['RR_HOME']}; put $RR_HOME on a file system that all "
-            "machines share, under the same path"
+            "machines share, under the same path; a bench may name a --store instead"
         )
     if where["code"] != _code():
         raise RerankError(
@@ -69,8 +84,9 @@ def stand(where: Mapping[str, Any]) -> None:
 def do(function: str, arguments: Mapping[str, Any], made_anew: list[str] | None) -> dict[str, Any]:
     """An `Outcome` as plain data. `made_anew`: what all workers together have made anew so far; None: what is kept is
     good."""
-    before = None if made_anew is None else set(map(Path, made_anew))
-    kept.made_anew = None if before is None else set(before)
+    kept.made_anew = None if made_anew is None else set()
+    made_elsewhere(made_anew or ())
+    before = set(kept.made_anew or ())
     with heard() as said:
         try:
             module, _, name = function.partition(":")
@@ -79,8 +95,7 @@ def do(function: str, arguments: Mapping[str, Any], made_anew: list[str] | None)
             reason = str(error) if isinstance(error, RerankError) else summary(error)
             state: State = "inapplicable" if isinstance(error, NotApplicableError) else "failed"
             outcome = Outcome(state, None, reason, traceback.format_exc())
-    made = sorted(map(str, (kept.made_anew or set()) - (before or set())))
-    return replace(outcome, made=made, said=said).plain()
+    return replace(outcome, made=names_of((kept.made_anew or set()) - before), said=said).plain()
 
 
 @contextmanager

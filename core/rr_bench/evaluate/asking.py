@@ -86,6 +86,10 @@ class Leaf:
         """All that its answers depend on besides the requests."""
         return [reranker_key(self.resolved), self.choice.fingerprint()]
 
+    def key_on(self, dataset: Dataset, split: str, *narrowed: str) -> list[str]:
+        """All that its answers depend on. `narrowed`: what tells requests from those of the whole split."""
+        return [*self.key, dataset.fingerprint, split, *narrowed]
+
     @cached_property
     def model(self) -> str:
         return model_key(self.resolved, self.choice.fingerprint())
@@ -164,10 +168,8 @@ class Asking:
         """One part of a leaf's answers to the whole test split, which `answers` finds then; whether it was computed."""
         (one,) = (leaf for leaf in self.part.leaves if leaf.name == name)
         leaf, (part,) = self.leaves[name], islice(parts(self.bench.requests), number, number + 1)
-        return score_part(lambda: self.loading(leaf), self._key(leaf, "test"), number, part, self._pairs(one))
-
-    def _key(self, leaf: Leaf, split: str, *narrowed: str) -> list[str]:
-        return [*leaf.key, self.bench.dataset.fingerprint, split, *narrowed]
+        key = leaf.key_on(self.bench.dataset, "test")
+        return score_part(lambda: self.loading(leaf), key, number, part, self._pairs(one))
 
     def _pairs(self, one: Part) -> Pairs | None:
         return Pairs.of(self.leaves[one.name].key, one.entry, self.bench.dataset)
@@ -180,7 +182,7 @@ class Asking:
             return loaded[0]
 
         narrowed = self._narrowed(requests)
-        key = self._key(leaf, split, *narrowed)
+        key = leaf.key_on(dataset, split, *narrowed)
         with (
             of_member(one, self.part),
             self.bench.progress.task(f"{dataset.name}: {one.name}", len(requests)) as advance,

@@ -24,6 +24,7 @@ from rr_bench.data.load import load_dataset, load_folds
 from rr_bench.data.splits import answerable
 from rr_bench.data.view import shown
 from rr_bench.engine.opened import checked_engine, opened_engine
+from rr_bench.engine.store import shared
 from rr_bench.entries import Failure, chosen_entries, chosen_entry, failing_datasets
 from rr_bench.environment import Conditions, conditions
 from rr_bench.evaluate.asking import Bench, Handed, Skipped
@@ -67,6 +68,7 @@ def bench(
     fresh: bool = False,
     jobs: int | None = None,
     engine: str | None = None,
+    store: str | None = None,
     registry: Path | str | Registry | None = None,
     plugins: Plugins | None = None,
     progress: Progress = SILENT,
@@ -80,20 +82,21 @@ def bench(
     `NAME@FOLDER` in the place of NAME's own (`rr_bench.evaluate.given`). `fresh`: all that was kept for these is made
     anew and replaced: prepared data, checkpoints that the bench trains, vectors, exports, scores and times. `jobs`: so
     many processes train and score; `engine`: `ray` or `ray://HOST:PORT`, a Ray cluster does (`rr_bench.engine`). What
-    is found is the same.
+    is found is the same. `store`: a URL (`s3://bucket/folder`, what fsspec knows) by which what is kept is shared, so
+    that workers need not see this `$RR_HOME`.
 
     What fails becomes a FAILED row or data set with its reason; the others stand. `RR_STRICT=1` raises instead.
 
     Raises:
         RegistryError: the registry is malformed, or a name does not exist.
-        RerankError: there is no such engine, or it is not there.
+        RerankError: there is no such engine, or it is not there; the store cannot be read and written.
         PluginError: a metric of the suite cannot be imported, or needs what is not installed.
         TypeError: an argument is of a wrong type.
     """
     names, datasets = arguments.texts("names", names), arguments.texts("datasets", datasets)
     baselines = arguments.texts("baselines", baselines)
     given = arguments.named_folders("checkpoints", checkpoints)
-    for argument, value in {"profile": profile, "baseline": baseline, "engine": engine}.items():
+    for argument, value in {"profile": profile, "baseline": baseline, "engine": engine, "store": store}.items():
         arguments.of_type(argument, value, str)
     for argument, number in {"folds": folds, "seeds": seeds, "jobs": jobs}.items():
         arguments.of_type(argument, number, int)
@@ -131,9 +134,9 @@ def bench(
     rows = Rows(
         {name: registry.dataset(name) for name in asked}, entries, suite.metrics, folds, seeds, plugins, progress
     )
-    with anew() if fresh else nullcontext():
-        with opened_engine(engine, jobs, rows.named()) as workers:
-            handed = None if workers is None else rows.hand_out(workers)
+    with anew() if fresh else nullcontext(), shared(store) as stored:
+        with opened_engine(engine, jobs, rows.named(), stored) as workers:
+            handed = None if workers is None else rows.hand_out(workers, stored)
         plan = Plan(against, all_pairs, folds, seeds, chosen.price, handed)
         results = [_bench_dataset(name, suite, registry, plugins, entries, plan, progress) for name in asked]
     found = concluded(results)

@@ -6,16 +6,18 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rr.errors import RerankError
-from rr.files import device_name, fingerprint
+from rr.files import device_name, fingerprint, home, is_sealed, outdated
 from rr.measures import metric
 from rr.protocols import Reranker
 from rr.registry.plugins import Plugins, installed_plugins
 from rr.registry.validation import validated
 from rr.types import Dataset
 from rr_bench.data.load import load_dataset, load_folds
+from rr_bench.data.store import read_dataset
 from rr_bench.data.view import shown
 from rr_bench.evaluate.asking import Asking, Bench, Leaf
 from rr_bench.keys import reranker_key
@@ -59,15 +61,18 @@ _loaded: dict[str, Reranker] = {}
 """What this process was asked about last, and the model that it loaded last, which are often meant again."""
 
 
-def _asking(data: Plain, fold: int, part: Plain, metrics: Sequence[str], keys: Plain) -> Asking:
-    """
+def _asking(
+    data: Plain, fold: int, part: Plain, metrics: Sequence[str], keys: Plain, checkpoints: Mapping[str, str]
+) -> Asking:
+    """`checkpoints`: of leaves that do not train one, its name in the store, empty for none.
+
     Raises:
         RerankError: a training broke; or this machine computes otherwise than the one that hands out the work.
     """
     key = fingerprint([data, fold, part])
     if key not in _last:
         _last.clear()
-        dataset, plugins, entry = datasets(data)[fold], installed_plugins(), part_of_plain(part)
+        dataset, plugins, entry = datasets(data)[fold], installed_plugins(), _given(part_of_plain(part), checkpoints)
         _must_agree(keys, leaf_keys(entry, dataset, plugins))
         view, measures = shown(dataset), {metric(name): () for name in metrics}
         bench = Bench(dataset, view, view.requests("test"), measures, (), None, plugins, SILENT)
@@ -109,16 +114,39 @@ def _must_agree(there: Plain, here: Plain) -> None:
 
 
 def datasets(data: Plain) -> list[Dataset]:
+    """
+    Raises:
+        RerankError: it cannot be prepared; or it was prepared elsewhere, and is not in the store.
+    """
+    if "folders" in data:
+        return [_prepared_elsewhere(name) for name in data["folders"]]
     entry = validated(DatasetEntry, from_record(data["entry"]), f"data set {data['name']!r}")
     if data["folds"] is None:
         return [load_dataset(data["name"], entry)]
     return load_folds(data["name"], entry, data["folds"])
 
 
+def _prepared_elsewhere(name: str) -> Dataset:
+    folder = home() / "data" / name
+    if not is_sealed(folder, name):
+        raise RerankError(f"{socket.gethostname()} does not find data/{name} in the store; run the same command again")
+    return read_dataset(folder, sealed=True)
+
+
 def plain_part(part: Part) -> dict[str, Any]:
     entry = recordable(part.entry.model_dump(exclude_unset=True))
     members = list(map(plain_part, part.members))
     return {"name": part.name, "entry": entry, "members": members, "entry_name": part.entry_name}
+
+
+def _given(part: Part, checkpoints: Mapping[str, str]) -> Part:
+    """The part, whose leaves are given the checkpoints that were chosen where the work was handed out."""
+    entry, name = part.entry, checkpoints.get(part.name)
+    if name is not None:
+        folder = home() / (name or ".")
+        outdated(folder)  # which is when it is fetched
+        entry = entry.model_copy(update={"checkpoint": str(folder) if name else "none"})
+    return replace(part, entry=entry, members=tuple(_given(member, checkpoints) for member in part.members))
 
 
 def part_of_plain(told: Plain) -> Part:

@@ -7,7 +7,7 @@ follows is the bench of one process, which finds it there: the same figures, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,13 @@ from rr.registry.plugins import Plugins
 from rr.types import Dataset
 from rr_bench.data.view import shown
 from rr_bench.engine.engine import Engine, carried_out
+from rr_bench.engine.store import Store
 from rr_bench.engine.task import Outcome, Task
 from rr_bench.entries import Failure
 from rr_bench.evaluate import handed
 from rr_bench.evaluate.asking import Handed, Skipped
 from rr_bench.evaluate.handed import Plain, datasets, leaf_keys, plain_part
+from rr_bench.evaluate.offered import Offered
 from rr_bench.evaluate.seeds import variants
 from rr_bench.members import Part
 from rr_bench.parts import parts
@@ -71,28 +73,25 @@ class Rows:
     _steps: dict[str, Step] = field(default_factory=dict, init=False)
     _following: dict[str, list[Step]] = field(default_factory=dict, init=False)
     _handed: Handed = field(default_factory=Handed, init=False)
+    _offered: Offered | None = field(default=None, init=False)
 
     def named(self) -> str:
         """All that is written in the entries."""
         written = [recordable(entry.model_dump()) for entry in self.asked.values()]
         return json.dumps([written, [plain_part(one) for one in self.entries.values() if isinstance(one, Part)]])
 
-    def hand_out(self, engine: Engine) -> Handed:
-        """What became of them. What those need that have not failed is in `$RR_HOME` then, but for their costs."""
+    def hand_out(self, engine: Engine, store: Store | None = None) -> Handed:
+        """What became of them. What those need that have not failed is in `$RR_HOME` then, or in the `store` that
+        workers have in its place, but for their costs."""
+        self._offered = None if store is None else Offered(store, self.plugins)
         told = [
             {"name": name, "entry": recordable(entry.model_dump(exclude_unset=True)), "folds": self.folds}
             for name, entry in self.asked.items()
         ]
-        tasks = [Task(f"{one['name']}: data", f"{handed.__name__}:prepared", {"data": one}) for one in told]
-        there = set()
-        with self.progress.task("preparing data", len(tasks)) as advance:
-            for task, outcome in carried_out(engine, tasks):
-                advance(1)
-                if outcome.state == "done":  # else the bench meets it, too, and tells it
-                    there.add(task.name)
-        for task in tasks:
-            if task.name in there:
-                self._plan(task.arguments["data"])
+        with self.progress.task("preparing data", len(told)) as advance:
+            prepared = list(self._prepared(told, engine, advance))
+        for data in prepared:
+            self._plan(data)
         # trainings first, which take longest: nobody is left with one at the end
         ready = [step.task for step in self._steps.values() if not step.after]
         ready.sort(key=lambda task: not any(told[1] for told in task.arguments["keys"].values()))
@@ -101,6 +100,21 @@ class Rows:
                 advance(1)
                 self.progress.status(f"{task.name}: {outcome.state}")
         return self._handed
+
+    def _prepared(self, told: Sequence[Plain], engine: Engine, advance: Callable[[int], None]) -> Iterator[Plain]:
+        """As workers are told of them; those that cannot be prepared the bench meets, too, and tells."""
+        if self._offered is not None:
+            for one in told:
+                yield from self._offered.data(one, self.asked[one["name"]])
+                advance(1)
+            return
+        tasks = [Task(f"{one['name']}: data", f"{handed.__name__}:prepared", {"data": one}) for one in told]
+        there = set()
+        for task, outcome in carried_out(engine, tasks):
+            advance(1)
+            if outcome.state == "done":
+                there.add(task.name)
+        yield from (task.arguments["data"] for task in tasks if task.name in there)
 
     def _plan(self, data: Plain) -> None:
         entry = self.asked[data["name"]]
@@ -133,6 +147,8 @@ class Rows:
     def _leaf(self, at: Place, leaf: Part, whole: bool, alone: bool) -> set[str]:
         """The tasks that have to be through before anyone asks for all its answers. One part is no task of its own."""
         found = set[str]()
+        if self._offered is not None:
+            self._offered.known(leaf, at.dataset)
         if alone and at.parts == 1:
             return found
         if leaf.entry.trains:
@@ -154,6 +170,7 @@ class Rows:
             "part": plain_part(part),
             "metrics": list(self.metrics),
             "keys": leaf_keys(part, at.dataset, self.plugins),
+            "checkpoints": self._offered.checkpoints(part, at.dataset) if self._offered is not None else {},
             **(more or {}),
         }
         group = fingerprint([at.data, at.fold, asked["part"]])

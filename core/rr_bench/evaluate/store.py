@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 from rr.errors import ScoringError
@@ -89,7 +90,7 @@ def score_part(
 def _part(of: object, number: int, part: Sequence[Request], asking: _Asking, seconds: float) -> dict[str, Any] | None:
     """What the part holds, from disk or computed now; None where another process has been computing it for longer
     than so many seconds. `of`: the key of all parts."""
-    path, key = home() / "scores" / fingerprint(of)[:32] / f"part-{number:05d}.json", _part_key(of, number)
+    path, key = parts_folder(of) / f"part-{number:05d}.json", _part_key(of, number)
     found: dict[str, Any] | None = read_checked(path, key)
     if found is not None:
         return found
@@ -103,6 +104,11 @@ def _part(of: object, number: int, part: Sequence[Request], asking: _Asking, sec
             found = asking.content(part)
             write_checked(path, key, found)
         return found
+
+
+def parts_folder(key: object) -> Path:
+    """Where `score` keeps its parts."""
+    return home() / "scores" / fingerprint(key)[:32]
 
 
 def _part_key(key: object, number: int) -> str:

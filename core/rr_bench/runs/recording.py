@@ -34,7 +34,7 @@ EVALUATION = ("rr.measures", "rr.types", "rr_bench.evaluate", "rr_bench.data")
 """The code that figures depend on besides that of the rerankers."""
 PLURAL = ("datasets", "baselines", "checkpoints")
 """Arguments of a bench that are an option of the command line, given several times."""
-OF_THE_CALL = ("registry", "plugins", "progress", "jobs", "engine")
+OF_THE_CALL = ("registry", "plugins", "progress", "jobs", "engine", "store")
 """Arguments of a bench that are no settings of it."""
 
 

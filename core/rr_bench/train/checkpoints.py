@@ -146,7 +146,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 def kept_checkpoint(folder: Path, key: str) -> Checkpoint | None:
     """The checkpoint that was trained under this key, in `$RR_HOME`; None where there is none, or none that can be
     relied on, which is named and set aside."""
-    if not os.path.lexists(folder) or outdated(folder):
+    if outdated(folder) or not os.path.lexists(folder):
         return None
     try:
         found = open_checkpoint(folder)

@@ -58,6 +58,11 @@ def checkpoint_folder(plugins: Plugins, resolved: Resolved, dataset: Dataset) ->
     return home() / "checkpoints" / name
 
 
+def trained_before(plugins: Plugins, resolved: Resolved, dataset: Dataset) -> Checkpoint | None:
+    """What `train` has made, where that is there and whole."""
+    return kept_checkpoint(checkpoint_folder(plugins, resolved, dataset), _key(plugins, resolved, dataset))
+
+
 def entry_checkpoint(plugins: Plugins, resolved: Resolved, dataset: Dataset, progress: Progress = SILENT) -> Choice:
     """What the entry is scored with on this data set: where it has a trainer and says `checkpoint: train`, what `train`
     makes; else what `rr_bench.train.checkpoints.chosen_checkpoint` finds.

@@ -110,8 +110,8 @@ class Workplace:
         if outdated(self.path):
             take_away(self.path)
         publish(self.folder, self.path)
-        made(self.path)
         (self.path / NOTES).unlink(missing_ok=True)
+        made(self.path)
 
     def _notes(self) -> dict[str, Any]:
         """Nothing where they are damaged: a state that lies there could be anyone's."""
@@ -141,7 +141,7 @@ def workplace(path: Path, key: str) -> Iterator[Workplace | None]:
         yield place
         return
     with alone(path):
-        if path.is_dir() and not outdated(path):
+        if not outdated(path) and path.is_dir():
             yield None
             return
         if place.prepare():
