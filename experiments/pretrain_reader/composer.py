@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.pretrain_reader.neighbours import Rewording
 from rr import Document, Query, Request
 from rr_letters.labels import LETTERS, encode
 from rr_letters.prompt import Prompter
 
 FULL = 20
 """Lines of a full prompt."""
+Said = tuple[Rewording, Rewording]
+"""How the candidates are said, and how what is asked is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,18 @@ class Composer:
         self._pieces: dict[str, list[int]] = {}
         self._frames: dict[tuple[bool, int], tuple[str, str, str]] = {}
 
-    def compose(self, query: Query, shown: Sequence[Document], slots: Sequence[int]) -> Composed:
+    def compose(
+        self, query: Query, shown: Sequence[Document], slots: Sequence[int], said: Said | None = None
+    ) -> Composed:
         """The prompt whose line `i` has the letter of slot `slots[i]` of a full one, so that all letters are met."""
         whole = list(slots) == list(range(len(shown)))
         before, between, after = self._frame(bool(query.history), len(shown) if whole else FULL)
-        lines = [self._piece(f"{LETTERS[slot]}. {_line(one)}\n") for slot, one in zip(slots, shown, strict=True)]
-        asked = "".join(f"- {_line(one)}\n" for one in query.history) or f" {query.text}\n"
-        question = self._piece(asked)
-        tokens = [*self._piece(before), *(token for line in lines for token in line), *self._piece(between)]
+        lines = [f"{LETTERS[slot]}. {_line(one)}\n" for slot, one in zip(slots, shown, strict=True)]
+        candidates = [token for line in lines for token in self._piece(line)]
+        question = self._piece("".join(f"- {_line(one)}\n" for one in query.history) or f" {query.text}\n")
+        if said is not None:
+            candidates, question = [said[0][one] for one in candidates], [said[1][one] for one in question]
+        tokens = [*self._piece(before), *candidates, *self._piece(between)]
         start = len(tokens)
         return Composed([*tokens, *question, *self._piece(after)], start, start + len(question) - 1)
 

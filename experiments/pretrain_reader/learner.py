@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, log_softmax
 from transformers import Qwen3ForCausalLM
 
-from experiments.pretrain_reader.composer import FULL, Composed, Composer
+from experiments.pretrain_reader.composer import FULL, Composed, Composer, Said
 from experiments.pretrain_reader.start import start, word_vectors
 from experiments.pretrain_reader.tiny import tiny_config, tiny_tokenizer, trainable, vocabulary
 from experiments.pretrain_reader.worlds import Asked
@@ -35,9 +35,10 @@ class Task:
     shown: list[Document]
     slots: list[int]
     worth: list[float]
+    said: Said | None = None
 
 
-def draw(asked: Asked, lines: int, hard: float, generator: random.Random) -> Task:
+def draw(asked: Asked, lines: int, hard: float, generator: random.Random, said: Said | None = None) -> Task:
     """A task of so many lines. `hard`: the share of them that the first stage found; the others are of the corpus."""
     best = asked.best
     found = [(one, grade) for one, grade in zip(asked.candidates, asked.grades, strict=True) if one.id != best.id]
@@ -52,7 +53,7 @@ def draw(asked: Asked, lines: int, hard: float, generator: random.Random) -> Tas
     few = len(shown) < FULL
     slots = sorted(generator.sample(range(FULL), len(shown))) if few else list(range(len(shown)))
     worth = [float(grade**2) for _, grade in shown]
-    return Task(asked, [one for one, _ in shown], slots, [value / sum(worth) for value in worth])
+    return Task(asked, [one for one, _ in shown], slots, [value / sum(worth) for value in worth], said)
 
 
 class Learner:
@@ -86,7 +87,7 @@ class Learner:
     def loss(self, tasks: Sequence[Task]) -> tuple[Tensor, dict[str, float]]:
         """What is minimised, and figures to report: `answer`, of the letter among those shown; `question`, of the mean
         of what the layer before the last knows at each word of the question; `mass`, of answering with a letter."""
-        prompts = [self.composer.compose(task.asked.query, task.shown, task.slots) for task in tasks]
+        prompts = [self.composer.compose(task.asked.query, task.shown, task.slots, task.said) for task in tasks]
         last, before = self._states(prompts)
         worth, absent = torch.zeros(len(tasks), FULL), torch.ones(len(tasks), FULL, dtype=torch.bool)
         for row, task in enumerate(tasks):

@@ -4,6 +4,7 @@ than the benched ones."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from rr import Corpus, Document, Query
 from rr.data import Collection
 from rr_baselines.first_stages.best import best_first
 from rr_baselines.first_stages.bm25 import Bm25
+from rr_data.generators import films as benched_films
+from rr_data.generators import helpdesk as benched_helpdesk
 from rr_data.generators.films import Films
 from rr_data.generators.helpdesk import SYSTEMS, Helpdesk
 from rr_data.generators.rentals import Rentals
@@ -64,6 +67,14 @@ def names() -> list[str]:
     return [
         piece for piece in minilm_vocabulary()[3000:12000] if piece.isalpha() and len(piece) > 3 and piece not in taken
     ]
+
+
+def benched_words() -> set[str]:
+    """All words that the benched films and help desk are told in, common ones among them."""
+    told: set[str] = set()
+    for wordings in (benched_films.WORDINGS, benched_helpdesk.WORDINGS):
+        told.update(*(re.findall("[a-z]+", str(texts).lower()) for texts in wordings))
+    return told
 
 
 def questions(collection: Collection, limit: int, generator: random.Random) -> list[Asked]:

@@ -19,8 +19,8 @@ from rr_torch import DtypeName, FitSettings, model_path, weights_fingerprint
 
 class LetterSettings(Settings):
     model: str = TINY
-    """The base: a folder, a hub name, or an embedded one: `tiny-qwen3` knows films, `tiny-qwen3-reader` reads
-    passages."""
+    """The base: a folder, a hub name, or an embedded one: `tiny-qwen3-reader` reads passages and films,
+    `tiny-qwen3` knows the benched films and reads nothing else."""
     layout: Layout = "question-first"
     """Where a prompt has the question, or the history: before the candidates, as LlamaRec has it, or behind them, so
     that it is read knowing them. `tiny-qwen3` has learned `question-first`, `tiny-qwen3-reader` `question-last`."""

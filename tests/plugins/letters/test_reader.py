@@ -10,7 +10,9 @@ import torch
 from experiments.pretrain_reader.__main__ import HELD_OUT_SEEDS, MODULE, TRAIN_SEEDS, main
 from experiments.pretrain_reader.composer import FULL, Composer
 from experiments.pretrain_reader.learner import Learner, draw
-from experiments.pretrain_reader.worlds import BENCHED, KINDS, held_out, world
+from experiments.pretrain_reader.neighbours import SHARE, Neighbours
+from experiments.pretrain_reader.tiny import minilm_vocabulary, vocabulary
+from experiments.pretrain_reader.worlds import BENCHED, KINDS, benched_words, held_out, world
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rr import Document, Query, Request
@@ -107,6 +109,27 @@ def test_pieces_make_the_tokens_of_the_prompter() -> None:
     for kind in KINDS:
         for one in world(kind, 1000, 5):
             composer.check(one.query, one.candidates)
+
+
+def test_a_rewording_says_a_third_of_the_words_otherwise_and_alike_wherever_they_stand() -> None:
+    pieces = vocabulary()
+    learner = Learner(0)
+    neighbours = Neighbours(learner.words, pieces, {*minilm_vocabulary()}, benched_words())
+    names = {piece: number for number, piece in enumerate(pieces)}
+    printer = {pieces[one] for one in neighbours.of(names["printer"])}
+    assert printer & {"printers", "printing", "copier", "printed", "scanner"}, printer
+    assert "printer" not in printer
+    assert {"harbor", "violin", "expenses", "quillon", "password"} <= benched_words()
+    assert not benched_words() & {pieces[near] for number in range(len(pieces)) for near in neighbours.of(number)}
+    for piece in ("A", "I", "7", ".", "Ċ", "phong", "<|im_end|>"):
+        assert not neighbours.of(names[piece]), piece
+    with_some = [number for number in range(len(pieces)) if neighbours.of(number)]
+    rewording = neighbours.rewording(random.Random(0))
+    said = [rewording[one] for one in with_some]
+    assert [rewording[one] for one in with_some] == said
+    changed = [one for one, other in zip(with_some, said, strict=True) if one != other]
+    assert len(changed) / len(with_some) == pytest.approx(SHARE, abs=0.02)
+    assert all(rewording[one] in neighbours.of(one) for one in changed)
 
 
 def test_words_are_not_trained_and_what_is_shipped_keeps_them() -> None:
