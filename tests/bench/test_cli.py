@@ -174,7 +174,8 @@ def test_settings_say_what_they_are(rr_command: Rr) -> None:
     assert found["training"]["lora_targets"] == ["q_proj", "k_proj", "v_proj", "o_proj"]
     told = " ".join(rr_command("train", "letters", "--registry", PACKAGED, "--help").stdout.split())
     assert "Training of letters:" in told
-    assert "--candidates 16 Of a prompt: the target and its negatives." in told
+    candidates = found["training"]["candidates"]
+    assert f"--candidates {candidates} Of a prompt: the target and its negatives." in told
     assert "--token-budget null Tokens a forward pass takes" in told
     assert "Training of" not in rr_command("train", "--help").stdout
     for given in (["--registry", "mine.yaml"], ["--registry=mine.yaml"]):

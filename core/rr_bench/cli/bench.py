@@ -82,8 +82,6 @@ def bench(
     """Compare rerankers on the same candidates with the same metrics. Exit code 1 if any of them failed.
 
     Example: rr bench bm25 --checkpoint head=runs/one -d rentals
-
-    Example: rr bench --all --engine ray://head:6379 --store s3://bucket/rr
     """
     from rr.errors import RerankError
     from rr_bench.cli.options import RichProgress, console
