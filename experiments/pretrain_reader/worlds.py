@@ -18,7 +18,7 @@ from rr_baselines.first_stages.bm25 import Bm25
 from rr_data.generators import films as benched_films
 from rr_data.generators import helpdesk as benched_helpdesk
 from rr_data.generators.films import Films
-from rr_data.generators.helpdesk import SYSTEMS, Helpdesk
+from rr_data.generators.helpdesk import Helpdesk
 from rr_data.generators.rentals import Rentals
 
 KINDS: dict[str, Any] = {"helpdesk": Helpdesk, "rentals": Rentals, "films": Films}
@@ -63,7 +63,7 @@ def held_out(kind: str, seed: int, limit: int) -> list[Asked]:
 
 def names() -> list[str]:
     """Words of MiniLM's that name systems; the benched systems' names and purposes are not among them."""
-    taken = set(SYSTEMS.lower().split())
+    taken = set(benched_helpdesk.SYSTEMS.lower().split())
     return [
         piece for piece in minilm_vocabulary()[3000:12000] if piece.isalpha() and len(piece) > 3 and piece not in taken
     ]

@@ -112,7 +112,7 @@ def is_sealed(path: Path, key: str) -> bool:
         if path.is_symlink() or not path.is_dir():
             raise DamagedError("it is no folder")
         written, sums = read_json(path / SEAL, key)["content"], _sums(path)
-        for name, _ in sorted(written.items() ^ sums.items()):
+        for name in sorted(one for one in {*sums, *written} if sums.get(one) != written.get(one)):
             raise DamagedError(f"{name} is {'not the file that was written' if name in sums else 'missing'}")
     except (DamagedError, OSError) as error:
         set_aside(path, error)
