@@ -31,8 +31,8 @@ from rr_torch.loading import quiet
 MODULE = "experiments.pretrain_reader"
 SEED = 0
 TRAIN_SEEDS, HELD_OUT_SEEDS = range(1000, 5000), range(5000, 5003)
-STEPS, LR, WARMUP, DECAY = 3300, 1e-3, 60, 0.4  # warm-up in steps; in the last share DECAY the rate falls to 0
-TURNS = ("films", "helpdesk", "films", "rentals")  # films are learned slowest
+STEPS, LR, WARMUP, DECAY = 5400, 1e-3, 60, 0.4  # warm-up in steps; in the last share DECAY the rate falls to 0
+TURNS = ("helpdesk", "rentals", "films")
 QUESTIONS, FRESH, KEPT = 200, 10, 8  # of a world; batches of a kind to the next world; worlds drawn from
 REPORT = 50  # steps a row of the loss curve
 FIGURES = ("answer", "question", "mass", "accuracy")
