@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import overload
 
 from rr import Dataset, Query, Request, RerankError
@@ -12,6 +13,8 @@ from rr.data import folded
 from rr.training import hard_negatives, random_negatives
 from rr_torch import PROBED, as_train
 
+NEXT = 16
+"""How many times as many questions are looked through as are asked together."""
 PROBE = -1
 """The epoch that no training has."""
 
@@ -52,29 +55,36 @@ def cuts(dataset: Dataset, every_prefix: bool, seed: int, epoch: int) -> list[Cu
     return drawn
 
 
-def groups(dataset: Dataset, drawn: Sequence[Cut], questions: int) -> list[list[Cut]]:
-    """The questions by `questions` that can be asked of the same candidates: no target's text answers another
-    one's question, or is in its history. Each goes where it fits first; groups that stay short stand at the end."""
+def groups(dataset: Dataset, drawn: Sequence[Cut], questions: int, candidates: int) -> list[list[Cut]]:
+    """The questions by `questions` that can be asked of the same candidates: no target's text answers another one's
+    question, or is in its history. Those come together whose targets are hard negatives of the first, then those that
+    are next; groups that stay short stand at the end."""
     if questions == 1:
         return [[one] for one in drawn]
     known = {query_id: set(_known(dataset, query_id).values()) for query_id in {one.query_id for one in drawn}}
     texts = {one.target: folded(dataset.documents[one.target].content) for one in drawn}
-    full: list[list[Cut]] = []
-    short: list[list[Cut]] = []
-    for one in drawn:
-
-        def apart(other: Cut, one: Cut = one) -> bool:
-            return texts[one.target] not in known[other.query_id] and texts[other.target] not in known[one.query_id]
-
-        found = next((group for group in short if all(map(apart, group))), None)
-        if found is None:
-            short.append([one])
+    of_target: dict[str, list[int]] = {}
+    for number, one in enumerate(drawn):
+        of_target.setdefault(one.target, []).append(number)
+    waiting = dict(enumerate(drawn))
+    found: list[list[Cut]] = []
+    for number, first in enumerate(drawn):
+        if waiting.pop(number, None) is None:
             continue
-        found.append(one)
-        if len(found) == questions:
-            short.remove(found)
-            full.append(found)
-    return full + short
+        group = [first]
+        hard = [negative.document_id for negative in hard_negatives(dataset, first.query_id, candidates)]
+        near = [other for id_ in hard for other in of_target.get(id_, ())]
+        for other in [*near, *islice(waiting, NEXT * questions)]:
+            if len(group) == questions:
+                break
+            one = waiting.get(other)
+            if one is not None and all(
+                texts[one.target] not in known[own.query_id] and texts[own.target] not in known[one.query_id]
+                for own in group
+            ):
+                group.append(waiting.pop(other))
+        found.append(group)
+    return sorted(found, key=len, reverse=True)
 
 
 def samples(
@@ -139,7 +149,7 @@ class Epoch(Sequence[Sample]):
         self, dataset: Dataset, every_prefix: bool, candidates: int, seed: int, epoch: int, questions: int = 1
     ) -> None:
         self._dataset, self._candidates, self._seed, self._epoch = dataset, candidates, seed, epoch
-        self._groups = groups(dataset, cuts(dataset, every_prefix, seed, epoch), questions)
+        self._groups = groups(dataset, cuts(dataset, every_prefix, seed, epoch), questions, candidates)
         self._items = [(number, own) for number, group in enumerate(self._groups) for own in range(len(group))]
         self._starts = [place - own for place, (_, own) in enumerate(self._items) if own == 0]
         if not self._items:

@@ -83,8 +83,8 @@ class LetterTraining(FitSettings):
     candidates: int = Field(20, gt=1, le=len(LETTERS))
     """Of a prompt: the target and its negatives."""
     questions: int = Field(1, gt=0)
-    """So many questions are asked of the same candidates: the others' targets are negatives of each. With `layout:
-    question-last` a CPU reads the candidates once for all of them."""
+    """So many are asked of the same candidates, where the others' targets are negatives of each. With `layout:
+    question-last` and `objective: letters` a CPU reads the candidates once for all of them."""
     lora_r: int = Field(8, gt=0)
     """The rank of LoRA's updates."""
     lora_alpha: int = Field(16, gt=0)
@@ -104,7 +104,7 @@ class LetterTraining(FitSettings):
     @model_validator(mode="after")
     def _targets_fit(self) -> LetterTraining:
         if self.questions > self.candidates:
-            raise ValueError(f"questions: {self.questions} have as many targets; set candidates to more, or fewer questions")
+            raise ValueError(f"questions: {self.questions} of them have more targets than there are candidates")
         return self
 
     @field_validator("lora_targets")

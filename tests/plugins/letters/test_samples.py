@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -228,14 +229,14 @@ def test_what_shares_candidates_stands_together_and_is_the_same_for_the_same_see
     epoch = Epoch(watched, True, 9, 0, 0, 3)
     assert epoch[2:9:3] == [epoch[2], epoch[5], epoch[8]]
     shown = [tuple(document.id for document in request.candidates) for request, _ in epoch]
-    assert len(set(shown)) == sum(one != other for one, other in zip(shown, shown[1:], strict=False)) + 1
+    assert len(set(shown)) == sum(one != other for one, other in pairwise(shown)) + 1
     assert shown[0] == shown[1] == shown[2] != shown[3]
 
 
 def test_queries_that_answer_one_another_are_asked_apart(learnable: Dataset) -> None:
     """Everybody's answer is the same: no two of them can be asked of the same candidates."""
     answer = min(learnable.documents)
-    same = replace(learnable, qrels=dict.fromkeys(learnable.qrels, {answer: 1}), hard_negatives={})
+    same = replace(learnable, qrels={query_id: {answer: 1} for query_id in learnable.qrels}, hard_negatives={})
     options = {"candidates": 6, "seed": 3}
     alone = choices(same, LetterTraining.model_validate(options), 0)
     assert choices(same, LetterTraining.model_validate({**options, "questions": 4}), 0) == alone
