@@ -77,9 +77,9 @@ def groups(dataset: Dataset, drawn: Sequence[Cut], questions: int, candidates: i
         for other in [*near, *islice(waiting, NEXT * questions)]:
             if len(group) == questions:
                 break
-            one = waiting.get(other)
-            if one is not None and all(
-                texts[one.target] not in known[own.query_id] and texts[own.target] not in known[one.query_id]
+            if other in waiting and all(
+                texts[drawn[other].target] not in known[own.query_id]
+                and texts[own.target] not in known[drawn[other].query_id]
                 for own in group
             ):
                 group.append(waiting.pop(other))
