@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import overload
 
 from rr import Dataset, Query, Request, RerankError
+from rr.data import folded
 from rr.training import hard_negatives, random_negatives
 from rr_torch import PROBED, as_train
 
+NEXT = 16
+"""How many times as many questions are looked through as are asked together."""
 PROBE = -1
 """The epoch that no training has."""
 
@@ -21,58 +25,112 @@ Sample = tuple[Request, int]
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One question of an epoch: what follows the first `cut` items of a query's sequence, which is its history with
-    the relevant document `target` behind it. `place` is where the answer goes, counted through all letters."""
+    the relevant document `target` behind it."""
 
     query_id: str
     target: str
     cut: int
-    place: int
 
 
 def cuts(dataset: Dataset, every_prefix: bool, seed: int, epoch: int) -> list[Cut]:
     """The epoch's questions, in a seeded order.
 
     A query with a history asks about every prefix of its sequence (as LlamaRec does), or about a single one, drawn
-    anew each epoch; a query without one asks about each of its relevant documents. Places walk through the letters,
-    on from one epoch to the next, so that no letter is the answer more often than another.
+    anew each epoch; a query without one asks about each of its relevant documents.
     """
     generator = random.Random(f"{seed} {epoch}")
-    drawn: list[tuple[str, str, int]] = []
+    drawn: list[Cut] = []
     for query_id in dataset.splits["train"]:
         history = dataset.queries[query_id].history
         relevant = sorted(dataset.relevant(query_id))
         if not history:
-            drawn += [(query_id, target, 0) for target in relevant]
+            drawn += [Cut(query_id, target, 0) for target in relevant]
             continue
         sequence = [document.id for document in history]
-        ends = [(query_id, sequence[cut], cut) for cut in range(1, len(sequence))]
-        ends += [(query_id, target, len(sequence)) for target in relevant]
-        ends = [end for end in ends if end[1] not in sequence[: end[2]]]  # a target is never in its own history
+        ends = [Cut(query_id, sequence[cut], cut) for cut in range(1, len(sequence))]
+        ends += [Cut(query_id, target, len(sequence)) for target in relevant]
+        ends = [end for end in ends if end.target not in sequence[: end.cut]]  # a target is never in its own history
         drawn += ends if every_prefix or not ends else [generator.choice(ends)]
     generator.shuffle(drawn)
-    return [Cut(*one, place=epoch * len(drawn) + number) for number, one in enumerate(drawn)]
+    return drawn
 
 
-def sample(dataset: Dataset, cut: Cut, candidates: int, seed: int, epoch: int) -> Sample:
-    """The question with its candidates: the target, and negatives that the query never met (neither before the cut nor
-    after it), half of them hard, shuffled; the same for the same seed and epoch.
+def groups(dataset: Dataset, drawn: Sequence[Cut], questions: int, candidates: int) -> list[list[Cut]]:
+    """The questions by `questions` that can be asked of the same candidates: no target's text answers another one's
+    question, or is in its history. Those come together whose targets are hard negatives of the first, then those that
+    are next; groups that stay short stand at the end."""
+    if questions == 1:
+        return [[one] for one in drawn]
+    known = {query_id: set(_known(dataset, query_id).values()) for query_id in {one.query_id for one in drawn}}
+    texts = {one.target: folded(dataset.documents[one.target].content) for one in drawn}
+    of_target: dict[str, list[int]] = {}
+    for number, one in enumerate(drawn):
+        of_target.setdefault(one.target, []).append(number)
+    waiting = dict(enumerate(drawn))
+    found: list[list[Cut]] = []
+    for number, first in enumerate(drawn):
+        if waiting.pop(number, None) is None:
+            continue
+        group = [first]
+        hard = [negative.document_id for negative in hard_negatives(dataset, first.query_id, candidates)]
+        near = [other for id_ in hard for other in of_target.get(id_, ())]
+        for other in [*near, *islice(waiting, NEXT * questions)]:
+            if len(group) == questions:
+                break
+            if other in waiting and all(
+                texts[drawn[other].target] not in known[own.query_id]
+                and texts[own.target] not in known[drawn[other].query_id]
+                for own in group
+            ):
+                group.append(waiting.pop(other))
+        found.append(group)
+    return sorted(found, key=len, reverse=True)
+
+
+def samples(
+    dataset: Dataset, group: Sequence[Cut], number: int, candidates: int, seed: int, epoch: int
+) -> list[Sample]:
+    """The questions of a group with the candidates that they share: the target of each, and negatives that none of the
+    queries ever met (neither before the cut nor after it), half of them hard for a question that is asked alone, and
+    shuffled; the same for the same seed and epoch. `number`: of questions that were asked before. Places walk through
+    the letters with it, so that no letter is the answer more often than another.
 
     Raises:
-        RerankError: every document is relevant to the query or in its history.
+        RerankError: every document is relevant to a query or in its history.
     """
-    generator = random.Random(f"{seed} {epoch} {cut.query_id} {cut.cut} {cut.target}")
-    query = dataset.queries[cut.query_id]
-    count = candidates - 1
-    pool = [negative.document_id for negative in hard_negatives(dataset, cut.query_id, candidates)]
-    hard = generator.sample(pool, min(count // 2, len(pool)))
-    negatives = hard + random_negatives(dataset, cut.query_id, count - len(hard), generator, hard)
-    if not negatives:
-        raise RerankError(f"query {cut.query_id!r}: there are no negatives to choose from: every document is relevant")
-    generator.shuffle(negatives)
-    place = cut.place % (len(negatives) + 1)
-    ids = [*negatives[:place], cut.target, *negatives[place:]]
-    shown = tuple(dataset.documents[id_] for id_ in ids)
-    return Request(_asked(query, cut.cut), shown), place
+    first = group[0]
+    generator = random.Random(f"{seed} {epoch} {first.query_id} {first.cut} {first.target}")
+    known = {id_: text for one in group for id_, text in _known(dataset, one.query_id).items()}
+    texts = set(known.values())
+    count = candidates - len(group)
+    negatives: dict[str, str] = {}  # by text, of which none comes twice
+    for one in group:
+        found = [negative.document_id for negative in hard_negatives(dataset, one.query_id, candidates)]
+        pool = {folded(dataset.documents[id_].content): id_ for id_ in found}
+        able = [text for text in pool if text not in texts and text not in negatives]
+        hard = generator.sample(able, min(count // max(2, len(group)), len(able)))
+        negatives.update((text, pool[text]) for text in hard)
+    shown = list(negatives.values())
+    shown += random_negatives(dataset, first.query_id, count - len(shown), generator, {*known, *shown})
+    total = len(shown) + len(group)
+    if total == 1:
+        query_id = first.query_id
+        raise RerankError(f"query {query_id!r}: there are no negatives to choose from: every document is relevant")
+    generator.shuffle(shown)
+    places = [(number + more) % total for more in range(len(group))]
+    for place, one in sorted(zip(places, group, strict=True), key=lambda pair: pair[0]):
+        shown.insert(place, one.target)
+    documents = tuple(dataset.documents[id_] for id_ in shown)
+    asked = [_asked(dataset.queries[one.query_id], one.cut) for one in group]
+    return [(Request(query, documents), place) for query, place in zip(asked, places, strict=True)]
+
+
+def _known(dataset: Dataset, query_id: str) -> dict[str, str]:
+    """What is no negative of the query, with its text: what is relevant to it or to one that asks the same, and its
+    history."""
+    relevant = {id_ for same in dataset.asking_the_same[query_id] for id_ in dataset.relevant(same)}
+    ids = sorted(relevant | {document.id for document in dataset.queries[query_id].history})
+    return {id_: folded(dataset.documents[id_].content) for id_ in ids}
 
 
 def _asked(query: Query, cut: int) -> Query:
@@ -87,14 +145,18 @@ class Epoch(Sequence[Sample]):
         RerankError: there is nothing to ask about.
     """
 
-    def __init__(self, dataset: Dataset, every_prefix: bool, candidates: int, seed: int, epoch: int) -> None:
+    def __init__(
+        self, dataset: Dataset, every_prefix: bool, candidates: int, seed: int, epoch: int, questions: int = 1
+    ) -> None:
         self._dataset, self._candidates, self._seed, self._epoch = dataset, candidates, seed, epoch
-        self._cuts = cuts(dataset, every_prefix, seed, epoch)
-        if not self._cuts:
+        self._groups = groups(dataset, cuts(dataset, every_prefix, seed, epoch), questions, candidates)
+        self._items = [(number, own) for number, group in enumerate(self._groups) for own in range(len(group))]
+        self._starts = [place - own for place, (_, own) in enumerate(self._items) if own == 0]
+        if not self._items:
             raise RerankError(f"data set {dataset.name!r}: no train query has a target to ask about")
 
     def __len__(self) -> int:
-        return len(self._cuts)
+        return len(self._items)
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
@@ -102,15 +164,23 @@ class Epoch(Sequence[Sample]):
     def __getitem__(self, index: slice) -> list[Sample]: ...
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
         if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        return sample(self._dataset, self._cuts[index], self._candidates, self._seed, self._epoch)
+            items = self._items[index]
+            made = {group: self._made(group) for group in dict.fromkeys(group for group, _ in items)}
+            return [made[group][own] for group, own in items]
+        group, own = self._items[index]
+        return self._made(group)[own]
+
+    def _made(self, group: int) -> list[Sample]:
+        number = self._epoch * len(self._items) + self._starts[group]
+        return samples(self._dataset, self._groups[group], number, self._candidates, self._seed, self._epoch)
 
 
 def probe(dataset: Dataset, split: str, every_prefix: bool, candidates: int, seed: int) -> list[Sample]:
-    """Samples of a split that are never trained on as they are, drawn once, in a seeded order: of train as an epoch
-    has them; of another one, questions about what follows a query's whole history."""
+    """Samples of a split that are never trained on as they are, drawn once, in a seeded order, each asked alone: of
+    train as an epoch has them; of another one, questions about what follows a query's whole history."""
     own = as_train(dataset, split)
     drawn = cuts(own, every_prefix or split != "train", seed, PROBE)
     if split != "train":
         drawn = [cut for cut in drawn if cut.cut == len(dataset.queries[cut.query_id].history)]
-    return [sample(own, cut, candidates, seed, PROBE) for cut in drawn[:PROBED]]
+    made = [samples(own, [cut], number, candidates, seed, PROBE) for number, cut in enumerate(drawn[:PROBED])]
+    return [one for group in made for one in group]

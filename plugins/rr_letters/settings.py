@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rr import Settings
 from rr.data import DataPath
@@ -82,6 +82,9 @@ class LetterTraining(FitSettings):
     """Of a history: a question about each of its items, or about one of them, drawn anew each epoch."""
     candidates: int = Field(20, gt=1, le=len(LETTERS))
     """Of a prompt: the target and its negatives."""
+    questions: int = Field(1, gt=0)
+    """So many are asked of the same candidates, where the others' targets are negatives of each. With `layout:
+    question-last` and `objective: letters` a CPU reads the candidates once for all of them."""
     lora_r: int = Field(8, gt=0)
     """The rank of LoRA's updates."""
     lora_alpha: int = Field(16, gt=0)
@@ -97,6 +100,12 @@ class LetterTraining(FitSettings):
 
     def selects_by(self) -> str:
         return DEV_METRIC
+
+    @model_validator(mode="after")
+    def _targets_fit(self) -> LetterTraining:
+        if self.questions > self.candidates:
+            raise ValueError(f"questions: {self.questions} of them have more targets than there are candidates")
+        return self
 
     @field_validator("lora_targets")
     @classmethod

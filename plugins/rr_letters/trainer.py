@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -41,7 +42,9 @@ class LetterTrainer:
             raise RerankError("merge: true needs whole weights, and FSDP shards them; set merge: false")
         letters = _loaded(self._scorer_settings)
         add_lora(letters, settings)
-        loss = letter_loss if settings.objective == "letters" else next_token_loss
+        # checkpointed layers are computed twice, and would write into the shared prefix's cache twice
+        share = settings.questions > 1 and not settings.gradient_checkpointing
+        loss = partial(letter_loss, share=share) if settings.objective == "letters" else next_token_loss
         scorer = LetterScorer.of(letters)
         every_prefix = settings.samples == "every-prefix"
         probes = {
@@ -51,7 +54,7 @@ class LetterTrainer:
             best = fit(
                 letters.model,
                 [
-                    Epoch(dataset, every_prefix, settings.candidates, settings.seed, epoch)
+                    Epoch(dataset, every_prefix, settings.candidates, settings.seed, epoch, settings.questions)
                     for epoch in range(settings.epochs)
                 ],
                 settings,
@@ -104,11 +107,11 @@ def adapter(letters: LetterModel) -> dict[str, Tensor]:
     return {name: weight.detach() for name, weight in letters.model.named_parameters() if weight.requires_grad}
 
 
-def letter_loss(letters: LetterModel, samples: Sequence[Sample]) -> BatchLoss:
+def letter_loss(letters: LetterModel, samples: Sequence[Sample], share: bool = False) -> BatchLoss:
     """The mean over prompts of -log softmax over the letters shown, at the answer's letter. By chance: of ln C, C the
-    prompt's candidates."""
+    prompt's candidates. `share`: what neighbours begin with is read once."""
     prompts = [letters.prompter.render(request) for request, _ in samples]
-    logits = letters.label_logits(letters.last_hidden([prompt.tokens for prompt in prompts]))
+    logits = letters.label_logits(letters.last_hidden([prompt.tokens for prompt in prompts], share))
     shown = torch.tensor([len(request.candidates) for request, _ in samples], device=logits.device)
     absent = torch.arange(len(LETTERS), device=logits.device) >= shown[:, None]
     answers = torch.tensor([answer for _, answer in samples], device=logits.device)

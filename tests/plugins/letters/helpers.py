@@ -116,4 +116,5 @@ def with_template(folder: Path, template: str, out: Path, **tokenizer: str) -> P
 
 
 def choices(dataset: Dataset, options: LetterTraining, epoch: int) -> list[Sample]:
-    return list(Epoch(dataset, options.samples == "every-prefix", options.candidates, options.seed, epoch))
+    every_prefix, questions = options.samples == "every-prefix", options.questions
+    return list(Epoch(dataset, every_prefix, options.candidates, options.seed, epoch, questions))

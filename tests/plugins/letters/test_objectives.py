@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from rr import Dataset
+from rr_letters.forward import sharing
+from rr_letters.labels import LETTERS
 from rr_letters.model import LetterModel
 from rr_letters.samples import Sample
 from rr_letters.settings import LetterTraining
@@ -31,9 +33,9 @@ from tests.plugins.letters.helpers import (
 Objective = Callable[[LetterModel, Sequence[Sample]], BatchLoss]
 
 
-def adapted(folder: Path) -> LetterModel:
+def adapted(folder: Path, **options: object) -> LetterModel:
     """With an adapter that does something: LoRA's B starts at zero, and A would have no gradient."""
-    letters = LetterModel(settings(folder, **SMALL), None)
+    letters = LetterModel(settings(folder, **{**SMALL, **options}), None)
     add_lora(letters, LetterTraining(lora_r=2))
     with seeded(4), torch.no_grad():
         for name, weight in letters.model.named_parameters():
@@ -51,14 +53,14 @@ def plain_losses(letters: LetterModel, samples: Sequence[Sample]) -> dict[Object
     for request, place in samples:
         prompt = letters.prompter.render(request).tokens
         user = letters.tokenizer.decode(prompt).split("<|im_start|>user\n")[1].split("<|im_end|>")[0]
-        turns = [{"role": "user", "content": user}, {"role": "assistant", "content": "ABCDEFGHIJ"[place]}]
+        turns = [{"role": "user", "content": user}, {"role": "assistant", "content": LETTERS[place]}]
         whole = letters.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
         last = len(whole) - 1 - whole[::-1].index(end)
         ids, labels = torch.tensor([whole]), torch.full((1, len(whole)), -100)
         labels[0, last - 1 : last + 1] = ids[0, last - 1 : last + 1]
         output = letters.base(input_ids=ids, labels=labels)
         next_token.append(output.loss)
-        shown = letters.tokenizer.convert_tokens_to_ids(list("ABCDEFGHIJ"[: len(request.candidates)]))
+        shown = letters.tokenizer.convert_tokens_to_ids(list(LETTERS[: len(request.candidates)]))
         letter.append(-torch.log_softmax(output.logits[0, last - 2, shown], 0)[place])
     return {next_token_loss: torch.stack(next_token).mean(), letter_loss: torch.stack(letter).mean()}
 
@@ -88,6 +90,28 @@ def test_the_loss_is_that_of_the_conversation(
     assert found.keys() == wanted.keys()
     for name, gradient in found.items():
         assert gradient.abs().max() > 0
+        assert (gradient - wanted[name]).abs().max() < 1e-4 * wanted[name].abs().max().clamp(min=1e-2), name
+
+
+@pytest.mark.parametrize("kind", ["watched", "learnable"])
+def test_candidates_that_are_read_once_have_the_same_loss_and_gradients(
+    qwen: Qwen, watched: Dataset, learnable: Dataset, tmp_path: Path, kind: str
+) -> None:
+    """Through the prefix that questions share, and what follows it."""
+    folder = with_template(qwen("qwen3"), CHATML, tmp_path / "model", eos_token="<|endoftext|>")
+    letters = adapted(folder, layout="question-last")
+    dataset = {"watched": watched, "learnable": learnable}[kind]
+    samples = choices(dataset, LetterTraining(candidates=12, questions=4), 0)[:10]
+    prompts = [letters.prompter.render(request).tokens for request, _ in samples]
+    assert any(shared for _, shared in sharing(prompts)), "there is something to share"
+    loss = letter_loss(letters, samples, share=True).value
+    found = gradients(letters, loss)
+    letters.base.set_attn_implementation("sdpa")
+    expected = plain_losses(letters, samples)[letter_loss]
+    wanted = gradients(letters, expected)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert found.keys() == wanted.keys()
+    for name, gradient in found.items():
         assert (gradient - wanted[name]).abs().max() < 1e-4 * wanted[name].abs().max().clamp(min=1e-2), name
 
 

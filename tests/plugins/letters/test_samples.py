@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -184,3 +185,76 @@ def test_places_are_balanced_over_every_prefix(watched: Dataset) -> None:
     counts = Counter(place for epoch in range(3) for _, place in choices(watched, LetterTraining(candidates=20), epoch))
     assert set(counts) == set(range(20))
     assert max(counts.values()) - min(counts.values()) <= 1
+
+
+# --- questions that share their candidates
+
+
+@pytest.mark.parametrize("questions", [2, 4, 7])
+def test_questions_share_their_candidates(learnable: Dataset, watched: Dataset, questions: int) -> None:
+    """What is asked is what is asked alone; each has its own answer, and nothing else that its query knows."""
+    for dataset in (learnable, watched):
+        options = LetterTraining(candidates=12, questions=questions)
+        alone, together = choices(dataset, LetterTraining(candidates=12), 1), choices(dataset, options, 1)
+
+        def asked(samples: list[Sample]) -> Counter[tuple[str, int, str]]:
+            return Counter((r.query.id, len(r.query.history), r.candidates[place].id) for r, place in samples)
+
+        assert asked(together) == asked(alone)
+        for request, place in together:
+            full = dataset.queries[request.query.id]
+            known = {document.id for document in full.history} | dataset.relevant(full.id)
+            assert len({document.id for document in request.candidates}) == 12
+            assert {document.id for document in request.candidates} & known == {request.candidates[place].id}
+        shared = Counter(tuple(document.id for document in request.candidates) for request, _ in together)
+        assert max(shared.values()) == questions
+        assert list(shared.values()).count(questions) >= 0.6 * (len(together) // questions)
+        places: dict[tuple[str, ...], list[int]] = {}
+        for request, place in together:
+            places.setdefault(tuple(document.id for document in request.candidates), []).append(place)
+        assert all(len(set(own)) == len(own) for own in places.values())
+
+
+def test_places_are_balanced_where_candidates_are_shared(watched: Dataset) -> None:
+    options = LetterTraining(candidates=20, questions=4)
+    counts = Counter(place for epoch in range(3) for _, place in choices(watched, options, epoch))
+    assert set(counts) == set(range(20))
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_what_shares_candidates_stands_together_and_is_the_same_for_the_same_seed(watched: Dataset) -> None:
+    options = LetterTraining(candidates=9, questions=3)
+    assert choices(watched, options, 0) == choices(watched, options, 0)
+    assert choices(watched, options, 0) != choices(watched, options, 1)
+    epoch = Epoch(watched, True, 9, 0, 0, 3)
+    assert epoch[2:9:3] == [epoch[2], epoch[5], epoch[8]]
+    shown = [tuple(document.id for document in request.candidates) for request, _ in epoch]
+    assert len(set(shown)) == sum(one != other for one, other in pairwise(shown)) + 1
+    assert shown[0] == shown[1] == shown[2] != shown[3]
+
+
+def test_queries_that_answer_one_another_are_asked_apart(learnable: Dataset) -> None:
+    """Everybody's answer is the same: no two of them can be asked of the same candidates."""
+    answer = min(learnable.documents)
+    same = replace(learnable, qrels={query_id: {answer: 1} for query_id in learnable.qrels}, hard_negatives={})
+    options = {"candidates": 6, "seed": 3}
+    alone = choices(same, LetterTraining.model_validate(options), 0)
+    assert choices(same, LetterTraining.model_validate({**options, "questions": 4}), 0) == alone
+
+
+def test_the_text_of_an_answer_is_no_negative_of_another_question(learnable: Dataset) -> None:
+    """The same text under another id answers it as well."""
+    twins = {
+        id_: replace(document, title="", text=f"twin {number // 2}")
+        for number, (id_, document) in enumerate(sorted(learnable.documents.items()))
+    }
+    dataset = replace(learnable, documents=twins)
+    assert len({d.text for d in twins.values()}) < len(twins)
+    for request, place in choices(dataset, LetterTraining(candidates=8, questions=4), 0):
+        own = {dataset.documents[id_].text for id_ in dataset.relevant(request.query.id)}
+        assert [one.text in own for one in request.candidates].count(True) == 1, place
+
+
+def test_more_questions_than_candidates_are_refused() -> None:
+    with pytest.raises(ValueError, match="questions"):
+        LetterTraining(candidates=4, questions=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,11 +148,12 @@ def test_an_adapter_of_another_base_is_refused(trained: Observed, qwen: Qwen) ->
         LetterScorer(settings(qwen("other"), **SMALL), trained.folder)
 
 
-def short(qwen: Qwen, watched: Dataset, folder: Path, **options: object) -> Observed:
+def short(qwen: Qwen, watched: Dataset, folder: Path, layout: str = "question-first", **options: object) -> Observed:
     """A few steps on eight users, without dropout."""
     few = replace(watched, splits={**watched.splits, "train": watched.splits["train"][:8]})
+    own = settings(qwen("qwen3"), **SMALL, layout=layout)
     base = {"epochs": 2, "batch_size": 8, "lr": 1e-2, "samples": "one-cut", "candidates": 4, "lora_dropout": 0.0}
-    trainer = LetterTrainer(LetterTraining.model_validate({**base, **options}), settings(qwen("qwen3"), **SMALL))
+    trainer = LetterTrainer(LetterTraining.model_validate({**base, **options}), own)
     return observe(trainer, few, folder)
 
 
@@ -164,13 +166,7 @@ def adapter(observed: Observed) -> dict[str, torch.Tensor]:
     return dict(load_file(observed.folder / "adapter_model.safetensors"))
 
 
-@pytest.mark.parametrize(
-    "options", [{"gradient_checkpointing": True}, {"batch_size": 2, "gradient_accumulation_steps": 4}], ids=str
-)
-def test_what_saves_memory_changes_nothing(
-    plain: Observed, qwen: Qwen, watched: Dataset, tmp_path: Path, options: dict[str, object]
-) -> None:
-    other = short(qwen, watched, tmp_path / "out", **options)
+def alike(other: Observed, plain: Observed) -> None:
     assert len(other.losses) == 2
     assert other.losses == pytest.approx(plain.losses, abs=1e-5)
     left, right = adapter(other), adapter(plain)
@@ -178,6 +174,36 @@ def test_what_saves_memory_changes_nothing(
     for name, weight in left.items():
         # Adam's first steps take the sign of a gradient: where that is almost 0, the two may differ
         assert ((weight - right[name]).abs() > 1e-4).float().mean() < 0.01, name
+
+
+def test_questions_share_their_candidates_with_and_without_checkpoints(
+    qwen: Qwen, watched: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Candidates that are read once train what candidates read for each question do."""
+    read: list[bool] = []
+    real = LetterModel.last_hidden
+
+    def told(self: LetterModel, prompts: Sequence[Sequence[int]], share: bool = False) -> torch.Tensor:
+        read.append(share and torch.is_grad_enabled())
+        return real(self, prompts, share)
+
+    monkeypatch.setattr(LetterModel, "last_hidden", told)
+    options: dict[str, object] = {"layout": "question-last", "questions": 4, "candidates": 12}
+    shared = short(qwen, watched, tmp_path / "shared", **options)
+    assert any(read)
+    read.clear()
+    alike(short(qwen, watched, tmp_path / "checkpoints", **options, gradient_checkpointing=True), shared)
+    assert not any(read)
+
+
+@pytest.mark.parametrize(
+    "options", [{"gradient_checkpointing": True}, {"batch_size": 2, "gradient_accumulation_steps": 4}], ids=str
+)
+def test_what_saves_memory_changes_nothing(
+    plain: Observed, qwen: Qwen, watched: Dataset, tmp_path: Path, options: dict[str, object]
+) -> None:
+    other = short(qwen, watched, tmp_path / "out", **options)
+    alike(other, plain)
     scorer = other.scorer._model.model.get_base_model()
     assert scorer.is_gradient_checkpointing == ("gradient_checkpointing" in options)
 
