@@ -36,6 +36,7 @@ from rr_letters.base import tiny_base
 from rr_letters.model import LetterModel
 from rr_letters.scorer import LetterScorer
 from rr_letters.settings import LetterSettings, LetterTraining
+from rr_letters.templates import Layout
 from rr_letters.trainer import add_lora, letter_loss
 from rr_torch.device import seeded
 from rr_torch.loading import quiet
@@ -93,6 +94,13 @@ def training_sample() -> tuple[Request, int]:
     return Request(Query("q", "", history), tuple(Document(f"d{n}", title(generator, 7)) for n in range(27))), 3
 
 
+def sharing_samples() -> list[tuple[Request, int]]:
+    """Four questions about the same 20 passages, of a step."""
+    generator = random.Random(4)
+    passages = tuple(Document(f"d{n}", title(generator, 20)) for n in range(20))
+    return [(Request(Query(f"q{n}", title(generator, 8)), passages), 5 * n) for n in range(4)]
+
+
 def make_folder(folder: Path, layers: int) -> None:
     """Random weights under Qwen3-0.6B's configuration; the embedded tokenizer, which splits as the real one does into
     letters and words of its own."""
@@ -102,8 +110,8 @@ def make_folder(folder: Path, layers: int) -> None:
         AutoTokenizer.from_pretrained(tiny_base()).save_pretrained(folder)
 
 
-def settings(folder: Path) -> LetterSettings:
-    return LetterSettings(model=str(folder), title_tokens=64, history_items=64)
+def settings(folder: Path, layout: Layout = "question-first") -> LetterSettings:
+    return LetterSettings(model=str(folder), layout=layout, title_tokens=64, history_items=64)
 
 
 @contextmanager
@@ -145,8 +153,13 @@ def short_step(letters: LetterModel) -> None:
     letters.model.zero_grad()
 
 
-def adapted(folder: Path) -> LetterModel:
-    letters = LetterModel(settings(folder), None)
+def sharing_step(letters: LetterModel, share: bool) -> None:
+    letter_loss(letters, sharing_samples(), share).value.backward()  # type: ignore[no-untyped-call]
+    letters.model.zero_grad()
+
+
+def adapted(folder: Path, layout: Layout = "question-first") -> LetterModel:
+    letters = LetterModel(settings(folder, layout), None)
     letters.base.config.num_hidden_layers = TRAINED_LAYERS
     add_lora(letters, LetterTraining(lora_dropout=0.0))
     letters.model.train()
@@ -278,7 +291,13 @@ def measure_training(folder: Path, rounds: int) -> list[Line]:
         "short": lambda: short_step(letters),
     }
     seconds = timed(ways, rounds)
-    return [Line("training step: full-sequence cross-entropy / ours", seconds["documented"] / seconds["short"], 3.5)]
+    lines = [Line("training step: full-sequence cross-entropy / ours", seconds["documented"] / seconds["short"], 3.5)]
+    together = adapted(folder, "question-last")
+    seconds = timed(
+        {"each": lambda: sharing_step(together, False), "once": lambda: sharing_step(together, True)}, rounds
+    )
+    name = "step of 4 questions: candidates read for each / read once"
+    return [*lines, Line(name, seconds["each"] / seconds["once"], 2.5)]
 
 
 def main() -> int:
