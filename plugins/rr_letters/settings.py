@@ -104,7 +104,10 @@ class LetterTraining(FitSettings):
     @model_validator(mode="after")
     def _targets_fit(self) -> LetterTraining:
         if self.questions > self.candidates:
-            raise ValueError(f"questions: {self.questions} of them have more targets than there are candidates")
+            raise ValueError(
+                f"questions: {self.questions} have as many targets, and candidates: {self.candidates} holds fewer; "
+                "set questions to less, or candidates to more"
+            )
         return self
 
     @field_validator("lora_targets")
