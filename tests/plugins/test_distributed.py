@@ -53,8 +53,8 @@ ENTRIES = """
   letters:
     scorer: letters
     trainer: letters
-    settings: {{model: {qwen}}}
-    training: {{epochs: 2, batch_size: 1, gradient_accumulation_steps: 5, lr: 0.003, lora_dropout: 0}}
+    settings: {{model: {qwen}, layout: question-last}}
+    training: {{epochs: 2, batch_size: 3, gradient_accumulation_steps: 2, lr: 0.003, lora_dropout: 0, questions: 6}}
   cross:
     scorer: cross_encoder
     trainer: cross_encoder
@@ -298,7 +298,10 @@ def oracle_of_letters(resolved: Resolved, dataset: Dataset, settings: Any) -> li
     add_lora(letters, settings)
     letters.base.set_attn_implementation("eager")
     letters.model.double().train()
-    epochs = [Epoch(dataset, True, settings.candidates, settings.seed, epoch) for epoch in range(settings.epochs)]
+    epochs = [
+        Epoch(dataset, True, settings.candidates, settings.seed, epoch, settings.questions)
+        for epoch in range(settings.epochs)
+    ]
 
     def loss(items: Sequence[Any]) -> Tensor:
         terms = []
@@ -310,7 +313,7 @@ def oracle_of_letters(resolved: Resolved, dataset: Dataset, settings: Any) -> li
         return torch.stack(terms).mean()
 
     trained = {name: weight for name, weight in letters.model.named_parameters() if weight.requires_grad}
-    return descend(trained, epochs, settings, loss, lambda name: settings.lr, 5)
+    return descend(trained, epochs, settings, loss, lambda name: settings.lr, 6)
 
 
 def oracle_of_head(resolved: Resolved, dataset: Dataset, settings: Any) -> list[float]:
