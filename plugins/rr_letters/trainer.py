@@ -51,13 +51,15 @@ class LetterTrainer:
         probes = {
             split: probe(dataset, split, every_prefix, settings.candidates, settings.seed) for split in ("train", "dev")
         }
+        epochs = [
+            Epoch(dataset, every_prefix, settings.candidates, settings.seed, epoch, settings.questions)
+            for epoch in range(settings.epochs)
+        ]
+        first = epochs[0][:FEW] if share else probes["train"][:FEW]
         with seeded(settings.seed + 1 + rank()):  # dropout
             best = fit(
                 letters.model,
-                [
-                    Epoch(dataset, every_prefix, settings.candidates, settings.seed, epoch, settings.questions)
-                    for epoch in range(settings.epochs)
-                ],
+                epochs,
                 settings,
                 loss=lambda samples: loss(letters, samples),
                 quality=lambda: ranking_quality(scorer, dataset),
@@ -65,7 +67,7 @@ class LetterTrainer:
                 on_event=on_event,
                 out=out,
                 probes=probes,
-                told=lambda: parity(letters, scorer, probes["train"][:FEW]),
+                told=lambda: parity(letters, scorer, first, share),
             )
         restore(letters.model, adapter(letters), best)
         if rank() == 0:
@@ -112,7 +114,7 @@ def letter_loss(letters: LetterModel, samples: Sequence[Sample], share: bool = F
     """The mean over prompts of -log softmax over the letters shown, at the answer's letter. By chance: of ln C, C the
     prompt's candidates. `share`: what neighbours begin with is read once."""
     prompts = [letters.prompter.render(request) for request, _ in samples]
-    logits = letters.label_logits(letters.last_hidden([prompt.tokens for prompt in prompts], share))
+    logits = letters.label_logits(letters.last_hidden([prompt.tokens for prompt in prompts], share=share))
     shown = torch.tensor([len(request.candidates) for request, _ in samples], device=logits.device)
     absent = torch.arange(len(LETTERS), device=logits.device) >= shown[:, None]
     answers = torch.tensor([answer for _, answer in samples], device=logits.device)
@@ -134,13 +136,15 @@ def next_token_loss(letters: LetterModel, samples: Sequence[Sample]) -> BatchLos
 
 
 @torch.no_grad()
-def parity(letters: LetterModel, scorer: LetterScorer, samples: Sequence[Sample]) -> dict[str, float]:
-    """The loss of the same samples, as it is trained (`parity trained`) and as scores have it (`parity scored`): they
-    differ where the two read different prompts, or the answer at different positions."""
-    scores = scorer.score([request for request, _ in samples])
+def parity(
+    letters: LetterModel, scorer: LetterScorer, samples: Sequence[Sample], share: bool = False
+) -> dict[str, float]:
+    """The loss of the same samples, as it is trained (`parity trained`) and as scores have it (`parity scored`), each
+    asked alone: they differ where the two read different prompts, or the answer at different positions."""
+    scores = [scorer.score([request])[0] for request, _ in samples]
     scored = [-math.log(max(one.values[answer], 1e-30)) for one, (_, answer) in zip(scores, samples, strict=True)]
     with evaluating(letters.model):
-        trained = float(letter_loss(letters, samples).value)
+        trained = float(letter_loss(letters, samples, share=share).value)
     return {"parity trained": trained, "parity scored": sum(scored) / len(scored)}
 
 

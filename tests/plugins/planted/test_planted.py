@@ -357,7 +357,7 @@ def another_template(patch: Patch) -> None:
 
     own = module.letter_loss
 
-    def loss(letters: Any, samples: Any) -> Any:
+    def loss(letters: Any, samples: Any, **options: Any) -> Any:
         prompter = letters.prompter
         rendered = prompter.render
 
@@ -367,7 +367,7 @@ def another_template(patch: Patch) -> None:
 
         prompter.render = render
         try:
-            return own(letters, samples)
+            return own(letters, samples, **options)
         finally:
             prompter.render = rendered
 
@@ -380,7 +380,7 @@ def another_position(patch: Patch) -> None:
 
     own = module.letter_loss
 
-    def loss(letters: Any, samples: Any) -> Any:
+    def loss(letters: Any, samples: Any, **options: Any) -> Any:
         hidden = letters.last_hidden
 
         def before(prompts: Any, **options: Any) -> Any:
@@ -388,23 +388,35 @@ def another_position(patch: Patch) -> None:
 
         letters.last_hidden = before
         try:
-            return own(letters, samples)
+            return own(letters, samples, **options)
         finally:
             letters.last_hidden = hidden
 
     patch.setattr(module, "letter_loss", loss)
 
 
+def another_position_where_shared(patch: Patch) -> None:
+    """Likewise, but only where questions share their candidates."""
+    import rr_letters.model as module
+
+    own = module.shared_states
+
+    def shared(decoder: Any, prompts: Any, *others: Any) -> Any:
+        return own(decoder, [prompt[:-1] for prompt in prompts] if len(prompts) > 2 else prompts, *others)
+
+    patch.setattr(module, "shared_states", shared)
+
+
 def answers_at(place: int) -> Callable[[Patch], None]:
     def patched(patch: Patch) -> None:
         import rr_letters.samples as module
 
-        own = module.sample
+        own = module.samples
 
-        def sample(dataset: Dataset, cut: Any, *others: Any) -> Any:
-            return own(dataset, replace(cut, place=place), *others)
+        def samples(dataset: Dataset, group: Any, number: int, *others: Any) -> Any:
+            return own(dataset, group, place, *others)
 
-        patch.setattr(module, "sample", sample)
+        patch.setattr(module, "samples", samples)
 
     return patched
 
@@ -497,6 +509,14 @@ PLANTS = [
     ),
     Plant("letters: another template", "letters", ("template-parity",), patch=another_template),
     Plant("letters: another position", "letters", ("template-parity",), patch=another_position),
+    Plant(
+        "letters: another position where questions share their candidates",
+        "letters",
+        ("template-parity",),
+        {"questions": 4},
+        {"layout": "question-last"},
+        patch=another_position_where_shared,
+    ),
     Plant("head: max_seq_length 8", "head", ("truncation",), settings={"max_seq_length": 8}),
     Plant("letters: titles of one token", "letters", ("truncation",), settings={"title_tokens": 1}),
     Plant("letters: truth always at A", "letters", ("order",), patch=answers_at(0)),
