@@ -111,7 +111,8 @@ def samples(
         hard = generator.sample(able, min(count // max(2, len(group)), len(able)))
         negatives.update((text, pool[text]) for text in hard)
     shown = list(negatives.values())
-    shown += random_negatives(dataset, first.query_id, count - len(shown), generator, {*known, *shown})
+    without = [id_ for id_ in (*known, *shown) if id_ in dataset.documents]  # a history may hold what is none here
+    shown += random_negatives(dataset, first.query_id, count - len(shown), generator, without)
     total = len(shown) + len(group)
     if total == 1:
         query_id = first.query_id
@@ -128,9 +129,9 @@ def samples(
 def _known(dataset: Dataset, query_id: str) -> dict[str, str]:
     """What is no negative of the query, with its text: what is relevant to it or to one that asks the same, and its
     history."""
-    relevant = {id_ for same in dataset.asking_the_same[query_id] for id_ in dataset.relevant(same)}
-    ids = sorted(relevant | {document.id for document in dataset.queries[query_id].history})
-    return {id_: folded(dataset.documents[id_].content) for id_ in ids}
+    relevant = [id_ for same in dataset.asking_the_same[query_id] for id_ in sorted(dataset.relevant(same))]
+    met = [*map(dataset.documents.__getitem__, relevant), *dataset.queries[query_id].history]
+    return {document.id: folded(document.content) for document in met}
 
 
 def _asked(query: Query, cut: int) -> Query:

@@ -258,3 +258,14 @@ def test_the_text_of_an_answer_is_no_negative_of_another_question(learnable: Dat
 def test_more_questions_than_candidates_are_refused() -> None:
     with pytest.raises(ValueError, match="questions"):
         LetterTraining(candidates=4, questions=5)
+
+
+def test_a_history_may_hold_what_is_no_document_here(watched: Dataset) -> None:
+    """Its first item is asked about by nobody, and need not be in the corpus."""
+    gone = Document("gone", "", "A film that was withdrawn")
+    first = watched.splits["train"][0]
+    query = replace(watched.queries[first], history=(gone, *watched.queries[first].history))
+    dataset = replace(watched, queries={**watched.queries, first: query})
+    for questions in (1, 3):
+        asked = choices(dataset, LetterTraining(candidates=8, questions=questions), 0)
+        assert any(request.query.history[:1] == (gone,) for request, _ in asked)
