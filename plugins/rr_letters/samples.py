@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import overload
 
 from rr import Dataset, Query, Request, RerankError
 from rr.data import folded
-from rr.training import hard_negatives, random_negatives
+from rr.training import answers, hard_negatives, random_negatives
 from rr_torch import PROBED, as_train
 
 NEXT = 16
@@ -61,7 +62,7 @@ def groups(dataset: Dataset, drawn: Sequence[Cut], questions: int, candidates: i
     are next; groups that stay short stand at the end."""
     if questions == 1:
         return [[one] for one in drawn]
-    known = {query_id: set(_known(dataset, query_id).values()) for query_id in {one.query_id for one in drawn}}
+    known = {query_id: answers(dataset, query_id) for query_id in {one.query_id for one in drawn}}
     texts = {one.target: folded(dataset.documents[one.target].content) for one in drawn}
     of_target: dict[str, list[int]] = {}
     for number, one in enumerate(drawn):
@@ -100,18 +101,17 @@ def samples(
     """
     first = group[0]
     generator = random.Random(f"{seed} {epoch} {first.query_id} {first.cut} {first.target}")
-    known = {id_: text for one in group for id_, text in _known(dataset, one.query_id).items()}
-    texts = set(known.values())
+    known = {text for one in group for text in answers(dataset, one.query_id)}
     count = candidates - len(group)
     negatives: dict[str, str] = {}  # by text, of which none comes twice
     for one in group:
         found = [negative.document_id for negative in hard_negatives(dataset, one.query_id, candidates)]
         pool = {folded(dataset.documents[id_].content): id_ for id_ in found}
-        able = [text for text in pool if text not in texts and text not in negatives]
+        able = [text for text in pool if text not in known and text not in negatives]
         hard = generator.sample(able, min(count // max(2, len(group)), len(able)))
         negatives.update((text, pool[text]) for text in hard)
     shown = list(negatives.values())
-    without = [id_ for id_ in (*known, *shown) if id_ in dataset.documents]  # a history may hold what is none here
+    without = [*shown, *(id_ for one in group for id_ in _ids(dataset, one.query_id))]
     shown += random_negatives(dataset, first.query_id, count - len(shown), generator, without)
     total = len(shown) + len(group)
     if total == 1:
@@ -126,12 +126,10 @@ def samples(
     return [(Request(query, documents), place) for query, place in zip(asked, places, strict=True)]
 
 
-def _known(dataset: Dataset, query_id: str) -> dict[str, str]:
-    """What is no negative of the query, with its text: what is relevant to it or to one that asks the same, and its
-    history."""
-    relevant = [id_ for same in dataset.asking_the_same[query_id] for id_ in sorted(dataset.relevant(same))]
-    met = [*map(dataset.documents.__getitem__, relevant), *dataset.queries[query_id].history]
-    return {document.id: folded(document.content) for document in met}
+def _ids(dataset: Dataset, query_id: str) -> list[str]:
+    """The documents whose texts are the query's `answers`; its history may hold more than the corpus."""
+    relevant = [id_ for same in dataset.asking_the_same[query_id] for id_ in dataset.relevant(same)]
+    return relevant + [one.id for one in dataset.queries[query_id].history if one.id in dataset.documents]
 
 
 def _asked(query: Query, cut: int) -> Query:
@@ -150,30 +148,38 @@ class Epoch(Sequence[Sample]):
         self, dataset: Dataset, every_prefix: bool, candidates: int, seed: int, epoch: int, questions: int = 1
     ) -> None:
         self._dataset, self._candidates, self._seed, self._epoch = dataset, candidates, seed, epoch
-        self._groups = groups(dataset, cuts(dataset, every_prefix, seed, epoch), questions, candidates)
-        self._items = [(number, own) for number, group in enumerate(self._groups) for own in range(len(group))]
-        self._starts = [place - own for place, (_, own) in enumerate(self._items) if own == 0]
-        if not self._items:
+        self._questions, self._cuts = questions, cuts(dataset, every_prefix, seed, epoch)
+        if not self._cuts:
             raise RerankError(f"data set {dataset.name!r}: no train query has a target to ask about")
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._cuts)
 
     @overload
     def __getitem__(self, index: int) -> Sample: ...
     @overload
     def __getitem__(self, index: slice) -> list[Sample]: ...
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        if isinstance(index, slice):
-            items = self._items[index]
-            made = {group: self._made(group) for group in dict.fromkeys(group for group, _ in items)}
-            return [made[group][own] for group, own in items]
-        group, own = self._items[index]
-        return self._made(group)[own]
+        numbers = range(len(self))[index]
+        return self._made([numbers])[0] if isinstance(numbers, int) else self._made(numbers)
 
-    def _made(self, group: int) -> list[Sample]:
-        number = self._epoch * len(self._items) + self._starts[group]
-        return samples(self._dataset, self._groups[group], number, self._candidates, self._seed, self._epoch)
+    @cached_property
+    def _groups(self) -> list[tuple[int, list[Cut]]]:
+        """Of each sample: the number of its group's first, and the group. Worked out when the epoch begins."""
+        found: list[tuple[int, list[Cut]]] = []
+        for group in groups(self._dataset, self._cuts, self._questions, self._candidates):
+            found += [(len(found), group)] * len(group)
+        return found
+
+    def _made(self, numbers: Sequence[int]) -> list[Sample]:
+        """The samples of these numbers; those of a group are drawn once."""
+        before = self._epoch * len(self)
+        made = {
+            start: samples(self._dataset, group, before + start, self._candidates, self._seed, self._epoch)
+            for start, group in dict(self._groups[number] for number in numbers).items()
+        }
+        starts = [self._groups[number][0] for number in numbers]
+        return [made[start][number - start] for number, start in zip(numbers, starts, strict=True)]
 
 
 def probe(dataset: Dataset, split: str, every_prefix: bool, candidates: int, seed: int) -> list[Sample]:

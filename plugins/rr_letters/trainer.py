@@ -44,8 +44,9 @@ class LetterTrainer:
         add_lora(letters, settings)
         # checkpointed layers are computed twice, and would write into the shared prefix's cache twice; through sharded
         # weights every process must make as many passes
-        share = settings.questions > 1 and not settings.gradient_checkpointing and not shards()
-        loss = partial(letter_loss, share=share) if settings.objective == "letters" else next_token_loss
+        letter = settings.objective == "letters"
+        share = letter and settings.questions > 1 and not settings.gradient_checkpointing and not shards()
+        loss = partial(letter_loss, share=share) if letter else next_token_loss
         scorer = LetterScorer.of(letters)
         every_prefix = settings.samples == "every-prefix"
         probes = {
