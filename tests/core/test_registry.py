@@ -64,6 +64,16 @@ def test_the_shipped_registry_loads_and_every_profile_of_it_resolves() -> None:
             registry.reranker(reranker, name)  # raises where an override does not fit
 
 
+def test_no_option_that_was_chosen_for_an_embedded_base_is_kept_for_a_real_one() -> None:
+    registry = load_registry(SHIPPED)
+    trained = 0
+    for name, keys in registry.profiles["full"].overrides.items():
+        if chosen := registry.rerankers[name].training:
+            assert chosen.keys() <= keys["training"].keys(), name
+            trained += 1
+    assert trained == 3
+
+
 @pytest.mark.parametrize("key", ["baseline", "oracle_baseline"])
 def test_a_baseline_that_does_not_exist_is_an_error(tmp_path: Path, key: str) -> None:
     told = error_of(tmp_path, MINIMAL.replace("  rooms:\n", f"  rooms:\n    {key}: bm52\n"))
