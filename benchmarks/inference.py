@@ -141,7 +141,8 @@ def of_intervals(n: int, kind: str, covered: dict[str, tuple[float, float]]) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the figures here")
-    return report(measure(), parser.parse_args().json)
+    asked = parser.parse_args()
+    return report(measure(), asked.json)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from rr.registry.expansion import expanded
 from rr.registry.validation import validated
 from rr.types import Protocol
 from rr_bench.names import Name, told_apart
-from rr_bench.registry_files import PACKAGED, laid_over, packaged, placed
+from rr_bench.registry_files import PACKAGED, in_file, laid_over, packaged, placed
 from rr_bench.schema import Price, RerankerEntry, Section
 from rr_bench.strict_yaml import read_yaml
 
@@ -330,7 +330,7 @@ def _content(source: Path, text: str, above: tuple[Path, ...]) -> dict[str, Any]
     if not isinstance(extended, str):
         raise RegistryError(f"{source}: extends: names one file, or 'packaged', not {type(extended).__name__}")
     try:
-        base = packaged() if extended == PACKAGED else source.parent / expanded(extended)
+        base = packaged() if extended == PACKAGED else expanded(in_file(extended, source.parent))
     except ValueError as error:
         raise RegistryError(f"{source}: extends: {error}") from error
     if not base.is_file():

@@ -21,6 +21,8 @@ NAMES_IT = {
 """Section → the keys that say what an entry is: one that has any is whole, and replaces the inherited one."""
 CHOICES = ("train", "none", "latest", "best")
 """Of `checkpoint:`, which are no folder."""
+ELSEWHERE = ("~", "${")
+"""What a path begins with that starts from no file's folder: what a variable holds is meant as the shell means it."""
 FOLDER, TEXT = "path from", "text"
 
 
@@ -103,7 +105,7 @@ def _remembering(value: Any, folder: Path) -> Any:
         return {key: _remembering(one, folder) for key, one in value.items()}
     if isinstance(value, list):
         return [_remembering(one, folder) for one in value]
-    return _in_file(value, folder) if isinstance(value, str) else value
+    return in_file(value, folder) if isinstance(value, str) else value
 
 
 def _settings(value: Any, folder: Path) -> Any:
@@ -129,7 +131,7 @@ def _checkpoint(value: Any, folder: Path) -> Any:
 
 
 def _beside(value: Any, folder: Path) -> Any:
-    return str(folder / value) if isinstance(value, str) and value and not value.startswith(("~", "${")) else value
+    return str(folder / value) if isinstance(value, str) and value and not value.startswith(ELSEWHERE) else value
 
 
 _CHANGES = {
@@ -162,11 +164,14 @@ def from_record(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     if content.keys() == {FOLDER, TEXT}:
-        return _in_file(content[TEXT], Path(content[FOLDER]))
+        return in_file(content[TEXT], Path(content[FOLDER]))
     return {key: from_record(value) for key, value in content.items()}
 
 
-def _in_file(text: str, folder: Path) -> InFile:
+def in_file(text: str, folder: Path) -> str:
+    """The text, which remembers the folder where a path that it may be starts there."""
+    if text.startswith(ELSEWHERE):
+        return text
     made = InFile(text)
     made.folder = folder
     return made

@@ -155,6 +155,28 @@ def test_paths_start_from_the_folder_of_the_registry_and_not_from_the_working_fo
     assert "${ROOMS}/documents.jsonl: no such file" in told
 
 
+def test_what_a_variable_holds_starts_where_the_shell_is(
+    rr_command: Rr, small_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `ROOMS=small rr bench … --registry sub/r.yaml`, and in the record that a run is run again from."""
+    monkeypatch.setenv("ROOMS", "small")
+    text = small_registry.read_text(encoding="utf-8").replace(f"{tmp_path}/small/", "${ROOMS}/")
+    split = "        split: {test: '${ROOMS}/ids.txt'}\n"
+    written(tmp_path / "sub" / "r.yaml", text.replace("        options:\n", f"{split}        options:\n"))
+    written(tmp_path / "small" / "ids.txt", "q0\nq1\nq2\n")
+    monkeypatch.setenv("BASES", "sub")
+    written(tmp_path / "mine" / "own.yaml", "version: 1\nextends: ${BASES}/r.yaml\n")
+    for registry in ("sub/r.yaml", "mine/own.yaml"):
+        shown = rr_command("data", "show", "rooms", "--registry", registry)
+        assert shown.returncode == 0, shown.stderr
+    assert rr_command("bench", "bm25", "first-stage", "--registry", "sub/r.yaml").returncode == 0
+    assert rr_command("runs", "rerun", "latest").returncode == 0
+    (tmp_path / "small" / "documents.jsonl").unlink()
+    told = rr_command("data", "show", "rooms", "--registry", "sub/r.yaml").stderr
+    assert "${ROOMS}/documents.jsonl: no such file" in told
+    assert "sub" not in told
+
+
 def test_a_local_model_and_files_of_a_split_start_there_too(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     text = BASE.replace("{reader: jsonl", "{split: {test: ids/test.txt, dev: ~/dev.txt}, reader: jsonl")
