@@ -79,7 +79,8 @@ def model_path(model: str, sha256: str | None = None) -> str:
 
 @contextmanager
 def fetching(model: str) -> Iterator[None]:
-    """The block loads `model` (as `model_path` gives it) by a library that asks the hub for what is no folder.
+    """The block loads `model` (as `model_path` gives it) by a library that asks the hub for what is no folder: for the
+    model, or for one that the model's own files name, as an adapter's do.
 
     Raises:
         FileNotFoundError: the hub's cache does not hold all of it, and no hub gives it. It is no RerankError, so that
@@ -88,19 +89,30 @@ def fetching(model: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if local_folder(model) is not None:
-            raise
-        raise FileNotFoundError(_not_given(model, error.__cause__ or error)) from error
+        folder, wanted = local_folder(model), f"model {model!r}"
+        if folder is not None:
+            away = [name for name, version in _named(files_below(folder)) if not _is_here(name, version)]
+            if error.errno is not None or not away:  # the operating system's own, of a file that is there
+                raise
+            wanted = f"model {min(away)!r}, which {folder} names,"
+        raise FileNotFoundError(_not_given(wanted, error.__cause__ or error)) from error
 
 
-def _not_given(model: str, cause: BaseException) -> str:
+def _is_here(model: str, revision: str | None) -> bool:
+    try:
+        return weights_folder(model, revision) is not None
+    except RerankError:  # no name that anything could have
+        return False
+
+
+def _not_given(wanted: str, cause: BaseException) -> str:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         why, mend = "HF_HUB_OFFLINE keeps it from being asked", "name a local folder, or unset HF_HUB_OFFLINE"
     else:
         why, mend = f"none that can be reached gives it ({type(cause).__name__})", "name a local folder"
-    return f"model {model!r} is no folder, the hub's cache does not hold all of it, and {why}; {mend}"
+    return f"{wanted} is no folder, the hub's cache does not hold all of it, and {why}; {mend}"
 
 
 def weights_fingerprint(model: str, revision: str | None = None) -> str:

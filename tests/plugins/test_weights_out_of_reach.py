@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import rr
 from rr.errors import PluginError, RerankError
@@ -100,6 +102,20 @@ def test_so_does_a_training(trainer: str, offline: Path, small_registry: Path) -
     with pytest.raises(RerankError) as caught:
         rr.train("mine", "rooms", registry=small_registry)
     assert str(caught.value) == f"training of 'mine' broke: {OFFLINE}"
+
+
+@pytest.mark.parametrize("loader", ["cross_encoder", "sentence_transformers", "bi_encoder", "letters", "rerankers"])
+def test_the_base_of_an_adapter_is_named(loader: str, offline: Path, sentence_encoder: Path, tmp_path: Path) -> None:
+    """Its folder has a tokenizer and a configuration, as they are kept after a training."""
+    folder = tmp_path / "adapter"
+    shutil.copytree(sentence_encoder, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    told = {"peft_type": "LORA", "base_model_name_or_path": NOBODYS, "target_modules": ["query"]}
+    (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    save_file({"base_model.model.x.lora_A.weight": torch.ones(1, 1)}, folder / "adapter_model.safetensors")
+    with pytest.raises(PluginError) as caught:
+        load_reranker(entry(loader, str(folder)), None)
+    base = OFFLINE.replace(f"'{NOBODYS}'", f"'{NOBODYS}', which {folder} names,")
+    assert str(caught.value) == f"reranker 'mine' cannot be loaded: {base}"
 
 
 def test_a_hub_out_of_reach_is_no_reason_to_unset_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
