@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 # one thread a process: there is one process a core, and models as small as these lose more to the threads' hand-over
 # than they gain. Before torch is imported, by these processes and those that they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# no test asks a hub: where none can be reached, each name that it does not know is asked for again for a minute
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 INTERRUPTIBLE = """
 import signal
