@@ -105,7 +105,7 @@ def trained(data: Dataset, out: Path, forget: bool) -> tuple[float, Tensor, int]
     was loaded before."""
 
     def listen(event: TrainingEvent) -> None:
-        if event.dev is not None and event.step < event.total:
+        if event.dev is not None and 0 < event.step < event.total:  # one comes before the first step
             EachEpoch.ended += 1
 
     shutil.rmtree(out, ignore_errors=True)
