@@ -4,7 +4,7 @@
 #   RR_SHARED_DATA=../shared/data benchmarks/results.sh
 #
 # In the top folder, with the environment of README's second command and chromium. The embedded bench has the machine
-# for itself, as have the server and the actors; the others go two at a time, one thread each. At the end it names the
+# for itself, as have the head's benchmark, the server and the actors; the others go two at a time, one thread each. At the end it names the
 # benchmarks that missed a goal. What README and docs/results/README.md say of commit and machine is written by hand.
 set -euo pipefail
 
@@ -25,7 +25,6 @@ real_data() {
 
 one_thread() {
   measured cross_encoder
-  measured head_training
   measured letter_scoring --rounds 2
   python -m experiments.weighting -d rental-weighting --registry examples/shared-data.yaml --seeds 5 --out "$results/weighting"
   python -m experiments.first_stages --out "$results/first_stages"
@@ -45,6 +44,7 @@ OMP_NUM_THREADS=1 one_thread
 wait $!
 measured inference # of the rows above
 
+measured head_training
 measured serve --seconds 60 --rounds 1
 measured scale
 
