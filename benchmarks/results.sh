@@ -4,8 +4,9 @@
 #   RR_SHARED_DATA=../shared/data benchmarks/results.sh
 #
 # In the top folder, with the environment of README's second command and chromium. The embedded bench has the machine
-# for itself, as have the head's benchmark, the server and the actors; the others go two at a time, one thread each. At the end it names the
-# benchmarks that missed a goal. What README and docs/results/README.md say of commit and machine is written by hand.
+# for itself, as have the head's benchmark, the server and the actors; the others go two at a time, one thread each. At
+# the end it names the benchmarks that missed a goal. What README and docs/results/README.md say of commit and machine
+# is written by hand.
 set -euo pipefail
 
 export PATH="$PWD/.venv/bin:$PATH"
