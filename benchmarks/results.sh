@@ -13,12 +13,13 @@ export PATH="$PWD/.venv/bin:$PATH"
 results=docs/results
 missed=$(mktemp)
 
-measured() { # a benchmark that misses a goal has written its figures all the same
+measured() { # one that misses a goal has written its figures all the same; one that breaks has not, and ends all
+  rm -f "$results/$1.json"
   OMP_NUM_THREADS=1 python "benchmarks/$1.py" "${@:2}" --json "$results/$1.json" || echo "$1" >>"$missed"
+  test -f "$results/$1.json"
 }
 
 real_data() {
-  export OMP_NUM_THREADS=1
   rr bench --all --registry examples/shared-data.yaml --out "$results/shared-data"
   rr bench --all --registry examples/llamarec.yaml -d ml-item-knn --out "$results/llamarec"
   rr bench --all --registry examples/proptit.yaml --folds 5 --out "$results/proptit"
@@ -40,7 +41,7 @@ for width in 1280 390; do
   python benchmarks/screenshot.py "$results/bench.html" --width "$width" --height 2600 --out "$results/report-$width.png"
 done
 
-real_data &
+OMP_NUM_THREADS=1 real_data &
 OMP_NUM_THREADS=1 one_thread
 wait $!
 measured inference # of the rows above

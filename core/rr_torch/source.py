@@ -89,13 +89,19 @@ def fetching(model: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        folder, wanted = local_folder(model), f"model {model!r}"
-        if folder is not None:
-            away = [name for name, version in _named(files_below(folder)) if not _is_here(name, version)]
-            if error.errno is not None or not away:  # the operating system's own, of a file that is there
-                raise
+        folder = local_folder(model)
+        if folder is None:
+            wanted = f"model {model!r}"
+        elif error.errno is None and (away := _away(folder)):  # with a number it is of a file that is there
             wanted = f"model {min(away)!r}, which {folder} names,"
+        else:
+            raise
         raise FileNotFoundError(_not_given(wanted, error.__cause__ or error)) from error
+
+
+def _away(folder: Path) -> list[str]:
+    """The models that a folder's settings name and that are not on this machine."""
+    return [name for name, revision in _named(files_below(folder)) if not _is_here(name, revision)]
 
 
 def _is_here(model: str, revision: str | None) -> bool:
